@@ -1,0 +1,110 @@
+"""What an inventory is once it was read and found right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kprov.provision.inventory import patterns
+from kprov.provision.inventory.problems import Location, did_you_mean
+from kprov.provision.inventory.settings import ClusterSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """One machine: how to reach it and every variable that holds for it."""
+
+    name: str
+    address: str
+    """Where SSH connects to (``ansible_host``)."""
+    node_address: str
+    """The IPv4 address that the other machines of the cluster use."""
+    port: int = 22
+    user: str = "root"
+    password: str | None = None
+    become: bool = False
+    become_user: str = "root"
+    become_password: str | None = None
+    private_key_file: Path | None = None
+    jump_host: str | None = None
+    host_key: str | None = None
+    power_off_command: str | None = None
+    power_on_command: str | None = None
+    groups: tuple[str, ...]
+    """Every group that it is in, ``all`` first, then from the outermost inwards."""
+    variables: dict[str, Any]
+    """All variables, the strongest value of each; with the cluster's settings and their defaults."""
+
+    def __repr__(self) -> str:
+        # Passwords and variables must never end up in a log by way of a traceback.
+        return f"Host({self.name!r}, {self.address!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One place that gave a variable a value."""
+
+    kind: str
+    """``default``, ``all``, ``group``, ``host`` or ``extra vars``."""
+    group: str | None
+    value: Any
+    location: Location | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Where a variable's value comes from: all layers from the weakest to the strongest; the last one wins."""
+
+    host: str
+    variable: str
+    layers: tuple[Layer, ...]
+
+    @property
+    def winner(self) -> Layer | None:
+        """The layer whose value holds, or None when nothing sets the variable."""
+        return self.layers[-1] if self.layers else None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    """A group for those who read: its children, and the hosts that are in it directly."""
+
+    name: str
+    children: tuple[str, ...]
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """The machines, their groups and the cluster's settings."""
+
+    path: Path
+    cluster: ClusterSettings
+    hosts: dict[str, Host]
+    groups: dict[str, GroupView]
+    members: dict[str, tuple[str, ...]]
+    """group -> the names of all hosts in it and below it, in the inventory's order."""
+    layers: dict[str, dict[str, tuple[Layer, ...]]]
+    """host -> variable -> layers, weakest first."""
+
+    def group(self, name: str) -> list[Host]:
+        """The hosts of a group and of the groups below it. Raises KeyError (with the nearest name) if there is none."""
+        if name not in self.members:
+            raise KeyError(f"no group {name}: {did_you_mean(name, self.members)}")
+        return [self.hosts[host] for host in self.members[name]]
+
+    def host(self, name: str) -> Host:
+        """A host by name. Raises KeyError with the nearest name if there is none."""
+        if name not in self.hosts:
+            raise KeyError(f"no host {name}: {did_you_mean(name, self.hosts)}")
+        return self.hosts[name]
+
+    def match(self, pattern: str) -> list[Host]:
+        """The hosts that an Ansible pattern names, in the inventory's order. Raises ValueError for a pattern amiss."""
+        chosen = patterns.match(pattern, list(self.hosts), self.members)
+        return [self.hosts[name] for name in self.hosts if name in chosen]
+
+    def explain(self, host: str, variable: str) -> Explanation:
+        """Every layer that set ``variable`` for ``host``. Raises KeyError for a host that does not exist."""
+        return Explanation(host, variable, self.layers[self.host(host).name].get(variable, ()))

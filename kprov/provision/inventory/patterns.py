@@ -1,0 +1,103 @@
+"""Ansible's host patterns: ``control_plane:&zone_a:!cp2``, ``cp[1:2]``, ``node*,etcd``, ``node[0]``, ``~regex``."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Mapping, Sequence
+
+from kprov.provision.inventory import ranges
+from kprov.provision.inventory.problems import did_you_mean
+
+_SUBSCRIPT = re.compile(r"^(?P<name>.+)\[(?P<index>-?\d+|(?P<first>-?\d*)[:-](?P<last>-?\d*))\]$")
+
+
+def match(pattern: str, hosts: Sequence[str], members: Mapping[str, Sequence[str]]) -> set[str]:
+    """The names of the hosts that ``pattern`` stands for.
+
+    Args: ``hosts`` is every host in order; ``members`` is group -> hosts.
+    Raises ValueError when a part names nothing, since a typo must not turn into "no hosts, nothing to do".
+    Source: Ansible's "Patterns: targeting hosts and groups": unions first, then intersections, then exclusions.
+    """
+    parts = _split(pattern)
+    if not parts:
+        raise ValueError("the host pattern is empty")
+    wanted = [part for part in parts if part[0] not in "&!"]
+    chosen: set[str] = set() if wanted else set(hosts)
+    for part in wanted:
+        chosen |= _one(part, hosts, members)
+    for part in parts:
+        if part.startswith("&"):
+            chosen &= _one(part[1:], hosts, members)
+    for part in parts:
+        if part.startswith("!"):
+            chosen -= _one(part[1:], hosts, members)
+    return chosen
+
+
+def _split(pattern: str) -> list[str]:
+    """Split at commas and colons that are not within brackets."""
+    if "," in pattern:
+        pieces = pattern.split(",")
+    else:
+        pieces = re.findall(r"(?:[^:\[\]]|\[[^\]]*\]|[\[\]])+", pattern)
+    return [piece.strip() for piece in pieces if piece.strip()]
+
+
+def _one(part: str, hosts: Sequence[str], members: Mapping[str, Sequence[str]]) -> set[str]:
+    if part in members:
+        return set(members[part])
+    if part in hosts:
+        return {part}
+    if part.startswith("~"):
+        return _by_regex(part[1:], hosts, members)
+    found = _by_glob(part, hosts, members) | _by_range(part, hosts)
+    if found:
+        return found
+    subscript = _SUBSCRIPT.match(part)
+    if subscript and subscript["name"] in members:
+        return _by_subscript(subscript, members[subscript["name"]])
+    raise ValueError(f"no host or group is named {part}: {did_you_mean(part, [*members, *hosts])}")
+
+
+def _by_glob(part: str, hosts: Sequence[str], members: Mapping[str, Sequence[str]]) -> set[str]:
+    if not any(mark in part for mark in "*?"):
+        return set()
+    found = {host for host in hosts if fnmatch.fnmatchcase(host, part)}
+    for group, names in members.items():
+        if fnmatch.fnmatchcase(group, part):
+            found |= set(names)
+    return found
+
+
+def _by_regex(text: str, hosts: Sequence[str], members: Mapping[str, Sequence[str]]) -> set[str]:
+    try:
+        expression = re.compile(text)
+    except re.error as error:
+        raise ValueError(f"~{text} is not a regular expression: {error}") from None
+    found = {host for host in hosts if expression.match(host)}
+    for group, names in members.items():
+        if expression.match(group):
+            found |= set(names)
+    return found
+
+
+def _by_range(part: str, hosts: Sequence[str]) -> set[str]:
+    if "[" not in part:
+        return set()
+    try:
+        return set(ranges.expand(part)) & set(hosts)
+    except ValueError:
+        return set()
+
+
+def _by_subscript(subscript: re.Match[str], names: Sequence[str]) -> set[str]:
+    """``group[0]``, ``group[-1]``, ``group[1:]``; as in Ansible both ends of a slice are included."""
+    if subscript["first"] is None:
+        index = int(subscript["index"])
+        if not -len(names) <= index < len(names):
+            raise ValueError(f"{subscript.group()}: the group has only {len(names)} hosts")
+        return {names[index]}
+    first = int(subscript["first"] or 0)
+    last = int(subscript["last"]) if subscript["last"] else len(names) - 1
+    return set(names[first : last + 1])

@@ -1,0 +1,86 @@
+"""What is wrong with an inventory, said to the person who has to put it right."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Location(NamedTuple):
+    """A place in a file. ``line`` counts from 1; None where a file has no lines to speak of."""
+
+    file: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return self.file if self.line is None else f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake: where it is, what is wrong and what to write instead."""
+
+    file: str
+    line: int | None
+    message: str
+    suggestion: str | None = None
+
+    def __str__(self) -> str:
+        text = f"{Location(self.file, self.line)}: {self.message}"
+        return f"{text}\n    {self.suggestion}" if self.suggestion else text
+
+
+class InventoryErrors(Exception):
+    """Every mistake of an inventory at once, so that one edit can mend them all."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: list[Problem] = sorted(set(problems), key=lambda p: (p.file, p.line or 0, p.message))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class ProblemLog:
+    """Where the steps of loading put what they find; nothing is raised before all of them had their say."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def add(self, location: Location, message: str, suggestion: str | None = None) -> None:
+        """Note one problem."""
+        self.problems.append(Problem(location.file, location.line, message, suggestion))
+
+    def raise_if_any(self) -> None:
+        """Raise InventoryErrors when something was noted."""
+        if self.problems:
+            raise InventoryErrors(self.problems)
+
+
+def nearest(word: str, candidates: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The candidate most like ``word``, or None when none is like it."""
+    found = difflib.get_close_matches(word.lower().replace("-", "_"), list(candidates), n=1, cutoff=cutoff)
+    return found[0] if found else None
+
+
+def did_you_mean(word: str, candidates: Iterable[str]) -> str:
+    """A suggestion for an unknown word: the nearest right one, or the whole choice when none is near."""
+    choices = sorted(candidates)
+    close = nearest(word, choices)
+    if close:
+        return f"did you mean {close}?"
+    return f"known here: {', '.join(choices)}"
+
+
+def edit_distance(left: str, right: str) -> int:
+    """How many insertions, deletions, changes and swaps of neighbours turn ``left`` into ``right``."""
+    before: list[int] = []
+    row = list(range(len(right) + 1))
+    for i, a in enumerate(left, 1):
+        current = [i]
+        for j, b in enumerate(right, 1):
+            cost = min(row[j] + 1, current[j - 1] + 1, row[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == right[j - 2] and left[i - 2] == b:
+                cost = min(cost, before[j - 2] + 1)
+            current.append(cost)
+        before, row = row, current
+    return row[-1]

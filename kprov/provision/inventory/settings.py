@@ -1,0 +1,113 @@
+"""The settings of a cluster: their types, their defaults and what each is for.
+
+A setting is a field of ClusterSettings. It is written under ``all.vars`` (or given with ``--extra-vars``), because it
+must be one and the same for all machines.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kprov.provision.inventory import values
+
+_UNSET = Path()  # complete() knows the default: it depends on other settings
+DNS_HOST_NUMBER = 10  # upstream's installers take the tenth address of the service network for DNS
+
+
+def _setting(default: Any, check: values.Check, about: str) -> Any:
+    return dataclasses.field(default=default, metadata={"check": check, "about": about})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSettings:
+    """What is true of the whole cluster. Values are checked and complete: no default is left to be filled in."""
+
+    cluster_name: str = _setting("kubernetes", values.label, "the cluster's name, in kubeconfigs and folders")
+    pod_network_cidr: str = _setting("10.244.0.0/16", values.network, "where pods get their addresses")
+    node_cidr_mask_size: int = _setting(24, values.whole(8, 30), "the size of each machine's share of the pod network")
+    service_network_cidr: str = _setting("10.96.0.0/16", values.network, "where Services get their addresses")
+    service_node_port_range: str = _setting("30000-32767", values.port_range, "the ports of Services of type NodePort")
+    dns_domain: str = _setting("cluster.local", values.domain, "the DNS domain of Services")
+    dns_address: str = _setting("", values.ipv4_address, "the cluster's DNS server; default: tenth of the services")
+    max_pods: int = _setting(110, values.whole(1, 1000), "how many pods a machine may run")
+    api_server_port: int = _setting(6443, values.port, "where each API server listens")
+    api_load_balancer_port: int = _setting(7443, values.port, "where each machine's own load balancer listens")
+    api_virtual_address: str = _setting("", values.ipv4_address, "an address that moves between control-plane machines")
+    api_extra_names: tuple[str, ...] = _setting(
+        (), values.names_or_addresses, "more names and addresses for the API server's certificate"
+    )
+    certificate_lifetime_days: int = _setting(365, values.whole(1, 3650), "how long certificates live")
+    ca_lifetime_days: int = _setting(3650, values.whole(1, 36500), "how long authorities live")
+    kprov_version: str = _setting("", values.text, "the release to install; default: this kprov's own")
+    state_directory: Path = _setting(  # noqa: RUF009 -- a field, as the others are
+        _UNSET, values.text, "the controller's folder of keys, journals and logs; default: .kprov/<cluster_name>"
+    )
+    bundle_directory: Path = _setting(  # noqa: RUF009 -- a field, as the others are
+        _UNSET, values.text, "what machines need, gathered once; default: .kprov/bundle beside the inventory"
+    )
+
+    @property
+    def pod_network(self) -> ipaddress.IPv4Network:
+        """The pod network, to reckon with."""
+        return ipaddress.IPv4Network(self.pod_network_cidr)
+
+    @property
+    def service_network(self) -> ipaddress.IPv4Network:
+        """The service network, to reckon with."""
+        return ipaddress.IPv4Network(self.service_network_cidr)
+
+    @property
+    def kubernetes_service_address(self) -> str:
+        """The ClusterIP of the Service ``kubernetes``: the first address of the service network."""
+        return str(self.service_network[1])
+
+    def variables(self) -> dict[str, Any]:
+        """The settings as templates see them."""
+        return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
+
+
+CLUSTER_SETTINGS: dict[str, dataclasses.Field[Any]] = {f.name: f for f in dataclasses.fields(ClusterSettings)}
+
+# May be written for one machine or group; under all.vars they speak for all machines.
+_PER_MACHINE = frozenset({"max_pods"})
+
+
+def is_cluster_wide(name: str) -> bool:
+    """Whether ``name`` is a setting that can't differ between machines."""
+    return name in CLUSTER_SETTINGS and name not in _PER_MACHINE
+
+
+def check_of(name: str) -> values.Check:
+    """The check of the cluster setting ``name``."""
+    check: values.Check = CLUSTER_SETTINGS[name].metadata["check"]
+    return check
+
+
+def complete(given: dict[str, Any], inventory_file: Path, release: str) -> ClusterSettings:
+    """Settings with every default filled in.
+
+    Args: ``given`` holds checked values; ``inventory_file`` is what folders are relative to; ``release`` is the
+    version to install when none is named.
+    """
+    whole = {name: given.get(name, field.default) for name, field in CLUSTER_SETTINGS.items()}
+    folder = inventory_file.absolute().parent
+    if not whole["dns_address"]:
+        services = ipaddress.IPv4Network(whole["service_network_cidr"])
+        offset = DNS_HOST_NUMBER if services.num_addresses > DNS_HOST_NUMBER + 1 else services.num_addresses - 2
+        whole["dns_address"] = str(services.network_address + max(offset, 0))
+    whole["kprov_version"] = whole["kprov_version"] or release
+    state = given.get("state_directory") or Path(".kprov") / whole["cluster_name"]
+    bundle = given.get("bundle_directory") or Path(".kprov") / "bundle"
+    whole["state_directory"] = folder / Path(state).expanduser()
+    whole["bundle_directory"] = folder / Path(bundle).expanduser()
+    return ClusterSettings(**whole)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value) if isinstance(value, Path) else value
