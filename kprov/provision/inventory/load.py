@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from kprov import __version__
+import kprov
 from kprov.provision.inventory import checks
 from kprov.provision.inventory.document import Document
 from kprov.provision.inventory.groups import ALL, Tree, TreeReader
@@ -54,7 +54,7 @@ def load(
     resolver = Resolver(log, path)
     shared = _cluster_layers(tree, extra)
     given = resolver.settings(shared)
-    cluster = complete(given, path, __version__)
+    cluster = complete(given, path, kprov.__version__)
     hosts, where = _hosts(tree, layers, everyone, resolver, cluster)
 
     start = tree.groups[ALL].location
