@@ -1,0 +1,1 @@
+"""Pods: what is wanted (API) against what runs (container runtime), one worker a pod."""

@@ -1,0 +1,1 @@
+"""Probes: whether a container has started, can serve, and is alive."""

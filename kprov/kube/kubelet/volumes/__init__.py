@@ -1,0 +1,1 @@
+"""Volumes: folders on the machine that a pod's containers see."""
