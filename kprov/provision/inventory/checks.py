@@ -23,13 +23,15 @@ def check_groups(tree: Tree, log: ProblemLog) -> None:
     everything = tree.groups[ALL]
     for name in REQUIRED:
         if name not in tree.groups:
+            if everything.damaged:
+                continue
             close = nearest(name, [group for group in tree.groups if group not in (*REQUIRED, ALL)], cutoff=0.7)
             log.add(
                 tree.groups[close].location if close else everything.location,
                 f"group {name} is missing",
                 f"rename {close} to {name}?" if close else f"add it below `all:` `children:`; {_PURPOSE[name]}",
             )
-        elif not tree.members(name):
+        elif not tree.members(name) and not tree.groups[name].damaged:
             log.add(tree.groups[name].location, f"group {name} has no hosts", _PURPOSE[name])
     if "etcd" in tree.groups:
         count = len(tree.members("etcd"))
@@ -100,10 +102,8 @@ def check_host_names(tree: Tree, log: ProblemLog) -> None:
             )
 
 
-def check_addresses(
-    hosts: Mapping[str, Host], cluster: ClusterSettings, where: Mapping[str, Locate], log: ProblemLog
-) -> None:
-    """No two machines at one address, and none of them within the networks of pods or Services."""
+def check_addresses(hosts: Mapping[str, Host], where: Mapping[str, Locate], log: ProblemLog) -> None:
+    """No two machines at one address, and each at one that the others can reach."""
     ssh_seen: dict[tuple[str, int], str] = {}
     node_seen: dict[str, str] = {}
     for host in hosts.values():
@@ -138,16 +138,30 @@ def check_addresses(
                 f"hosts {twin} and {host.name} have the same node_address, {address}",
                 "each machine needs its own",
             )
-        for name, network in (
-            ("pod_network_cidr", cluster.pod_network),
-            ("service_network_cidr", cluster.service_network),
-        ):
-            if address in network:
-                log.add(
-                    locate(owner),
-                    f"host {host.name}'s address {address} lies inside {name} {network}",
-                    f"choose a {name} that holds no machine",
-                )
+
+
+def check_machines_outside(
+    hosts: Mapping[str, Host],
+    cluster: ClusterSettings,
+    locate_setting: Callable[[str], Location | None],
+    where: Mapping[str, Locate],
+    log: ProblemLog,
+) -> None:
+    """No machine within the networks of pods or Services: one problem a network, however many machines."""
+    for name, network in (
+        ("pod_network_cidr", cluster.pod_network),
+        ("service_network_cidr", cluster.service_network),
+    ):
+        inside = [h for h in hosts.values() if h.node_address and ipaddress.IPv4Address(h.node_address) in network]
+        if not inside:
+            continue
+        first = inside[0]
+        others = f" and {len(inside) - 1} more" if len(inside) > 1 else ""
+        log.add(
+            locate_setting(name) or where[first.name]("node_address"),
+            f"{name} {network} holds machines: {first.name} ({first.node_address}){others}",
+            f"choose a {name} that holds no machine",
+        )
 
 
 def check_networks(cluster: ClusterSettings, machines: int, locate: Locate, log: ProblemLog) -> None:

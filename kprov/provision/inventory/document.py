@@ -56,6 +56,8 @@ class Document:
             return yaml.compose(text, Loader=yaml.SafeLoader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
+            if error.context_mark and "end of stream" in (error.problem or ""):
+                mark = error.context_mark  # what was never closed is the mistake, not the end of the file
             line = mark.line + 1 if mark else None
             reason = error.problem or error.context or "can't be parsed"
             hint = "indent with spaces" if "\\t" in reason or "'\t'" in reason else None
@@ -115,17 +117,26 @@ class Document:
             yield Entry(str(key.value), self.locate(key), value)
 
     def value(self, node: yaml.Node) -> Any:
-        """The plain Python value of ``node``; None (and a problem) where it has none."""
+        """The plain Python value of ``node``; UNREADABLE (and a problem) where it has none."""
         try:
             # A constructor remembers half-built nodes after an error, so each value gets a fresh one.
             return yaml.constructor.SafeConstructor().construct_document(node)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             where = Location(self.file, mark.line + 1) if mark else self.locate(node)
-            self.log.add(where, f"can't be read: {error.problem}")
+            hint = (
+                "keep secrets out of the inventory: give them with --extra-vars @file"
+                if "!vault" in str(error)
+                else None
+            )
+            self.log.add(where, f"can't be read: {error.problem}", hint)
         except ValueError as error:
             self.log.add(self.locate(node), f"can't be read: {error}")
-        return None
+        return UNREADABLE
+
+
+# Stands for a value that could not be read; the problem was noted.
+UNREADABLE = object()
 
 
 def is_null(node: yaml.Node) -> bool:

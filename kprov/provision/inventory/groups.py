@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import yaml
 
 from kprov.provision.inventory import ranges
-from kprov.provision.inventory.document import Document, Located, is_null
+from kprov.provision.inventory.document import UNREADABLE, Document, Entry, Located, is_null
 from kprov.provision.inventory.problems import Location, did_you_mean, nearest
 
 ALL = "all"
@@ -27,6 +27,8 @@ class Group:
     variables: Variables = field(default_factory=dict)
     hosts: dict[str, Location] = field(default_factory=dict)
     children: dict[str, Location] = field(default_factory=dict)
+    # Something in it was not understood, so that what is missing may be no mistake of its own.
+    damaged: bool = False
     # Ansible's depth: how far below ``all``, by the longest way.
     depth: int = 0
 
@@ -70,6 +72,7 @@ class TreeReader:
         for entry in self.document.entries(root, "the inventory"):
             if entry.key != ALL:
                 if entry.key in _PARTS:
+                    everything.damaged = True
                     self.log.add(entry.location, f"{entry.key} stands outside of a group", "indent it below `all:`")
                     continue
                 everything.children.setdefault(entry.key, entry.location)
@@ -98,6 +101,7 @@ class TreeReader:
                         group.children.setdefault(child.key, child.location)
                         self._read_group(child.key, child.location, child.node, (*above, name))
                 case other:
+                    group.damaged = True
                     self.log.add(
                         entry.location, f"unknown key {other} in group {name}", self._hint_for_part(other, entry.node)
                     )
@@ -115,13 +119,13 @@ class TreeReader:
         return did_you_mean(key, _PARTS)
 
     def _read_variables(self, node: yaml.Node, what: str) -> Variables:
-        return {
-            entry.key: Located(self.document.value(entry.node), entry.location)
-            for entry in self.document.entries(node, what)
+        read = {
+            entry.key: (self.document.value(entry.node), entry.location) for entry in self.document.entries(node, what)
         }
+        return {name: Located(*found) for name, found in read.items() if found[0] is not UNREADABLE}
 
     def _read_hosts(self, group: Group, node: yaml.Node) -> None:
-        here: dict[str, Location] = {}
+        here: dict[str, Entry] = {}
         for entry in self.document.entries(node, f"hosts of group {group.name}"):
             try:
                 names = ranges.expand(entry.key)
@@ -130,13 +134,14 @@ class TreeReader:
                 continue
             variables = self._read_variables(entry.node, f"host {entry.key}")
             for name in names:
-                if name in here and here[name] != entry.location:
+                # The same key twice was reported by the document already.
+                if name in here and here[name].key != entry.key:
                     self.log.add(
                         entry.location,
-                        f"host {name} is listed twice in group {group.name} (also on line {here[name].line})",
+                        f"host {name} is listed twice in group {group.name} (also on line {here[name].location.line})",
                         "take it out of one of the two",
                     )
-                here[name] = entry.location
+                here[name] = entry
                 group.hosts[name] = entry.location
                 layers = self.tree.host_variables.setdefault(name, [])
                 if variables:

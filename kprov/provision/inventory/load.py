@@ -41,7 +41,8 @@ def load(
     log = ProblemLog()
     document = Document(path, log)
     tree = TreeReader(document).read()
-    if document.root is None:
+    if not tree.members(ALL):
+        # Nothing was understood; what is missing besides says nothing more.
         log.raise_if_any()
     check_names(tree, log, also_known)
     for name in extra:
@@ -73,7 +74,10 @@ def load(
         if host.node_address
         or ("ansible_host" in layers[name] and layers[name]["ansible_host"][-1].value == host.address)
     }
-    checks.check_addresses(sound, cluster, where, log)
+    checks.check_addresses(sound, where, log)
+    checks.check_machines_outside(
+        sound, cluster, lambda name: locate_setting(name) if name in shared else None, where, log
+    )
     if check_files:
         checks.check_key_files(hosts, where, log)
     log.raise_if_any()

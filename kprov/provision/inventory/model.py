@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ class Layer:
     kind: str
     """``default``, ``all``, ``group``, ``host`` or ``extra vars``."""
     group: str | None
-    value: Any
+    value: Any = field(repr=False)
     location: Location | None
 
 
@@ -85,7 +85,7 @@ class Inventory:
     groups: dict[str, GroupView]
     members: dict[str, tuple[str, ...]]
     """group -> the names of all hosts in it and below it, in the inventory's order."""
-    layers: dict[str, dict[str, tuple[Layer, ...]]]
+    layers: dict[str, dict[str, tuple[Layer, ...]]] = field(repr=False)
     """host -> variable -> layers, weakest first."""
 
     def group(self, name: str) -> list[Host]:
