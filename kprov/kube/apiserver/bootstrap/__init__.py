@@ -1,0 +1,1 @@
+"""What every cluster holds before its first user arrives: roles, bindings, namespaces and priority classes."""
