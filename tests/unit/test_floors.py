@@ -16,9 +16,11 @@ ALLOWED: dict[str, set[str]] = {
     "provision.transport": {"provision.agent"},
     "provision.inventory": set(),
     "provision.pki": set(),
-    "provision.bundle": set(),
+    "provision.bundle": {"debian"},
     "provision.engine": {"provision.transport", "provision.agent", "provision.inventory"},
+    "provision.kubeapi": set(),
     "provision.verify": {
+        "provision.kubeapi",
         "provision.transport",
         "provision.agent",
         "provision.engine",
@@ -26,6 +28,7 @@ ALLOWED: dict[str, set[str]] = {
         "provision.pki",
     },
     "provision.cluster": {
+        "provision.kubeapi",
         "provision.transport",
         "provision.agent",
         "provision.engine",
@@ -43,7 +46,8 @@ ALLOWED: dict[str, set[str]] = {
     "kube.dns": {"kube.api"},
     "kube.network": {"kube.api"},
     "kube.node": {"kube.api", "kube.dns", "kube.network"},  # the composition root of the daemon kprov-node
-    "lab": set(),
+    "lab": {"debian"},
+    "debian": set(),  # releases and mirrors, for the lab's machines and the bundle alike
 }
 
 

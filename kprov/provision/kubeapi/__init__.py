@@ -1,0 +1,1 @@
+"""The controller's way to a cluster's API: over whichever API server answers."""
