@@ -1,0 +1,78 @@
+"""A machine's power switch: on boots its disk, off cuts the power with no word of warning."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from kprov.lab.cgroups import MachineGroup
+from kprov.lab.layout import Layout
+from kprov.lab.network import remove_cable
+from kprov.lab.state import LabState
+
+
+def supervisor_of(state: LabState, name: str) -> int | None:
+    """The process that runs a machine, or None when the machine is off."""
+    try:
+        with open(state.machine_folder(name) / "power") as power:
+            try:
+                fcntl.flock(power, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(power.read() or 0) or None
+    except FileNotFoundError:
+        pass
+    return None
+
+
+def leader_of(state: LabState, name: str) -> int | None:
+    """The machine's init as the host sees it, once the machine has all that it needs; None before."""
+    try:
+        leader = int((state.machine_folder(name) / "leader").read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return leader if supervisor_of(state, name) and Path(f"/proc/{leader}").exists() else None
+
+
+def power_on(state: LabState, name: str) -> bool:
+    """Start a machine unless it runs. Returns whether it was started; it boots on its own."""
+    if supervisor_of(state, name):
+        return False
+    cut_power(state, state.layout(), name)  # what a crash may have left would be in the way
+    folder = state.machine_folder(name)
+    (folder / "leader").unlink(missing_ok=True)
+    command = [sys.executable, "-m", "kprov.lab.supervisor", state.name, str(state.folder.parent), name]
+    with open(folder / "console.log", "ab") as log:
+        # A session of its own: it outlives this command and the terminal.
+        subprocess.Popen(
+            ["unshare", "--mount", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            start_new_session=True,
+        )
+    return True
+
+
+def cut_power(state: LabState, layout: Layout, name: str) -> bool:
+    """End a machine at once, as a power cut does; its disk stays. Returns whether it was on.
+
+    The supervisor's death takes systemd-nspawn along, and that takes the machine's init and all below it; the cgroup
+    catches whatever is left.
+    """
+    supervisor = supervisor_of(state, name)
+    if supervisor:
+        with suppress(ProcessLookupError):
+            os.kill(supervisor, signal.SIGKILL)
+    for group in (f"supervisor-{name}", name):
+        MachineGroup(state.folder.name, group).remove()
+    remove_cable(layout, name)
+    shutil.rmtree(f"/run/systemd/nspawn/propagate/{layout.nspawn_name(name)}", ignore_errors=True)
+    (state.machine_folder(name) / "leader").unlink(missing_ok=True)
+    return supervisor is not None
