@@ -85,7 +85,7 @@ def test_explain_says_file_and_line(sound: Inventory) -> None:
     assert [(layer.group, layer.value, layer.location and layer.location.line) for layer in layers] == [
         ("all", "all", 4),
         ("site", "site", 24),
-        ("node", "node", 20),
+        ("node", "node", 21),
         ("all", "host", 9),
     ]
     assert sound.explain("node1", "max_pods").layers[0].kind == "default"

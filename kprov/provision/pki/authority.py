@@ -1,0 +1,194 @@
+"""The cluster's authorities: made once, kept by the controller, mode 0600, sealed with a passphrase if so wished."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
+
+from kprov.provision.pki.errors import PkiError, SealedError
+from kprov.provision.pki.files import exclusive, write_private
+
+# Machines whose clocks are a little behind must not refuse a new certificate.
+BACKDATE = datetime.timedelta(minutes=5)
+
+# name -> (common name, file without ending); the files lie as kubeadm's do
+AUTHORITIES = {
+    "cluster": ("kubernetes", "ca"),
+    "etcd": ("etcd-ca", "etcd/ca"),
+    "front-proxy": ("kubernetes-front-proxy-ca", "front-proxy-ca"),
+}
+_SERVICE_ACCOUNT_KEY_SIZE = 2048  # tokens are signed RS256, as kubeadm's are
+
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """One authority: its certificate, and the key that signs."""
+
+    name: str
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey = field(repr=False)
+    certificate_path: Path
+
+    @property
+    def certificate_pem(self) -> bytes:
+        """The certificate, for those who must trust it."""
+        return self.certificate.public_bytes(serialization.Encoding.PEM)
+
+    @property
+    def key_pem(self) -> bytes:
+        """The key, unsealed: for control-plane machines, whose controller manager signs nodes' certificates."""
+        return private_pem(self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccountKey:
+    """What service-account tokens are signed with and checked by."""
+
+    private_pem: bytes = field(repr=False)
+    public_pem: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Authorities:
+    """Everything that the controller signs with."""
+
+    folder: Path
+    cluster: Authority
+    etcd: Authority
+    front_proxy: Authority
+    service_account: ServiceAccountKey
+
+    def by_name(self, name: str) -> Authority:
+        """The authority named as in AUTHORITIES. Raises KeyError for another name."""
+        return {"cluster": self.cluster, "etcd": self.etcd, "front-proxy": self.front_proxy}[name]
+
+
+def open_authorities(state_directory: Path, *, lifetime_days: int, passphrase: str | None = None) -> Authorities:
+    """Load the authorities from ``state_directory/pki``; make those that were never made.
+
+    Args: ``passphrase`` opens sealed keys, and seals new ones.
+    Raises SealedError when keys are sealed and the passphrase does not open them, PkiError when files are missing or
+    damaged: an authority is never silently made anew, since a cluster trusts the old one.
+    """
+    folder = state_directory / "pki"
+    with exclusive(folder):
+        made = {name: _open_authority(folder, name, lifetime_days, passphrase) for name in AUTHORITIES}
+        account = _open_service_account_key(folder, passphrase)
+    return Authorities(folder, made["cluster"], made["etcd"], made["front-proxy"], account)
+
+
+def load_certificates(state_directory: Path) -> dict[str, x509.Certificate]:
+    """The authorities' certificates without their keys: needs no passphrase, makes nothing."""
+    found = {}
+    for name, (_, stem) in AUTHORITIES.items():
+        path = state_directory / "pki" / f"{stem}.crt"
+        if path.exists():
+            found[name] = _load_certificate(path)
+    return found
+
+
+def private_pem(key: PrivateKey, passphrase: str | None = None) -> bytes:
+    """A private key as PKCS#8 PEM, sealed if there is a passphrase."""
+    sealing: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if passphrase:
+        sealing = serialization.BestAvailableEncryption(passphrase.encode())
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealing)
+
+
+def load_private_key(path: Path, passphrase: str | None) -> PrivateKey:
+    """Read a private key. Raises SealedError or PkiError, both naming the file."""
+    content = path.read_bytes()
+    sealed = b"ENCRYPTED" in content
+    if sealed and not passphrase:
+        raise SealedError(f"{path} is sealed: give the passphrase (KPROV_PASSPHRASE)")
+    try:
+        key = serialization.load_pem_private_key(content, passphrase.encode() if passphrase and sealed else None)
+    except ValueError as error:
+        if sealed:
+            raise SealedError(f"{path}: the passphrase is not the right one") from None
+        raise PkiError(f"{path} is damaged: {error}; restore it from a backup") from None
+    if not isinstance(key, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)):
+        raise PkiError(f"{path} holds a key of another kind than kprov makes")
+    return key
+
+
+def _open_authority(folder: Path, name: str, lifetime_days: int, passphrase: str | None) -> Authority:
+    common_name, stem = AUTHORITIES[name]
+    key_path, certificate_path = folder / f"{stem}.key", folder / f"{stem}.crt"
+    if key_path.exists():
+        key = load_private_key(key_path, passphrase)
+    elif certificate_path.exists():
+        raise PkiError(f"{key_path} is missing, but {certificate_path} is there: restore the key from a backup")
+    else:
+        key = ec.generate_private_key(ec.SECP256R1())
+        write_private(key_path, private_pem(key, passphrase))
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise PkiError(f"{key_path} is not an EC key")
+    # A key without a certificate is the trace of a crash: no one can have seen a certificate that was never written.
+    if not certificate_path.exists():
+        certificate = _certify_itself(key, common_name, lifetime_days)
+        write_private(certificate_path, certificate.public_bytes(serialization.Encoding.PEM))
+    certificate = _load_certificate(certificate_path)
+    if certificate.public_key() != key.public_key():
+        raise PkiError(f"{key_path} does not belong to {certificate_path}: restore both from one backup")
+    return Authority(name, certificate, key, certificate_path)
+
+
+def _load_certificate(path: Path) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except ValueError as error:
+        raise PkiError(f"{path} is damaged: {error}; restore it from a backup") from None
+
+
+def _certify_itself(key: ec.EllipticCurvePrivateKey, common_name: str, lifetime_days: int) -> x509.Certificate:
+    now = datetime.datetime.now(datetime.UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=True,
+        crl_sign=True,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - BACKDATE)
+        .not_valid_after(now + datetime.timedelta(days=lifetime_days))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(identifier, critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+
+
+def _open_service_account_key(folder: Path, passphrase: str | None) -> ServiceAccountKey:
+    path = folder / "sa.key"
+    if path.exists():
+        key = load_private_key(path, passphrase)
+    else:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=_SERVICE_ACCOUNT_KEY_SIZE)
+        write_private(path, private_pem(key, passphrase))
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    public_path = folder / "sa.pub"
+    if not public_path.exists() or public_path.read_bytes() != public:
+        write_private(public_path, public)
+    return ServiceAccountKey(private_pem(key), public)
