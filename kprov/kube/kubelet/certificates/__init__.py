@@ -1,0 +1,1 @@
+"""The kubelet's own certificates: asked of the cluster, kept on disk, renewed in time."""

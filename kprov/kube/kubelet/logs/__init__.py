@@ -1,0 +1,1 @@
+"""Containers' log files: reading, following and turning them over."""
