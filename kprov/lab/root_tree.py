@@ -14,10 +14,11 @@ from kprov.debian.apt_settings import fetch_settings
 from kprov.debian.mirrors import host_mirrors
 from kprov.debian.releases import RELEASES, Release
 from kprov.lab.errors import LabError
-from kprov.lab.state import CACHE
+from kprov.lab.state import CACHE, STATE_ROOT
 
 # What a bare machine has: an init, a message bus for it, sshd, python3, an address tool, sudo. Nothing of ours.
-PACKAGES = ("systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "iproute2", "sudo")
+# Debian 13's systemd calls itself degraded without kmod, which every real machine has.
+PACKAGES = ("systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "iproute2", "sudo", "kmod")
 
 # Jobs that would run on their own time, hold dpkg's lock or wait for a console that is not there.
 MASKED = (
@@ -43,8 +44,6 @@ def _hooks() -> list[str]:
     return [
         # Host keys and the id belong to a machine, not to the tree that machines share.
         'rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/machine-id "$1"/var/lib/dbus/machine-id',
-        # Debian 13 has a link to this file, and calls the machine degraded when it leads nowhere.
-        'touch "$1"/etc/modules',
         'rm -rf "$1"/usr/share/doc/* "$1"/usr/share/man/*',
         f'for unit in {" ".join(MASKED)}; do ln -sf /dev/null "$1/etc/systemd/system/$unit"; done',
         # "debian" may do all without a password, "ops" with the password "lab": both ways of becoming root.
@@ -77,6 +76,14 @@ def _command(release: Release, target: Path) -> list[str]:
     return [*private, *command, release.codename, str(target), *host_mirrors().source_lines(release)]
 
 
+def _prune(cache: Path, number: str) -> None:
+    """Remove trees that an older recipe made, except those that a machine of some lab still stands on."""
+    in_use = {disk.readlink() for disk in STATE_ROOT.glob("lab*/machines/*/tree")}
+    for stale in cache.glob(f"debian{number}-*"):
+        if stale not in in_use:
+            shutil.rmtree(stale)
+
+
 def root_tree(number: str, *, cache: Path = CACHE, say: Callable[[str], None] = lambda _: None) -> Path:
     """The root tree of a release, built now if the cache lacks it.
 
@@ -96,9 +103,7 @@ def root_tree(number: str, *, cache: Path = CACHE, say: Callable[[str], None] = 
         fcntl.flock(lock, fcntl.LOCK_EX)
         if tree.is_dir():  # another lab built it while we waited
             return tree
-        for stale in cache.glob(f"debian{number}-*"):
-            if stale.suffix == ".partial":
-                shutil.rmtree(stale)
+        _prune(cache, number)
         say(f"building the root tree of Debian {number}")
         partial = tree.with_suffix(".partial")
         done = subprocess.run(_command(release, partial), capture_output=True, text=True, stdin=subprocess.DEVNULL)
