@@ -1,0 +1,234 @@
+"""The cache of one kind: an ordered map of entries, a ring of recent events, and those who watch."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from kprov.kube.apiserver.storage.entry import ADDED, DELETED, MODIFIED, CacheEvent, Entry
+from kprov.kube.apiserver.storage.etcd import EtcdClient
+from kprov.kube.apiserver.storage.keys import range_end
+
+_log = logging.getLogger(__name__)
+
+RING = 1_000
+_PAGE = 2_000
+
+Subscriber = Callable[[Entry | None, Entry | None], None]
+
+
+class Feed:
+    """The events that one watcher has not read yet. Ends (``closed``) when the watcher is too slow or the cache reloads."""
+
+    LIMIT = 10_000
+
+    __slots__ = ("_cache", "_wakeup", "closed", "pending", "prefix")
+
+    def __init__(self, cache: ResourceCache, prefix: str) -> None:
+        self._cache = cache
+        self.prefix = prefix  # "namespace/", an exact key, or "" for all
+        self.pending: deque[CacheEvent] = deque()
+        self._wakeup: asyncio.Future[None] | None = None
+        self.closed = False
+
+    def push(self, event: CacheEvent) -> None:
+        """Add an event; called by the cache."""
+        if len(self.pending) >= self.LIMIT:
+            self.close()
+            return
+        self.pending.append(event)
+        self.wake()
+
+    def wake(self) -> None:
+        """Let ``wait`` return."""
+        if self._wakeup is not None and not self._wakeup.done():
+            self._wakeup.set_result(None)
+
+    async def wait(self, seconds: float) -> None:
+        """Return when there are events, when the feed is closed, or after some seconds."""
+        if self.pending or self.closed:
+            return
+        self._wakeup = asyncio.get_running_loop().create_future()
+        handle = asyncio.get_running_loop().call_later(max(0.0, seconds), self.wake)
+        try:
+            await self._wakeup
+        finally:
+            handle.cancel()
+            self._wakeup = None
+
+    def take(self) -> list[CacheEvent]:
+        """All events so far."""
+        events = list(self.pending)
+        self.pending.clear()
+        return events
+
+    def close(self) -> None:
+        """No further events."""
+        self.closed = True
+        self._cache.feeds.discard(self)
+        self.wake()
+
+
+class TooOld(Exception):
+    """A watch asks for events that the ring no longer holds."""
+
+    def __init__(self, asked: int, oldest: int) -> None:
+        super().__init__(f"too old resource version: {asked} ({oldest})")
+
+
+class ResourceCache:
+    """Everything of one kind, as of the revision that the stream of changes has reached."""
+
+    def __init__(self, prefix: bytes, etcd: EtcdClient) -> None:
+        self.prefix = prefix
+        self._etcd = etcd
+        self.entries: dict[str, Entry] = {}
+        self._keys: list[str] = []
+        self._ring: deque[CacheEvent] = deque(maxlen=RING)
+        self._oldest = 0  # a watch from this revision on can be served
+        self.last_event = 0
+        self.loaded = False
+        self._generation = 0  # counts losses of history, so that a load which one overtook starts again
+        self._loading: asyncio.Task[None] | None = None
+        self._early: list[Any] | None = None  # events that arrive while the first list is read
+        self.feeds: set[Feed] = set()
+        self.subscribers: list[Subscriber] = []
+
+    async def ensure_loaded(self) -> None:
+        """Return once the cache holds the kind. Raises EtcdError where etcd does not answer."""
+        if self.loaded:
+            return
+        if self._loading is None:
+            self._loading = asyncio.ensure_future(self._load())
+        try:
+            await asyncio.shield(self._loading)
+        finally:
+            if self._loading is not None and self._loading.done():
+                self._loading = None
+
+    async def _load(self) -> None:
+        try:
+            while True:
+                generation, self._early = self._generation, []
+                entries, revision = await self._read_all()
+                if generation == self._generation:
+                    break
+            early = self._early
+            before, self.entries = self.entries, entries
+            self._keys = sorted(entries)
+            self._ring.clear()
+            self._oldest = self.last_event = revision
+            self.loaded = True
+            self._tell_difference(before)
+            for event in early:
+                if event.kv.mod_revision > revision:
+                    self.apply(event)
+        finally:
+            self._early = None
+
+    async def _read_all(self) -> tuple[dict[str, Entry], int]:
+        """Every entry at one revision, and that revision."""
+        entries: dict[str, Entry] = {}
+        start, end, revision = self.prefix, range_end(self.prefix), 0
+        cut = len(self.prefix)
+        while True:
+            response = await self._etcd.range(start, end, limit=_PAGE, revision=revision)
+            revision = revision or response.header.revision
+            for kv in response.kvs:
+                key = kv.key[cut:].decode()
+                try:
+                    entries[key] = Entry.stored(key, kv.mod_revision, kv.value)
+                except ValueError as error:  # orjson's too
+                    _log.error("%r is skipped: its value is not an object in JSON (%s)", kv.key, error)
+            if not response.more:
+                return entries, revision
+            start = response.kvs[-1].key + b"\0"
+
+    def _tell_difference(self, before: dict[str, Entry]) -> None:
+        """Subscribers live through a reload: they hear what differs."""
+        if not self.subscribers:
+            return
+        for key, entry in self.entries.items():
+            old = before.get(key)
+            if old is None or old.revision != entry.revision:
+                self._publish(old, entry)
+        for key, old in before.items():
+            if key not in self.entries:
+                self._publish(old, None)
+
+    def _publish(self, old: Entry | None, new: Entry | None) -> None:
+        for subscriber in self.subscribers:
+            subscriber(old, new)
+
+    def reset(self) -> None:
+        """History was lost: end all watches, and load again at the next use."""
+        self.loaded = False
+        self._generation += 1
+        for feed in tuple(self.feeds):
+            feed.close()
+
+    def apply(self, event: Any) -> None:
+        """Take over one event of etcd's (an mvccpb.Event), in order."""
+        if not self.loaded:
+            if self._early is not None:
+                self._early.append(event)
+            return
+        revision: int = event.kv.mod_revision
+        if revision <= self._oldest:
+            return  # the list had it already
+        key = event.kv.key[len(self.prefix) :].decode()
+        previous = self.entries.get(key)
+        if event.type == 1:
+            if previous is None:
+                return
+            del self.entries[key]
+            del self._keys[bisect_left(self._keys, key)]
+            change = CacheEvent(DELETED, revision, previous.deleted_at(revision), previous)
+            new = None
+        else:
+            new = Entry.stored(key, revision, event.kv.value)
+            if previous is None:
+                insort(self._keys, key)
+            self.entries[key] = new
+            change = CacheEvent(MODIFIED if previous else ADDED, revision, new, previous)
+        self.last_event = revision
+        ring = self._ring
+        if len(ring) == RING:
+            self._oldest = ring[0].revision
+        ring.append(change)
+        for feed in tuple(self.feeds):
+            if key.startswith(feed.prefix):
+                feed.push(change)
+        if self.subscribers:
+            self._publish(previous, new)
+
+    def select(self, prefix: str = "", start: str = "") -> Iterator[Entry]:
+        """Entries in the order of their keys, of one namespace ("ns/") or all, from a key on."""
+        keys, entries = self._keys, self.entries
+        position = bisect_left(keys, max(prefix, start))
+        if not prefix:
+            for key in keys[position:] if position else keys:
+                yield entries[key]
+            return
+        for key in keys[position : bisect_left(keys, prefix[:-1] + "0")]:  # "0" follows "/"
+            yield entries[key]
+
+    def open_feed(self, prefix: str, after: int | None) -> Feed:
+        """A feed of what happens from now on, or after a revision.
+
+        Raises:
+            TooOld: the ring does not reach back that far.
+        """
+        feed = Feed(self, prefix)
+        if after is not None and after < self.last_event:
+            if after < self._oldest:
+                raise TooOld(after, self._oldest)
+            feed.pending.extend(
+                event for event in self._ring if event.revision > after and event.current.key.startswith(prefix)
+            )
+        self.feeds.add(feed)
+        return feed

@@ -1,0 +1,1 @@
+"""etcd's messages, as far as the API server speaks them."""
