@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from kprov.provision.bundle import Bundle
 from kprov.provision.engine import Engine
 from kprov.provision.inventory import Inventory
-from kprov.provision.pki.authorities import Authorities
+from kprov.provision.kubeapi.client import ClusterApi
+from kprov.provision.kubeapi.credentials import read_kubeconfig
+from kprov.provision.pki.authority import Authorities
 
 PAUSE_IMAGE = "registry.kprov.local/pause:1"
 
@@ -24,7 +27,19 @@ class Context:
     inventory: Inventory
     bundle: Bundle
     authorities: Authorities
+    kubeconfig: Path
+    """The administrator's, on the controller."""
     variables: dict[str, Any] = field(default_factory=dict)
+    stale_services: dict[str, set[str]] = field(default_factory=dict)
+    """By machine: the units whose certificates were made anew while they ran."""
+    _api: ClusterApi | None = None
+
+    @property
+    def api(self) -> ClusterApi:
+        """The cluster's API, over every API server of the inventory."""
+        if self._api is None:
+            self._api = ClusterApi(api_servers(self.inventory), read_kubeconfig(self.kubeconfig))
+        return self._api
 
     def role_variables(self) -> dict[str, Any]:
         """What roles and templates know besides the inventory and the facts."""
@@ -36,3 +51,9 @@ class Context:
             "cgroup_driver": "{{ 'systemd' if kprov_cgroup_version == 2 else 'cgroupfs' }}",
             **self.variables,
         }
+
+
+def api_servers(inventory: Inventory) -> list[str]:
+    """The base address of every API server of the inventory."""
+    port = inventory.cluster.api_server_port
+    return [f"https://{host.node_address}:{port}" for host in inventory.group("control_plane")]

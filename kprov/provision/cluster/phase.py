@@ -19,7 +19,8 @@ class Phase:
     """One step of a procedure.
 
     ``hosts`` is a pattern of the inventory. Either ``role`` names a folder under roles/, or ``procedure`` is called with
-    the context and the machines that still take part. ``essential`` phases end the run when any machine fails in them:
+    the context and the machines that still take part. ``serial`` is how many machines a role touches at a time, None
+    for all at once. ``essential`` phases end the run when any machine fails in them:
     what follows would stand on nothing.
     """
 
@@ -28,6 +29,7 @@ class Phase:
     role: str = ""
     procedure: Callable[[Context, list[Host]], None] | None = None
     essential: bool = False
+    serial: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,9 @@ def run_phases(context: Context, phases: Sequence[Phase]) -> list[PhaseTime]:
             continue
         started = time.monotonic()
         if phase.role:
-            engine.run_role(phase.role, hosts, title=phase.title, variables=context.role_variables())
+            engine.run_role(
+                phase.role, hosts, serial=phase.serial, title=phase.title, variables=context.role_variables()
+            )
         else:
             assert phase.procedure is not None
             phase.procedure(context, hosts)

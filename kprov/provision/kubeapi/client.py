@@ -6,11 +6,12 @@ import json
 import ssl
 import threading
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
+
+from kprov.provision.kubeapi.credentials import Credentials
 
 Object = dict[str, Any]
 
@@ -41,18 +42,15 @@ class ClusterApi:
 
     Args:
         servers: base addresses, ``https://ADDRESS:PORT``.
-        ca: the file of the cluster's authority.
-        certificate: the administrator's certificate file.
-        key: its private key file.
+        credentials: whom to trust, and as whom to ask.
         timeout: seconds for connecting, and for each read.
     """
 
-    def __init__(
-        self, servers: Sequence[str], *, ca: Path, certificate: Path, key: Path, timeout: float = 10.0
-    ) -> None:
-        context = ssl.create_default_context(cafile=str(ca))
+    def __init__(self, servers: Sequence[str], credentials: Credentials, *, timeout: float = 10.0) -> None:
+        with credentials.files() as (authority, certificate, key):
+            context = ssl.create_default_context(cafile=str(authority))
+            context.load_cert_chain(certificate, key)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(certificate, key)
         self._pool = urllib3.PoolManager(ssl_context=context, retries=False, maxsize=8)
         self._servers = list(servers)
         self._timeout = timeout

@@ -106,7 +106,7 @@ def disk(machine: Machine) -> Iterator[Problem]:
             yield f"has {free} MB free for {path} (on {mount['mount']}): its disk is full", "Free some space"
         elif (
             mount.get("inode_available") is not None
-            and 0 < int(mount.get("inode_total") or 0)
+            and int(mount.get("inode_total") or 0) > 0
             and (int(mount["inode_available"]) < 5000)
         ):
             told.add(mount["mount"])

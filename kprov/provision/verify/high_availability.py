@@ -1,0 +1,127 @@
+"""Proof of high availability: each control-plane machine is lost in turn, and the cluster goes on and heals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kprov.provision.inventory import Host
+from kprov.provision.verify.condition import wait_until
+from kprov.provision.verify.control_plane import etcd_health
+from kprov.provision.verify.power import Harm, harm_of
+from kprov.provision.verify.report import CheckFailed, CheckResult
+from kprov.provision.verify.session import Session
+from kprov.provision.verify.workload import IMAGE, namespace
+from kprov.provision.verify.writer import Writer
+
+_NEW_POD_SECONDS = 90.0
+_HEAL_SECONDS = 120.0
+# The longest time without an acknowledged write: an etcd election, and a client's way to the next API server.
+MAXIMUM_GAP_SECONDS = 15.0
+
+
+def _pod(name: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {
+            "restartPolicy": "Never",
+            "terminationGracePeriodSeconds": 0,
+            "containers": [{"name": "sleep", "image": IMAGE, "command": ["sleep", "3600"]}],
+        },
+    }
+
+
+def _sick(session: Session) -> str:
+    """What is not healthy now; "" when the cluster can take a loss."""
+    for host in session.inventory.group("control_plane"):
+        api = session.api_of(session.server(host))
+        try:
+            api.request("GET", "/readyz", timeout=2)
+        except Exception as error:
+            return f"the API server of {host.name}: {error}"
+        finally:
+            api.close()
+    alive = session.alive("etcd")
+    if not alive:
+        return "no machine of etcd is connected"
+    try:
+        etcd_health(session, alive[0])
+    except CheckFailed as error:
+        return f"etcd: {error}"
+    nodes = session.api.request("GET", "/api/v1/nodes")["items"]
+    waiting = [
+        node["metadata"]["name"]
+        for node in nodes
+        if not any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"].get("conditions") or [])
+    ]
+    return f"not ready: {', '.join(waiting)}" if waiting else ""
+
+
+def _new_pod_runs(session: Session, space: str, name: str) -> float:
+    base = f"/api/v1/namespaces/{space}/pods"
+
+    def missing() -> str:
+        created = session.api.find({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": space}})
+        if created is None:
+            session.api.request("POST", base, body=_pod(name))
+            return f"the pod {name} was only just created"
+        phase = created["status"].get("phase")
+        return "" if phase == "Running" else f"the pod {name} is {phase} on {created['spec'].get('nodeName')}"
+
+    return wait_until(missing, _NEW_POD_SECONDS)
+
+
+def _lose(session: Session, host: Host, harm: Harm, space: str, result: CheckResult) -> None:
+    with Writer(session.api, space, f"writes-{host.name}") as writer:
+        wait_until(lambda: "" if writer.outage.acknowledged >= 5 else "no writes are acknowledged", 15)
+        try:
+            harm.do()
+            result.figures["new_pod_seconds"] = round(_new_pod_runs(session, space, f"during-{host.name}"), 2)
+            before = writer.outage.acknowledged
+            wait_until(lambda: "" if writer.outage.acknowledged > before + 10 else "writes do not go on", 30)
+        finally:
+            harm.undo()
+
+        def missing() -> str:
+            if session.engine.state[host.name].state != "connected":
+                session.engine.reconnect(host)
+            return _sick(session)
+
+        result.figures["heal_seconds"] = round(wait_until(missing, _HEAL_SECONDS, pause=0.5), 2)
+    outage = writer.outage
+    result.figures |= {
+        "write_gap_seconds": round(outage.longest_gap_seconds, 2),
+        "writes_acknowledged": outage.acknowledged,
+        "writes_failed": outage.failed,
+    }
+    if lost := writer.lost():
+        raise CheckFailed(f"an acknowledged write was lost: {lost}")
+    if outage.longest_gap_seconds > MAXIMUM_GAP_SECONDS:
+        raise CheckFailed(
+            f"no write was taken for {outage.longest_gap_seconds:.1f} s, at most {MAXIMUM_GAP_SECONDS:.0f} s are "
+            f"allowed: {'; '.join(outage.errors[:2])}"
+        )
+
+
+def verify_high_availability(session: Session, allow_stopping: bool) -> None:
+    """Lose each control-plane machine in turn while a client writes and a new pod is started.
+
+    A machine with power commands in the inventory loses its power; another one its services, if ``allow_stopping``.
+    Before each loss the cluster must be healthy, and whatever happens, the machine is given back.
+    """
+    with namespace(session) as space:
+        for host in session.inventory.group("control_plane"):
+            harm = harm_of(session.engine, host, allow_stopping)
+            if harm is None:
+                session.tell(f"{host.name} has no power commands; with --ha its services are stopped instead")
+                continue
+            with session.report.check("high availability", f"The cluster survives the {harm.description}") as result:
+                try:
+                    wait_until(lambda: _sick(session), 30)
+                except CheckFailed as error:
+                    raise CheckFailed(f"not tried, since the cluster is not healthy: {error}") from None
+                session.tell(f"{harm.description} ...")
+                _lose(session, host, harm, space, result)
+                gap, heal = result.figures["write_gap_seconds"], result.figures["heal_seconds"]
+                result.message = f"writes paused {gap} s, healed after {heal} s"

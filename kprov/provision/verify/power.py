@@ -1,0 +1,89 @@
+"""Takes a control-plane machine away, and gives it back: by its power switch, or by stopping its services."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from typing import Protocol
+
+from kprov.provision.engine import Engine
+from kprov.provision.inventory import Host
+from kprov.provision.verify.machines import units_of
+from kprov.provision.verify.report import CheckFailed
+
+_SWITCH_SECONDS = 120
+_UNDO_SECONDS = 180
+
+
+class Harm(Protocol):
+    """A way to take a machine away."""
+
+    description: str
+
+    def do(self) -> None:
+        """Take it away."""
+
+    def undo(self) -> None:
+        """Give it back. Called more than once, it does no more."""
+
+
+def _run(command: str) -> None:
+    done = subprocess.run(shlex.split(command), capture_output=True, text=True, timeout=_SWITCH_SECONDS, check=False)
+    if done.returncode:
+        raise CheckFailed(f"{command!r} failed ({done.returncode}): {(done.stderr or done.stdout).strip()[-300:]}")
+
+
+class PowerCut:
+    """The machine's own power switch: kprov_power_off_command and kprov_power_on_command of the inventory."""
+
+    def __init__(self, engine: Engine, host: Host) -> None:
+        assert host.power_off_command and host.power_on_command
+        self._engine, self._host = engine, host
+        self._off, self._on = host.power_off_command, host.power_on_command
+        self.description = f"power cut of {host.name}"
+
+    def do(self) -> None:
+        """Cut the power."""
+        self._engine.disconnect([self._host])
+        _run(self._off)
+
+    def undo(self) -> None:
+        """Switch it on."""
+        _run(self._on)
+
+
+class StoppedServices:
+    """All of kprov's units on the machine, killed and kept down.
+
+    Before the harm, a timer on the machine itself is armed: it starts the units again even when the controller never
+    comes back.
+    """
+
+    def __init__(self, engine: Engine, host: Host) -> None:
+        self._engine, self._host = engine, host
+        self._units = " ".join(f"{unit}.service" for unit in reversed(units_of(host)))
+        self.description = f"stop of all services of {host.name}"
+
+    def _shell(self, line: str) -> None:
+        done = self._engine.shell(self._host.name, line)
+        if done.rc:
+            raise CheckFailed(f"{self._host.name}: {line}: {done.stderr.strip()[-300:]}")
+
+    def do(self) -> None:
+        """Arm the way back, then kill the units."""
+        self._shell(
+            f"systemd-run --quiet --collect --unit=kprov-verify-undo --on-active={_UNDO_SECONDS} "
+            f"systemctl start {self._units}"
+        )
+        self._shell(f"systemctl kill --signal=SIGKILL {self._units}; systemctl stop {self._units}")
+
+    def undo(self) -> None:
+        """Start the units, and take the timer away."""
+        self._shell(f"systemctl start {self._units}; systemctl stop kprov-verify-undo.timer 2>/dev/null || true")
+
+
+def harm_of(engine: Engine, host: Host, allow_stopping: bool) -> Harm | None:
+    """How a machine may be taken away: by its power switch if it has one, by its services if that was asked for."""
+    if host.power_off_command and host.power_on_command:
+        return PowerCut(engine, host)
+    return StoppedServices(engine, host) if allow_stopping else None

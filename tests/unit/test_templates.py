@@ -1,0 +1,92 @@
+"""Every template, rendered for a machine of a known cluster, is as its golden file says.
+
+``KPROV_UPDATE_GOLDEN=1 pytest tests/unit/test_templates.py`` writes the golden files anew: read the difference.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from kprov.provision.inventory import load
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATES = ROOT / "templates"
+GOLDEN = ROOT / "tests" / "golden"
+NAMES = sorted(str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*.j2"))
+
+INVENTORY = """
+all:
+  vars: {cluster_name: golden}
+  children:
+    etcd: {hosts: {"cp[1:3]": {}}}
+    control_plane:
+      hosts:
+        cp1: {ansible_host: 192.0.2.11}
+        cp2: {ansible_host: 192.0.2.12}
+        cp3: {ansible_host: 192.0.2.13}
+    node: {hosts: {w1: {ansible_host: 192.0.2.21}}}
+"""
+
+
+def role_defaults() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for path in sorted((ROOT / "roles").glob("*/defaults/main.yml")):
+        found.update(yaml.safe_load(path.read_text()) or {})
+    return found
+
+
+@pytest.fixture(scope="module")
+def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    path = tmp_path_factory.mktemp("inventory") / "inventory.yaml"
+    path.write_text(INVENTORY)
+    inventory = load(path)
+    host = inventory.hosts["cp1"]
+    return {
+        **role_defaults(),
+        **host.variables,
+        "inventory_hostname": host.name,
+        "group_names": list(host.groups),
+        "groups": {name: [h.name for h in inventory.group(name)] for name in ("all", "etcd", "control_plane", "node")},
+        "hostvars": {name: h.variables for name, h in inventory.hosts.items()},
+        "machine_is_container": False,
+        "cgroup_driver": "systemd",
+        "pause_image": "registry.kprov.local/pause:1",
+        "bootstrap_token": "abcdef.0123456789abcdef",
+        "kubeconfig_user": "system:kube-scheduler",
+        "kubeconfig_certificate": "scheduler",
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_template_renders_as_its_golden_file(name: str, variables: dict[str, Any]) -> None:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True
+    )
+    environment.filters["to_json"] = json.dumps
+    rendered = environment.get_template(name).render(variables)
+    golden = GOLDEN / name.removesuffix(".j2")
+    if os.environ.get("KPROV_UPDATE_GOLDEN"):
+        golden.parent.mkdir(parents=True, exist_ok=True)
+        golden.write_text(rendered)
+    wanted = golden.read_text()
+    difference = difflib.unified_diff(wanted.splitlines(), rendered.splitlines(), str(golden), name, lineterm="")
+    assert rendered == wanted, "\n".join(difference)
+
+
+def test_every_golden_file_has_its_template() -> None:
+    files = {str(path.relative_to(GOLDEN)) + ".j2" for path in GOLDEN.rglob("*") if path.is_file()}
+    assert files == set(NAMES)
+
+
+def test_what_is_yaml_is_valid_yaml() -> None:
+    for path in GOLDEN.rglob("*"):
+        if path.suffix in {".yaml", ".conf"} and path.is_file():
+            assert list(yaml.safe_load_all(path.read_text())), path
