@@ -1,0 +1,1 @@
+"""What runs on a machine: standard library only, Python 3.9 or newer, imported from memory, gone when the connection ends."""

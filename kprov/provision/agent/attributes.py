@@ -1,0 +1,158 @@
+"""Mode, owner and group of files: what is wanted, what is there, and the change between."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import re
+import stat
+from typing import Any
+
+from .failures import ModuleFailed
+from .parameters import Parameter
+
+# Shared by every module that makes files.
+ATTRIBUTE_PARAMETERS = {
+    "mode": Parameter("mode"),
+    "owner": Parameter("str"),
+    "group": Parameter("str"),
+}
+
+_SYMBOLIC = re.compile(r"^([ugoa]*)([=+-])([rwxXst]*)$")
+_BITS = {"r": 4, "w": 2, "x": 1}
+_SHIFT = {"u": 6, "g": 3, "o": 0}
+
+
+def mode_bits(mode: str, current: int, is_directory: bool) -> int:
+    """The permission bits that a mode asks for.
+
+    Args:
+        mode: octal or symbolic ("u=rwX,go=rX").
+        current: the bits now, which symbolic modes build on.
+        is_directory: `X` means execute for folders.
+
+    Raises:
+        ModuleFailed: the mode cannot be read.
+    """
+    if mode.isdigit():
+        return int(mode, 8)
+    bits = current
+    for part in mode.split(","):
+        match = _SYMBOLIC.match(part)
+        if match is None:
+            raise ModuleFailed("mode %r cannot be read at %r" % (mode, part))
+        who, operator, what = match.groups()
+        who = "ugo" if not who or "a" in who else who
+        for person in who:
+            value = 0
+            for letter in what:
+                if letter in _BITS:
+                    value |= _BITS[letter] << _SHIFT[person]
+                elif letter == "X" and (is_directory or current & 0o111):
+                    value |= 1 << _SHIFT[person]
+                elif letter == "s" and person in "ug":
+                    value |= stat.S_ISUID if person == "u" else stat.S_ISGID
+                elif letter == "t":
+                    value |= stat.S_ISVTX
+            if operator == "=":
+                bits = (bits & ~(7 << _SHIFT[person])) | value
+            elif operator == "+":
+                bits |= value
+            else:
+                bits &= ~value
+    return bits
+
+
+def user_id(owner: str) -> int | None:
+    """A user's number, None where there is no such user."""
+    if owner.isdigit():
+        return int(owner)
+    try:
+        return pwd.getpwnam(owner).pw_uid
+    except KeyError:
+        return None
+
+
+def group_id(group: str) -> int | None:
+    """A group's number, None where there is no such group."""
+    if group.isdigit():
+        return int(group)
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        return None
+
+
+def owner_name(uid: int) -> str:
+    """A user's name, its number where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def group_name(gid: int) -> str:
+    """A group's name, its number where it has none."""
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
+class Wanted:
+    """The attributes that a task asks for.
+
+    Args:
+        arguments: the module's, with mode, owner and group (None: leave as it is).
+        check: nothing will be changed; a user that an earlier task would make may be missing.
+
+    Raises:
+        ModuleFailed: no such user or group.
+    """
+
+    def __init__(self, arguments: dict[str, Any], check: bool = False) -> None:
+        self.mode: str | None = arguments.get("mode")
+        self.owner: str | None = arguments.get("owner")
+        self.group: str | None = arguments.get("group")
+        self.uid = -1
+        self.gid = -1
+        # In check mode an earlier task may be about to make the user: that is a change, not an error.
+        self.unknown_owner = False
+        self.unknown_group = False
+        if self.owner is not None:
+            uid = user_id(self.owner)
+            if uid is None and not check:
+                raise ModuleFailed("there is no user '%s' on this machine" % self.owner)
+            self.unknown_owner = uid is None
+            self.uid = -1 if uid is None else uid
+        if self.group is not None:
+            gid = group_id(self.group)
+            if gid is None and not check:
+                raise ModuleFailed("there is no group '%s' on this machine" % self.group)
+            self.unknown_group = gid is None
+            self.gid = -1 if gid is None else gid
+
+    def changes(self, path: str, follow: bool = False) -> list[tuple[str, object, object]]:
+        """What differs at an existing path, as (name, before, after)."""
+        status = os.stat(path) if follow else os.lstat(path)
+        found: list[tuple[str, object, object]] = []
+        is_link = stat.S_ISLNK(status.st_mode)
+        if self.mode is not None and not is_link:
+            current = stat.S_IMODE(status.st_mode)
+            bits = mode_bits(self.mode, current, stat.S_ISDIR(status.st_mode))
+            if bits != current:
+                found.append(("mode", "%04o" % current, "%04o" % bits))
+        if self.unknown_owner or (self.uid != -1 and self.uid != status.st_uid):
+            found.append(("owner", owner_name(status.st_uid), self.owner))
+        if self.unknown_group or (self.gid != -1 and self.gid != status.st_gid):
+            found.append(("group", group_name(status.st_gid), self.group))
+        return found
+
+    def apply(self, path: str, follow: bool = False) -> None:
+        """Give the path these attributes (owner first: changing the owner drops set-user-id bits)."""
+        status = os.stat(path) if follow else os.lstat(path)
+        if (self.uid, self.gid) != (-1, -1):
+            os.chown(path, self.uid, self.gid, follow_symlinks=follow)
+        if self.mode is not None and not stat.S_ISLNK(status.st_mode):
+            os.chmod(path, mode_bits(self.mode, stat.S_IMODE(status.st_mode), stat.S_ISDIR(status.st_mode)))

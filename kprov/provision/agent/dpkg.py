@@ -1,0 +1,46 @@
+"""dpkg's table of packages, read from its file: asking the program costs ten times as much."""
+
+from __future__ import annotations
+
+import re
+
+_FIELD = re.compile(rb"^(Package|Status|Version|Architecture): (.*)$", re.MULTILINE)
+
+
+class Package:
+    """One row of the table."""
+
+    __slots__ = ("architecture", "name", "status", "version")
+
+    def __init__(self, name: str, version: str, architecture: str, status: str) -> None:
+        self.name = name
+        self.version = version
+        self.architecture = architecture
+        self.status = status
+
+    @property
+    def installed(self) -> bool:
+        """Unpacked and configured."""
+        return self.status.endswith(" installed")
+
+    @property
+    def half_done(self) -> bool:
+        """Left in the middle by something that was cut off."""
+        return self.status.rsplit(" ", 1)[-1] in ("half-installed", "unpacked", "half-configured", "triggers-awaited", "triggers-pending")
+
+
+def table(path: str = "/var/lib/dpkg/status") -> list[Package]:
+    """Every package that dpkg knows of; none where there is no dpkg."""
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read()
+    except FileNotFoundError:
+        return []
+    packages: list[Package] = []
+    for stanza in data.split(b"\n\n"):
+        fields = {key: value.decode(errors="replace") for key, value in _FIELD.findall(stanza)}
+        if b"Package" in fields:
+            packages.append(
+                Package(fields[b"Package"], fields.get(b"Version", ""), fields.get(b"Architecture", ""), fields.get(b"Status", ""))
+            )
+    return packages

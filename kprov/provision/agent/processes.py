@@ -1,0 +1,146 @@
+"""Programs that the agent starts: none outlives the connection, except those that must not be cut off half-way."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import signal
+import subprocess
+import threading
+from typing import Any
+
+from .failures import ConnectionEnded, ModuleFailed
+
+_lock = threading.Lock()
+_running: dict[int, bool] = {}  # process group -> must be let finish
+_ending = threading.Event()
+
+
+class Completed:
+    """A program's end: its exit code and what it said."""
+
+    __slots__ = ("rc", "stderr", "stdout")
+
+    def __init__(self, rc: int, stdout: str, stderr: str) -> None:
+        self.rc = rc
+        self.stdout = stdout
+        self.stderr = stderr
+
+    def words(self) -> str:
+        """What it said, as one text for a message."""
+        return (self.stderr.strip() or self.stdout.strip())[-2000:]
+
+
+def ending() -> bool:
+    """Whether the connection has ended."""
+    return _ending.is_set()
+
+
+def end_all() -> bool:
+    """The connection ended: stop what runs.
+
+    Returns:
+        Whether something must be let finish (dpkg cut off half-way would leave a broken machine).
+    """
+    _ending.set()
+    with _lock:
+        groups = dict(_running)
+    for group, protected in groups.items():
+        if not protected:
+            try:
+                os.killpg(group, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass
+    return any(groups.values())
+
+
+def _identity(user: str) -> dict[str, Any]:
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        raise ModuleFailed("there is no user '%s' on this machine to become" % user) from None
+    groups = [group.gr_gid for group in grp.getgrall() if user in group.gr_mem]
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [*groups, entry.pw_gid]}
+
+
+def run(
+    command: list[str] | str,
+    *,
+    stdin: bytes | None = None,
+    environment: dict[str, str] | None = None,
+    directory: str | None = None,
+    user: str | None = None,
+    timeout: float | None = None,
+    protected: bool = False,
+    shell: str | None = None,
+) -> Completed:
+    """Run a program to its end.
+
+    Args:
+        command: its arguments; a text only with `shell`.
+        stdin: what it reads.
+        environment: variables on top of the agent's own (LC_ALL is C unless set).
+        directory: where it runs.
+        user: as whom.
+        timeout: seconds until it is killed.
+        protected: let it finish when the connection ends.
+        shell: the shell that reads `command`.
+
+    Raises:
+        ModuleFailed: no such program, or it took too long.
+        ConnectionEnded: the connection ended meanwhile.
+    """
+    if ending():
+        raise ConnectionEnded()
+    env = dict(os.environ)
+    env["LC_ALL"] = "C.UTF-8"
+    # Without a login, PATH may lack the folders of system programs.
+    for folder in ("/usr/local/sbin", "/usr/sbin", "/sbin"):
+        if folder not in env.get("PATH", "").split(":"):
+            env["PATH"] = (env.get("PATH") or "/usr/bin:/bin") + ":" + folder
+    env.update(environment or {})
+    extra: dict[str, Any] = _identity(user) if user else {}
+    if user:
+        env["HOME"], env["USER"], env["LOGNAME"] = pwd.getpwnam(user).pw_dir, user, user
+    argv = [shell, "-c", str(command)] if shell else command
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=env,
+            cwd=directory,
+            start_new_session=True,
+            **extra,
+        )
+    except FileNotFoundError as error:
+        missing = str(error.filename or (argv[0] if isinstance(argv, list) else argv))
+        if directory is not None and missing == directory:
+            raise ModuleFailed("folder %s does not exist" % directory) from None
+        raise ModuleFailed("program '%s' is not on this machine" % missing, rc=127) from None
+    except PermissionError:
+        raise ModuleFailed("'%s' may not be run by this user" % (argv[0] if isinstance(argv, list) else argv)) from None
+    with _lock:
+        _running[process.pid] = protected
+    if ending() and not protected:
+        end_all()
+    try:
+        stdout, stderr = process.communicate(stdin, timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        stdout, stderr = process.communicate()
+        raise ModuleFailed(
+            "'%s' was still running after %g s and was killed"
+            % (argv[0] if isinstance(argv, list) else argv, timeout or 0),
+            rc=-9,
+            stdout=stdout.decode(errors="replace"),
+            stderr=stderr.decode(errors="replace"),
+        ) from None
+    finally:
+        with _lock:
+            _running.pop(process.pid, None)
+    if ending():
+        raise ConnectionEnded()
+    return Completed(process.returncode, stdout.decode(errors="replace"), stderr.decode(errors="replace"))

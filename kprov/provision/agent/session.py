@@ -1,0 +1,190 @@
+"""One connection's life on a machine: requests are read ahead, done in order, and nothing is left when the connection ends."""
+
+from __future__ import annotations
+
+import os
+import platform
+import queue
+import sys
+import threading
+import time
+import traceback
+from typing import Any, BinaryIO
+
+from . import modules, parameters, processes, wire
+from .call import Call
+from .contents import Contents, file_hash
+from .failures import ConnectionEnded, ModuleFailed
+from .lock import MachineLock
+
+# A controller that says nothing for so long is gone, even if no packet ever told so. It speaks every few seconds.
+SILENCE = 90.0
+
+# What is let finish when the connection ends (dpkg) gets so long.
+FAREWELL = 600.0
+
+# Files that are compared while their task still waits in line, so that contents travel early. Larger ones wait for their task.
+READ_AHEAD = 4 * 1024 * 1024
+
+
+class Session:
+    """Serves one controller.
+
+    Args:
+        inbound: buffered stream that requests come from.
+        outbound: file descriptor that answers go to.
+    """
+
+    def __init__(self, inbound: BinaryIO, outbound: int) -> None:
+        self._inbound = inbound
+        self._outbound = outbound
+        self._write_lock = threading.Lock()
+        self._requests: queue.Queue[tuple[dict[str, Any], bytes] | None] = queue.Queue()
+        self._contents = Contents(self._send)
+        self._lock: MachineLock | None = None
+        self._heard = time.monotonic()
+        self._stopped_queue: int | None = None  # the queue that a failed task stopped
+
+    def _send(self, message: dict[str, Any], body: bytes = b"") -> None:
+        data = memoryview(wire.encode(message, body))
+        with self._write_lock:
+            while data:
+                try:
+                    data = data[os.write(self._outbound, data) :]
+                except OSError:
+                    return  # the reading side notices the end and stops everything
+
+    def _read(self) -> None:
+        """Thread: take frames as they come, so that the connection never blocks and its end is seen at once."""
+        try:
+            while True:
+                frame = wire.read_frame(self._inbound)
+                if frame is None:
+                    break
+                self._heard = time.monotonic()
+                message, body = frame
+                operation = message.get("op")
+                if operation == "content":
+                    self._contents.receive(message, body)
+                elif operation != "alive":
+                    self._requests.put((message, body))
+                    if operation == "task":
+                        self._look_ahead(message)
+        except Exception:
+            traceback.print_exc()
+        self._end()
+
+    def _look_ahead(self, message: dict[str, Any]) -> None:
+        """Ask for a file's content before its task's turn, when the file there differs."""
+        arguments = message["arguments"]
+        sha256, destination = arguments.get("_sha256"), arguments.get("dest")
+        if not sha256 or not isinstance(destination, str) or arguments.get("_size", 0) > READ_AHEAD:
+            return
+        if (message.get("check") and not message.get("diff")) or message["module"] != "copy":
+            return
+        if not os.path.isdir(destination) and file_hash(destination) != sha256:
+            try:
+                self._contents.want(sha256, arguments["_size"])
+            except ConnectionEnded:
+                pass
+
+    def _watch_silence(self) -> None:
+        while not processes.ending():
+            time.sleep(5)
+            if time.monotonic() - self._heard > SILENCE:
+                self._end()
+                return
+
+    def _end(self) -> None:
+        """The controller is gone: stop what may be stopped, unlock, leave; whatever the main thread is busy with."""
+        must_finish = processes.end_all()
+        self._contents.close()
+        self._requests.put(None)
+        deadline = time.monotonic() + (FAREWELL if must_finish else 5.0)
+        while time.monotonic() < deadline and threading.main_thread().is_alive():
+            time.sleep(0.05)
+        if self._lock is not None:
+            self._lock.release()
+        os._exit(1)
+
+    def run(self) -> None:
+        """Serve until the connection ends."""
+        threading.Thread(target=self._read, daemon=True).start()
+        threading.Thread(target=self._watch_silence, daemon=True).start()
+        while True:
+            request = self._requests.get()
+            if request is None or processes.ending():
+                break
+            try:
+                self._answer(request[0])
+            except ConnectionEnded:
+                break
+        if self._lock is not None:
+            self._lock.release()
+        os._exit(0)
+
+    def _answer(self, message: dict[str, Any]) -> None:
+        started = time.monotonic()
+        try:
+            answer = self._do(message)
+        except ConnectionEnded:
+            raise
+        except ModuleFailed as failure:
+            answer = {"failed": True, "msg": failure.message, **failure.data}
+        except parameters.WrongArguments as wrong:
+            answer = {"failed": True, "msg": "%s %s" % (message.get("module"), "; ".join(wrong.problems))}
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            text = str(error) or type(error).__name__
+            if isinstance(error, OSError) and error.strerror:
+                text = error.strerror + (": %s" % error.filename if error.filename else "")
+            answer = {"failed": True, "msg": text, "exception": "%s at %s:%d" % (type(error).__name__, place.name, place.lineno or 0)}
+        if answer.get("failed") and not message.get("go_on"):
+            self._stopped_queue = message.get("queue")
+        self._send({"op": "result", "id": message["id"], "seconds": round(time.monotonic() - started, 4), "result": answer})
+
+    def _do(self, message: dict[str, Any]) -> dict[str, Any]:
+        operation = message["op"]
+        if operation == "task":
+            if self._stopped_queue is not None and message.get("queue") == self._stopped_queue:
+                return {"not_run": True}
+            return self._task(message)
+        if operation == "hello":
+            return {"python": platform.python_version(), "pid": os.getpid(), "uid": os.geteuid(), "time": time.time()}
+        if operation == "lock":
+            self._lock = MachineLock(message["path"])
+            holder = self._lock.acquire(message["holder"])
+            return {"locked": holder is None, "holder": holder}
+        raise ModuleFailed("the agent has no operation '%s'" % operation)
+
+    def _task(self, message: dict[str, Any]) -> dict[str, Any]:
+        name = modules.own_name(message["module"])
+        if name is None:
+            raise ModuleFailed("the agent has no module '%s'" % message["module"])
+        module = modules.load(name)
+        arguments = parameters.coerce(module.PARAMETERS, message["arguments"])
+        call = Call(
+            arguments,
+            check=bool(message.get("check")),
+            diff=bool(message.get("diff")),
+            environment=message.get("environment"),
+            become_user=message.get("become_user"),
+            contents=self._contents,
+        )
+        result: dict[str, Any] = module.run(call)
+        result.setdefault("changed", False)
+        return result
+
+
+def serve(inbound: BinaryIO) -> None:
+    """Take over standard input and output for frames, and serve.
+
+    What modules or programs print goes to standard error: it can never get between frames.
+    """
+    outbound = os.dup(1)
+    os.dup2(2, 1)
+    stream = os.fdopen(os.dup(0), "rb", buffering=1 << 16) if inbound is None else inbound
+    sys.dont_write_bytecode = True
+    os.umask(0o022)
+    os.chdir("/")
+    Session(stream, outbound).run()

@@ -1,0 +1,70 @@
+"""Frames: what controller and agent say to each other over one byte stream.
+
+A frame is two lengths (big-endian, 32 bits each), then a JSON object, then an optional raw body (file content).
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any, BinaryIO
+
+HEADER = struct.Struct(">II")
+
+# A frame's JSON part carries arguments and results, never file content: more than this is a broken stream.
+LARGEST_MESSAGE = 256 * 1024 * 1024
+
+# Content travels in chunks, so that neither side holds a large file in memory.
+CHUNK = 1024 * 1024
+
+
+class BrokenStream(Exception):
+    """The bytes that arrived are no frame."""
+
+
+def encode(message: dict[str, Any], body: bytes = b"") -> bytes:
+    """Turn a message and its body into a frame's bytes.
+
+    Args:
+        message: what to say; must be representable in JSON.
+        body: raw bytes that go with it.
+    """
+    text = json.dumps(message, separators=(",", ":")).encode()
+    return HEADER.pack(len(text), len(body)) + text + body
+
+
+def read_exactly(stream: BinaryIO, length: int) -> bytes | None:
+    """Read `length` bytes, or None when the stream ends before."""
+    data = stream.read(length)
+    if data is None or len(data) < length:
+        return None
+    return data
+
+
+def read_frame(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
+    """Read one frame from a buffered stream.
+
+    Returns:
+        The message and its body, or None at the stream's end (also when it ends within a frame: nothing can be done with half).
+
+    Raises:
+        BrokenStream: the lengths make no sense.
+    """
+    header = read_exactly(stream, HEADER.size)
+    if header is None:
+        return None
+    text_length, body_length = HEADER.unpack(header)
+    if text_length > LARGEST_MESSAGE or body_length > LARGEST_MESSAGE:
+        raise BrokenStream(
+            "a frame of %d+%d bytes was announced: the stream is out of step" % (text_length, body_length)
+        )
+    text = read_exactly(stream, text_length)
+    if text is None:
+        return None
+    body = read_exactly(stream, body_length) if body_length else b""
+    if body is None:
+        return None
+    message = json.loads(text)
+    if not isinstance(message, dict):
+        raise BrokenStream("a frame's message must be an object")
+    return message, body
