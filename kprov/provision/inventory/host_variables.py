@@ -52,3 +52,12 @@ ALIASES = {
 }
 
 SECRET_VARIABLES = frozenset(name for name, variable in HOST_VARIABLES.items() if variable.secret)
+
+_SECRET_WORDS = ("password", "passphrase", "secret", "token", "private_key")
+
+
+def is_secret(name: str) -> bool:
+    """Whether a variable's value must never be shown: kprov's secrets, and what users name like one."""
+    if name in HOST_VARIABLES:
+        return HOST_VARIABLES[name].secret
+    return any(word in name.lower() for word in _SECRET_WORDS)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kprov.provision.inventory import patterns
-from kprov.provision.inventory.problems import Location, did_you_mean
+from kprov.provision.inventory.problems import Location, UnknownName, did_you_mean
 from kprov.provision.inventory.settings import ClusterSettings
 
 
@@ -89,15 +89,15 @@ class Inventory:
     """host -> variable -> layers, weakest first."""
 
     def group(self, name: str) -> list[Host]:
-        """The hosts of a group and of the groups below it. Raises KeyError (with the nearest name) if there is none."""
+        """The hosts of a group and of the groups below it. Raises UnknownName if there is none."""
         if name not in self.members:
-            raise KeyError(f"no group {name}: {did_you_mean(name, self.members)}")
+            raise UnknownName(f"no group {name}: {did_you_mean(name, self.members)}")
         return [self.hosts[host] for host in self.members[name]]
 
     def host(self, name: str) -> Host:
-        """A host by name. Raises KeyError with the nearest name if there is none."""
+        """A host by name. Raises UnknownName with the nearest name if there is none."""
         if name not in self.hosts:
-            raise KeyError(f"no host {name}: {did_you_mean(name, self.hosts)}")
+            raise UnknownName(f"no host {name}: {did_you_mean(name, self.hosts)}")
         return self.hosts[name]
 
     def match(self, pattern: str) -> list[Host]:
@@ -106,5 +106,5 @@ class Inventory:
         return [self.hosts[name] for name in self.hosts if name in chosen]
 
     def explain(self, host: str, variable: str) -> Explanation:
-        """Every layer that set ``variable`` for ``host``. Raises KeyError for a host that does not exist."""
+        """Every layer that set ``variable`` for ``host``. Raises UnknownName for a host that does not exist."""
         return Explanation(host, variable, self.layers[self.host(host).name].get(variable, ()))

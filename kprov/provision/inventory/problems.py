@@ -40,6 +40,16 @@ class InventoryErrors(Exception):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+class UnknownName(KeyError):
+    """A host or group that the inventory does not have; the message names the nearest one."""
+
+    exit_code = 2
+
+    def __str__(self) -> str:
+        # KeyError would quote the message.
+        return str(self.args[0])
+
+
 class ProblemLog:
     """Where the steps of loading put what they find; nothing is raised before all of them had their say."""
 

@@ -1,0 +1,39 @@
+"""How this run of ``kprov`` was asked to speak. There is one command line a process, so there is one of these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class OutputFormat(StrEnum):
+    """What is written to standard output."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@dataclass(slots=True)
+class Invocation:
+    """Set by the options, read by reporters and by whoever reports a failure."""
+
+    verb: str = ""
+    verbosity: int = 0
+    output: OutputFormat = OutputFormat.TEXT
+
+    @property
+    def is_json(self) -> bool:
+        """Whether standard output must be JSON, one object a line."""
+        return self.output is OutputFormat.JSON
+
+    @property
+    def shows_tracebacks(self) -> bool:
+        """Whether an error shows where in kprov it arose (``-vvv``)."""
+        return self.verbosity >= 3
+
+    def reset(self) -> None:
+        """Forget the last command line (tests run many in one process)."""
+        self.verb, self.verbosity, self.output = "", 0, OutputFormat.TEXT
+
+
+current = Invocation()

@@ -1,0 +1,106 @@
+"""``kprov``: finds the verb, and turns whatever happens into a message and an exit code."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+import typer.core
+import typer.main
+
+from kprov.cli import failures
+from kprov.cli.exit_codes import ExitCode, epilog
+from kprov.cli.invocation import current
+from kprov.cli.options import Verbose
+from kprov.cli.verbs import Verb, available
+
+
+class VerbGroup(typer.core.TyperGroup):
+    """A group whose commands are imported when they are called; help and completion know them from a table."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The verbs, in the table's order."""
+        return list(available())
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A stand-in that has the verb's name and help, enough for ``kprov --help``."""
+        verb = available().get(cmd_name)
+        if verb is None:
+            return None
+        return typer.core.TyperCommand(cmd_name, help=verb.help)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The verb's own command, imported now."""
+        if args and args[0] not in available() and not args[0].startswith("-"):
+            close = difflib.get_close_matches(args[0], available(), n=1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(available())}"
+            ctx.fail(f"no such command {args[0]}: {hint}")
+        name, stand_in, rest = super().resolve_command(ctx, args)
+        if stand_in is None or name is None:
+            return name, stand_in, rest
+        current.verb = name
+        return name, _load(name, available()[name]), rest
+
+
+def _load(name: str, verb: Verb) -> Any:
+    module = import_module(f"kprov.cli.{verb.module}")
+    command = typer.main.get_command(module.app)
+    command.name = name
+    return command
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        import kprov
+
+        typer.echo(f"kprov {kprov.__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=VerbGroup,
+    no_args_is_help=True,
+    epilog=epilog(),
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def kprov(
+    verbose: Verbose = 0,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """From bare machines that answer on SSH to a verified, highly available Kubernetes cluster."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line. Returns the exit code; raises nothing.
+
+    Args: ``arguments`` without the program's name; None takes the process's own.
+    """
+    current.reset()
+    try:
+        typer.main.get_command(app).main(args=None if arguments is None else list(arguments), prog_name="kprov")
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else (ExitCode.OK if end.code is None else ExitCode.FAILED)
+        if code == ExitCode.INTERRUPTED:
+            print("kprov: interrupted; the same command goes on from here", file=sys.stderr)
+        return int(code)
+    except KeyboardInterrupt:
+        print("kprov: interrupted; the same command goes on from here", file=sys.stderr)
+        return int(ExitCode.INTERRUPTED)
+    except Exception as error:
+        return int(failures.report(error))
+    return int(ExitCode.OK)
+
+
+def main() -> None:
+    """The entry point of ``kprov``."""
+    sys.exit(run())

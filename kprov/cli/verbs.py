@@ -1,0 +1,41 @@
+"""The verbs of ``kprov``: which module each lives in. A module is imported only when its verb is called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One verb: the module in kprov.cli that has its typer app, and its line in ``kprov --help``."""
+
+    module: str
+    help: str
+
+
+VERBS: dict[str, Verb] = {
+    "plan": Verb("plan", "Show what `up` would change, with diffs; change nothing."),
+    "up": Verb("up", "Turn the machines of an inventory into a cluster, or bring one up to date."),
+    "verify": Verb("verify", "Check that the cluster answers and is highly available."),
+    "upgrade": Verb("upgrade", "Move the cluster to another release."),
+    "node": Verb("node", "Add, drain, replace or remove machines."),
+    "etcd": Verb("etcd", "Look after etcd's members."),
+    "backup": Verb("backup", "Save the cluster's state."),
+    "restore": Verb("restore", "Bring the cluster's state back."),
+    "reset": Verb("reset", "Take everything that kprov put there off the machines."),
+    "certs": Verb("certs", "List certificates with their days left; seal the authorities' keys."),
+    "inventory": Verb("inventory", "List and explain an inventory, or make one."),
+    "bundle": Verb("bundle", "Gather what machines need, once, to be shipped over SSH."),
+    "lab": Verb("lab", "Machines for trying kprov without hardware."),
+}
+
+
+def available() -> dict[str, Verb]:
+    """The verbs whose module is there, in the order in which help shows them."""
+    folder = Path(__file__).parent
+    return {
+        name: verb
+        for name, verb in VERBS.items()
+        if (folder / f"{verb.module}.py").exists() or (folder / verb.module / "__init__.py").exists()
+    }
