@@ -62,8 +62,12 @@ class KubeletConfig:
     system_reserved: dict[str, str] = field(default_factory=dict)
     kube_reserved: dict[str, str] = field(default_factory=dict)
     eviction_hard: dict[str, str] = field(
-        default_factory=lambda: {"memory.available": "100Mi", "nodefs.available": "10%", "nodefs.inodesFree": "5%",
-                                 "imagefs.available": "15%"}
+        default_factory=lambda: {
+            "memory.available": "100Mi",
+            "nodefs.available": "10%",
+            "nodefs.inodesFree": "5%",
+            "imagefs.available": "15%",
+        }
     )
     eviction_pressure_transition: float = 300
     log_max_size: int = 10 * 1024 * 1024
@@ -189,13 +193,42 @@ FIXED: dict[str, tuple[Any, ...]] = {
 }
 
 REFUSED = frozenset(
-    "staticPodURLHeader tlsCertificates systemCgroups kubeletCgroups runtimeCgroups cpuManagerPolicyOptions qosReserved "
-    "evictionSoft evictionSoftGracePeriod evictionMaxPodGracePeriod evictionMinimumReclaim iptablesMasqueradeBit "
-    "iptablesDropBit showHiddenMetricsForVersion systemReservedCgroup kubeReservedCgroup reservedSystemCPUs "
-    "providerID volumePluginDir kernelMemcgNotification topologyManagerPolicyOptions reservedMemory memoryThrottlingFactor "
-    "shutdownGracePeriodByPodPriority crashLoopBackOff tracing containerLogMaxWorkers containerLogMonitorInterval "
-    "singleProcessOOMKill imagePullCredentialsVerificationPolicy preloadedImagesVerificationAllowlist "
-    "mergeDefaultEvictionSettings failCgroupV1 userNamespaces".split()
+    [
+        "staticPodURLHeader",
+        "tlsCertificates",
+        "systemCgroups",
+        "kubeletCgroups",
+        "runtimeCgroups",
+        "cpuManagerPolicyOptions",
+        "qosReserved",
+        "evictionSoft",
+        "evictionSoftGracePeriod",
+        "evictionMaxPodGracePeriod",
+        "evictionMinimumReclaim",
+        "iptablesMasqueradeBit",
+        "iptablesDropBit",
+        "showHiddenMetricsForVersion",
+        "systemReservedCgroup",
+        "kubeReservedCgroup",
+        "reservedSystemCPUs",
+        "providerID",
+        "volumePluginDir",
+        "kernelMemcgNotification",
+        "topologyManagerPolicyOptions",
+        "reservedMemory",
+        "memoryThrottlingFactor",
+        "shutdownGracePeriodByPodPriority",
+        "crashLoopBackOff",
+        "tracing",
+        "containerLogMaxWorkers",
+        "containerLogMonitorInterval",
+        "singleProcessOOMKill",
+        "imagePullCredentialsVerificationPolicy",
+        "preloadedImagesVerificationAllowlist",
+        "mergeDefaultEvictionSettings",
+        "failCgroupV1",
+        "userNamespaces",
+    ]
 )
 
 
@@ -233,7 +266,9 @@ def parse_config(document: Any) -> KubeletConfig:
             allowed = FIXED[key]
             if allowed is not None and value not in allowed:
                 wanted = " or ".join(repr(choice) for choice in allowed)
-                raise ConfigurationError(f"{key}: {value!r} is not implemented by kprov; write {wanted}, or leave it out")
+                raise ConfigurationError(
+                    f"{key}: {value!r} is not implemented by kprov; write {wanted}, or leave it out"
+                )
         elif key.split(".")[0] in REFUSED:
             raise ConfigurationError(f"{key} is a kubelet setting that kprov does not implement; leave it out")
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+
 def now() -> datetime:
     """The time now, with its zone."""
     return datetime.now(UTC)

@@ -70,9 +70,17 @@ class PrivateRuntime:
         (self.root / "cni" / "10-test.conflist").write_text(json.dumps(NETWORK))
         (self.root / "config.toml").write_text(CONTAINERD_CONFIG.format(root=self.root))
         self._holder = subprocess.Popen(
-            ["unshare", "--net", "--mount", "--propagation", "private", "sh", "-c",
-             f"ip link set lo up; ip link add node0 type veth peer name node1; ip link set node1 up; ip addr add 192.0.2.10/24 dev node0; ip link set node0 up; "
-             f"ip route add default dev node0; mount --make-rshared / ; touch {self.root}/ready; exec sleep infinity"],
+            [
+                "unshare",
+                "--net",
+                "--mount",
+                "--propagation",
+                "private",
+                "sh",
+                "-c",
+                f"ip link set lo up; ip link add node0 type veth peer name node1; ip link set node1 up; ip addr add 192.0.2.10/24 dev node0; ip link set node0 up; "
+                f"ip route add default dev node0; mount --make-rshared / ; touch {self.root}/ready; exec sleep infinity",
+            ],
         )
         _until(lambda: (self.root / "ready").exists(), "namespaces")
         self.start_daemon()
@@ -103,7 +111,9 @@ class PrivateRuntime:
         """Run ctr in the kubelet's namespace of images and return what it says."""
         done = subprocess.run(
             ["ctr", "--address", str(self.socket), "--namespace", "k8s.io", *arguments],
-            input=stdin, capture_output=True, check=True,
+            input=stdin,
+            capture_output=True,
+            check=True,
         )
         return done.stdout.decode()
 
@@ -113,7 +123,8 @@ class PrivateRuntime:
         path.write_bytes(archive)
         subprocess.run(
             self.inside(["ctr", "--address", str(self.socket), "--namespace", "k8s.io", "images", "import", str(path)]),
-            check=True, capture_output=True,
+            check=True,
+            capture_output=True,
         )
 
     def _answers(self) -> bool:
@@ -128,7 +139,8 @@ class PrivateRuntime:
             for task in self.ctr("tasks", "ls", "-q").split():
                 subprocess.run(
                     ["ctr", "--address", str(self.socket), "--namespace", "k8s.io", "tasks", "rm", "-f", task],
-                    capture_output=True, check=False,
+                    capture_output=True,
+                    check=False,
                 )
             self.stop_daemon()
         if self._holder:
@@ -156,8 +168,11 @@ def busybox_archive(name: str) -> bytes:
     binary = Path("/bin/busybox").read_bytes()
     applets = subprocess.run(["/bin/busybox", "--list"], capture_output=True, check=True, text=True).stdout.split()
     layer = _tar(
-        {"bin/busybox": (0o755, binary), "etc/passwd": (0o644, b"root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/:/bin/sh\n"),
-         "etc/group": (0o644, b"root:x:0:\nuser:x:1000:\n")},
+        {
+            "bin/busybox": (0o755, binary),
+            "etc/passwd": (0o644, b"root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/:/bin/sh\n"),
+            "etc/group": (0o644, b"root:x:0:\nuser:x:1000:\n"),
+        },
         folders=["bin", "etc", "tmp", "root", "var", "proc", "sys", "dev", "home"],
         links={f"bin/{applet}": "/bin/busybox" for applet in applets if applet != "busybox"},
     )
@@ -193,13 +208,19 @@ def image_archive(name: str, layer: bytes, config: dict[str, object]) -> bytes:
     digest = hashlib.sha256(layer).hexdigest()
     machine = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
     description = json.dumps(
-        {"architecture": machine, "os": "linux", "config": config, "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]}}
+        {
+            "architecture": machine,
+            "os": "linux",
+            "config": config,
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
+        }
     ).encode()
     config_name = hashlib.sha256(description).hexdigest() + ".json"
     manifest = json.dumps([{"Config": config_name, "RepoTags": [name], "Layers": [f"{digest}/layer.tar"]}]).encode()
     return _tar(
         {config_name: (0o644, description), f"{digest}/layer.tar": (0o644, layer), "manifest.json": (0o644, manifest)},
-        folders=[digest], links={},
+        folders=[digest],
+        links={},
     )
 
 

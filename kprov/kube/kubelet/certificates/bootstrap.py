@@ -31,7 +31,10 @@ async def join(kubeconfig: Path, bootstrap: Path, store: CertificateStore, node:
             return
         if not bootstrap.is_file():
             if present is not None:
-                log.error("the client certificate ended on %s and there is no bootstrap kubeconfig", time.ctime(present.not_after))
+                log.error(
+                    "the client certificate ended on %s and there is no bootstrap kubeconfig",
+                    time.ctime(present.not_after),
+                )
             return
     elif not bootstrap.is_file():
         raise FileNotFoundError(f"neither {kubeconfig} nor the bootstrap kubeconfig {bootstrap} exists")
@@ -67,9 +70,14 @@ def write_kubeconfig(target: Path, bootstrap: Path, certificate: Path) -> None:
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "default-cluster", "cluster": cluster}],
-        "users": [{"name": "default-auth", "user": {"client-certificate": str(certificate), "client-key": str(certificate)}}],
+        "users": [
+            {"name": "default-auth", "user": {"client-certificate": str(certificate), "client-key": str(certificate)}}
+        ],
         "contexts": [
-            {"name": "default-context", "context": {"cluster": "default-cluster", "namespace": "default", "user": "default-auth"}}
+            {
+                "name": "default-context",
+                "context": {"cluster": "default-cluster", "namespace": "default", "user": "default-auth"},
+            }
         ],
         "current-context": "default-context",
     }

@@ -22,8 +22,15 @@ class Renewer:
     """Keeps one certificate valid."""
 
     def __init__(
-        self, client: ApiClient, store: CertificateStore, signer: str, node: str, *, dns_names: list[str] | None = None,
-        addresses: list[str] | None = None, renewed: Callable[[Certificate], None] | None = None,
+        self,
+        client: ApiClient,
+        store: CertificateStore,
+        signer: str,
+        node: str,
+        *,
+        dns_names: list[str] | None = None,
+        addresses: list[str] | None = None,
+        renewed: Callable[[Certificate], None] | None = None,
     ) -> None:
         """``renewed`` is called with each certificate that can be used, the one found at the start included."""
         self._client, self.store, self._signer, self._node = client, store, signer, node
@@ -44,7 +51,12 @@ class Renewer:
                     continue
             try:
                 present = await obtain(
-                    self._client, self.store, self._signer, self._node, dns_names=self._dns_names, addresses=self._addresses
+                    self._client,
+                    self.store,
+                    self._signer,
+                    self._node,
+                    dns_names=self._dns_names,
+                    addresses=self._addresses,
                 )
             except (SigningRefusedError, ToolError, *API_FAILURES) as failure:
                 log.warning("%s is not renewed yet: %s", self.store.current.name, failure or type(failure).__name__)

@@ -27,7 +27,12 @@ class SigningRefusedError(Exception):
 
 
 async def obtain(
-    client: ApiClient, store: CertificateStore, signer: str, node: str, *, dns_names: list[str] | None = None,
+    client: ApiClient,
+    store: CertificateStore,
+    signer: str,
+    node: str,
+    *,
+    dns_names: list[str] | None = None,
     addresses: list[str] | None = None,
 ) -> Certificate:
     """Ask for a certificate, wait for it and keep it.
@@ -36,8 +41,12 @@ async def obtain(
     call goes on where it was. Raises SigningRefusedError and what the API client raises.
     """
     asked = await ask_tool(
-        "request", key=store.read_pending_key(), common_name=f"system:node:{node}", organizations=["system:nodes"],
-        dns_names=dns_names or [], addresses=addresses or [],
+        "request",
+        key=store.read_pending_key(),
+        common_name=f"system:node:{node}",
+        organizations=["system:nodes"],
+        dns_names=dns_names or [],
+        addresses=addresses or [],
     )
     store.save_pending_key(asked["key"])
     name = f"{'node-csr' if signer == CLIENT_SIGNER else 'csr'}-{asked['fingerprint'][:43]}"
@@ -75,8 +84,10 @@ async def _answer(client: ApiClient, request: dict[str, Any]) -> str:
             return pem
         try:
             async for event in client.watch(
-                CERTIFICATE_SIGNING_REQUESTS, resource_version=request["metadata"]["resourceVersion"],
-                field_selector=f"metadata.name={name}", timeout_seconds=60,
+                CERTIFICATE_SIGNING_REQUESTS,
+                resource_version=request["metadata"]["resourceVersion"],
+                field_selector=f"metadata.name={name}",
+                timeout_seconds=60,
             ):
                 if event["type"] == "DELETED":
                     raise SigningRefusedError(f"request {name} was deleted")

@@ -20,8 +20,12 @@ class ToolError(Exception):
 async def ask_tool(action: str, **question: Any) -> dict[str, Any]:
     """Run the certificate tool; raises ToolError with its last words."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "kprov.kube.kubelet.certificates.tool",
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        sys.executable,
+        "-m",
+        "kprov.kube.kubelet.certificates.tool",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
     )
     out, err = await process.communicate(json.dumps({"do": action, **question}).encode())
@@ -65,7 +69,9 @@ class CertificateStore:
             return None
         if not found["key_matches"]:
             return None
-        return Certificate(self.current, found["not_before"], found["not_after"], found["subject"], tuple(found["names"]))
+        return Certificate(
+            self.current, found["not_before"], found["not_after"], found["subject"], tuple(found["names"])
+        )
 
     async def save(self, certificate: str, key: str) -> Certificate:
         """Write a certificate and its key, and make them the present ones in one step; raises ToolError, OSError."""

@@ -113,7 +113,9 @@ def self_signed(wanted: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Answer one question."""
     question = json.load(sys.stdin)
-    json.dump({"request": request, "describe": describe, "self_signed": self_signed}[question["do"]](question), sys.stdout)
+    json.dump(
+        {"request": request, "describe": describe, "self_signed": self_signed}[question["do"]](question), sys.stdout
+    )
 
 
 if __name__ == "__main__":

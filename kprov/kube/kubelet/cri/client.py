@@ -111,7 +111,9 @@ class Runtime:
     async def containers(self, uid: str | None = None) -> list[pb.Container]:
         """All containers, dead ones too, or those of one pod."""
         selector = pb.ContainerFilter(label_selector={POD_UID: uid}) if uid else None
-        return list((await self._call(self._runtime.ListContainers, pb.ListContainersRequest(filter=selector))).containers)
+        return list(
+            (await self._call(self._runtime.ListContainers, pb.ListContainersRequest(filter=selector))).containers
+        )
 
     async def container_status(self, container: str) -> pb.ContainerStatus:
         """Everything about one container."""

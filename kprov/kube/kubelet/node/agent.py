@@ -31,8 +31,17 @@ class NodeAgent:
     """The node's voice in the API."""
 
     def __init__(
-        self, client: ApiClient, config: KubeletConfig, settings: NodeSettings, runtime: Runtime, root: Path, nodes: Informer,
-        capacity: Capacity, runtime_version: str, *, healthy: Callable[[], bool],
+        self,
+        client: ApiClient,
+        config: KubeletConfig,
+        settings: NodeSettings,
+        runtime: Runtime,
+        root: Path,
+        nodes: Informer,
+        capacity: Capacity,
+        runtime_version: str,
+        *,
+        healthy: Callable[[], bool],
     ) -> None:
         """``healthy`` says whether the runtime's state is known (relisting works)."""
         self._client, self._config, self.settings, self._runtime, self._root = client, config, settings, runtime, root
@@ -87,7 +96,9 @@ class NodeAgent:
             if ready is None or not ready.status:
                 self._runtime_problem = f"container runtime is down: {ready.message if ready else 'no status'}"
             if network is None or not network.status:
-                reason = f"NetworkReady=false reason:{network.reason} message:{network.message}" if network else "no status"
+                reason = (
+                    f"NetworkReady=false reason:{network.reason} message:{network.message}" if network else "no status"
+                )
                 self.network_problem = f"container runtime network not ready: {reason}"
         except RuntimeFailure as failure:
             self._runtime_problem = f"container runtime is down: {failure.message}"
@@ -121,7 +132,9 @@ class NodeAgent:
                 raise
         self._node = await self._client.get(NODES, self.settings.name)
         labels = self._node["metadata"].get("labels") or {}
-        missing = {key: value for key, value in node_status.default_labels(self.settings).items() if labels.get(key) != value}
+        missing = {
+            key: value for key, value in node_status.default_labels(self.settings).items() if labels.get(key) != value
+        }
         if missing:
             patch = {"metadata": {"labels": missing}}
             self._node = await self._client.patch(NODES, self.settings.name, None, patch, patch_type="strategic")
@@ -190,11 +203,17 @@ class NodeAgent:
             fresh = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
             return await self._client.create(LEASES, fresh)
         metadata = {**lease["metadata"], "ownerReferences": owner or lease["metadata"].get("ownerReferences", [])}
-        return await self._client.update(LEASES, {**lease, "metadata": metadata, "spec": {**(lease.get("spec") or {}), **spec}})
+        return await self._client.update(
+            LEASES, {**lease, "metadata": metadata, "spec": {**(lease.get("spec") or {}), **spec}}
+        )
 
 
 def _merged_addresses(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Addresses merge by type in a strategic patch, so those that are gone must be named."""
     kinds = {each["type"] for each in new}
-    stale = [{"$patch": "delete", "type": each["type"], "address": each["address"]} for each in old if each["type"] not in kinds]
+    stale = [
+        {"$patch": "delete", "type": each["type"], "address": each["address"]}
+        for each in old
+        if each["type"] not in kinds
+    ]
     return [*new, *stale]

@@ -80,7 +80,11 @@ class Pressure:
         disk = facts.disk(root)
         if (limit := hard.get("nodefs.available")) and disk.available < threshold(limit, disk.size):
             found.disk = f"ephemeral-storage available {disk.available // 1024}Ki is below {limit}"
-        elif (limit := hard.get("nodefs.inodesFree")) and disk.inodes and disk.inodes_free < threshold(limit, disk.inodes):
+        elif (
+            (limit := hard.get("nodefs.inodesFree"))
+            and disk.inodes
+            and disk.inodes_free < threshold(limit, disk.inodes)
+        ):
             found.disk = f"inodes free {disk.inodes_free} is below {limit}"
         if limit := hard.get("pid.available"):
             used, allowed = facts.processes()

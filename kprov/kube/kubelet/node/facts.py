@@ -8,7 +8,14 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le", "s390x": "s390x", "riscv64": "riscv64"}
+ARCHITECTURES = {
+    "x86_64": "amd64",
+    "aarch64": "arm64",
+    "armv7l": "arm",
+    "ppc64le": "ppc64le",
+    "s390x": "s390x",
+    "riscv64": "riscv64",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,11 @@ def disk(path: Path) -> Disk:
 def processes() -> tuple[int, int]:
     """How many processes and threads there are, and how many there may be."""
     running = _read("/proc/loadavg").split()
-    limits = [int(text) for text in (_read("/proc/sys/kernel/pid_max"), _read("/proc/sys/kernel/threads-max")) if text.isdigit()]
+    limits = [
+        int(text)
+        for text in (_read("/proc/sys/kernel/pid_max"), _read("/proc/sys/kernel/threads-max"))
+        if text.isdigit()
+    ]
     return int(running[3].partition("/")[2]) if len(running) > 3 else 0, min(limits, default=32768)
 
 

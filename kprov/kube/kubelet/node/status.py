@@ -78,12 +78,18 @@ def node_object(settings: NodeSettings, status: dict[str, Any]) -> Node:
 
 
 def node_status(
-    settings: NodeSettings, capacity: Capacity, info: dict[str, str], conditions: list[dict[str, Any]], images: list[dict[str, Any]]
+    settings: NodeSettings,
+    capacity: Capacity,
+    info: dict[str, str],
+    conditions: list[dict[str, Any]],
+    images: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """The status as the API keeps it."""
     return {
-        "addresses": [*({"type": "InternalIP", "address": address} for address in settings.addresses),
-                      {"type": "Hostname", "address": settings.hostname}],
+        "addresses": [
+            *({"type": "InternalIP", "address": address} for address in settings.addresses),
+            {"type": "Hostname", "address": settings.hostname},
+        ],
         "capacity": capacity.render(capacity.total),
         "allocatable": capacity.render(capacity.allocatable),
         "conditions": conditions,
@@ -97,21 +103,46 @@ def node_conditions(old: list[dict[str, Any]], problems: list[str], pressure: Pr
     """The kubelet's four conditions, with transition times carried over, and those that others set."""
     now = timestamp()
     states = [
-        ("MemoryPressure", bool(pressure.memory), "KubeletHasInsufficientMemory", "KubeletHasSufficientMemory",
-         "kubelet has insufficient memory available", "kubelet has sufficient memory available"),
-        ("DiskPressure", bool(pressure.disk), "KubeletHasDiskPressure", "KubeletHasNoDiskPressure",
-         "kubelet has disk pressure", "kubelet has no disk pressure"),
-        ("PIDPressure", bool(pressure.processes), "KubeletHasInsufficientPID", "KubeletHasSufficientPID",
-         "kubelet has insufficient PID available", "kubelet has sufficient PID available"),
+        (
+            "MemoryPressure",
+            bool(pressure.memory),
+            "KubeletHasInsufficientMemory",
+            "KubeletHasSufficientMemory",
+            "kubelet has insufficient memory available",
+            "kubelet has sufficient memory available",
+        ),
+        (
+            "DiskPressure",
+            bool(pressure.disk),
+            "KubeletHasDiskPressure",
+            "KubeletHasNoDiskPressure",
+            "kubelet has disk pressure",
+            "kubelet has no disk pressure",
+        ),
+        (
+            "PIDPressure",
+            bool(pressure.processes),
+            "KubeletHasInsufficientPID",
+            "KubeletHasSufficientPID",
+            "kubelet has insufficient PID available",
+            "kubelet has sufficient PID available",
+        ),
     ]
     found = [
-        {"type": kind, "status": "True" if bad else "False", "reason": worse if bad else well, "message": worse_text if bad else text}
+        {
+            "type": kind,
+            "status": "True" if bad else "False",
+            "reason": worse if bad else well,
+            "message": worse_text if bad else text,
+        }
         for kind, bad, worse, well, worse_text, text in states
     ]
     if problems:
         found.append({"type": "Ready", "status": "False", "reason": "KubeletNotReady", "message": ", ".join(problems)})
     else:
-        found.append({"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status"})
+        found.append(
+            {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status"}
+        )
     before = {condition["type"]: condition for condition in old}
     for condition in found:
         known = before.pop(condition["type"], None)
@@ -131,9 +162,13 @@ def changed(old: dict[str, Any], new: dict[str, Any]) -> bool:
     """Whether the API must be told before the next report is due: heartbeats alone do not count."""
 
     def essence(status: dict[str, Any]) -> dict[str, Any]:
-        kept = {key: status.get(key) for key in ("addresses", "capacity", "allocatable", "daemonEndpoints", "nodeInfo", "images")}
+        kept = {
+            key: status.get(key)
+            for key in ("addresses", "capacity", "allocatable", "daemonEndpoints", "nodeInfo", "images")
+        }
         kept["conditions"] = sorted(
-            (each["type"], each["status"], each.get("reason", ""), each.get("message", "")) for each in status.get("conditions") or []
+            (each["type"], each["status"], each.get("reason", ""), each.get("message", ""))
+            for each in status.get("conditions") or []
         )
         info = kept.get("nodeInfo")
         return {**kept, "nodeInfo": {key: value for key, value in (info or {}).items() if value}}

@@ -12,7 +12,9 @@ Pod = dict[str, Any]
 _SHOWN = {"cpu": "cpu", "memory": "memory", "ephemeral-storage": "ephemeral-storage"}
 
 
-def refusal(pod: Pod, others: Iterable[Pod], allocatable: dict[str, int], node: dict[str, Any] | None) -> tuple[str, str] | None:
+def refusal(
+    pod: Pod, others: Iterable[Pod], allocatable: dict[str, int], node: dict[str, Any] | None
+) -> tuple[str, str] | None:
     """Why the pod cannot run beside ``others``: (reason, message) as upstream words it, or None."""
     others = list(others)
     if len(others) + 1 > allocatable.get("pods", 110):
@@ -29,11 +31,17 @@ def refusal(pod: Pod, others: Iterable[Pod], allocatable: dict[str, int], node: 
             return _insufficient(name, number, used.get(name, 0), capacity or 0)
     taken = {port for other in others for port in _host_ports(other)}
     if any(_collides(port, taken) for port in _host_ports(pod)):
-        return "NodePorts", "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"
+        return (
+            "NodePorts",
+            "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
+        )
     selector = pod["spec"].get("nodeSelector") or {}
     labels = ((node or {}).get("metadata") or {}).get("labels")
     if labels is not None and any(labels.get(key) != value for key, value in selector.items()):
-        return "NodeAffinity", "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"
+        return (
+            "NodeAffinity",
+            "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
+        )
     return None
 
 
@@ -59,5 +67,6 @@ def _collides(port: tuple[str, str, int], taken: set[tuple[str, str, int]]) -> b
     everywhere = "0.0.0.0"  # noqa: S104
     address, protocol, number = port
     return any(
-        (protocol, number) == (other[1], other[2]) and (address == other[0] or everywhere in (address, other[0])) for other in taken
+        (protocol, number) == (other[1], other[2]) and (address == other[0] or everywhere in (address, other[0]))
+        for other in taken
     )

@@ -19,8 +19,16 @@ _LIMITED = ("cpu", "memory", "pids")
 class Cgroups:
     """The tree below ``kubepods``."""
 
-    def __init__(self, driver: str, cgroup_root: str, *, period: float = 0.1, quota: bool = True, pids: int = -1,
-                 root: Path = ROOT) -> None:
+    def __init__(
+        self,
+        driver: str,
+        cgroup_root: str,
+        *,
+        period: float = 0.1,
+        quota: bool = True,
+        pids: int = -1,
+        root: Path = ROOT,
+    ) -> None:
         """``driver`` is cgroupfs or systemd; ``cgroup_root`` the folder that ``kubepods`` is made in."""
         self.systemd = driver == "systemd"
         self.prefix = cgroup_root.strip("/")
@@ -73,7 +81,9 @@ class Cgroups:
     def _prepare_unified(self, path: str, shares: int, quota: int, memory: int) -> None:
         folder = self.root
         offered = (self.root / "cgroup.controllers").read_text().split()
-        wanted = " ".join(f"+{name}" for name in ("cpuset", "cpu", "io", "memory", "hugetlb", "pids") if name in offered)
+        wanted = " ".join(
+            f"+{name}" for name in ("cpuset", "cpu", "io", "memory", "hugetlb", "pids") if name in offered
+        )
         for part in path.split("/"):
             _write(folder / "cgroup.subtree_control", wanted)
             folder /= part
@@ -88,7 +98,11 @@ class Cgroups:
             _write(folder / "pids.max", self.pids)
 
     def _set_slice(self, unit: str, shares: int, quota: int, memory: int) -> None:
-        weight = [f"CPUWeight={max(1, min(10000, 1 + (shares - 2) * 9999 // 262142))}"] if self.unified else [f"CPUShares={shares}"]
+        weight = (
+            [f"CPUWeight={max(1, min(10000, 1 + (shares - 2) * 9999 // 262142))}"]
+            if self.unified
+            else [f"CPUShares={shares}"]
+        )
         properties = [*weight]
         if quota:
             properties.append(f"CPUQuota={quota / (self.period * 1e4):.1f}%")
@@ -107,7 +121,11 @@ class Cgroups:
                     subprocess.run(["systemctl", "stop", unit], check=False, capture_output=True)
                     subprocess.run(["systemctl", "revert", unit], check=False, capture_output=True)
             return
-        bases = [self.root] if self.unified else [base for base in self.root.iterdir() if base.is_dir() and not base.is_symlink()]
+        bases = (
+            [self.root]
+            if self.unified
+            else [base for base in self.root.iterdir() if base.is_dir() and not base.is_symlink()]
+        )
         for base in bases:
             for quality in ("", "burstable", "besteffort"):
                 folder = base / self.prefix / "kubepods" / quality / f"pod{uid}"

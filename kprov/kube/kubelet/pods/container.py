@@ -15,8 +15,19 @@ from kprov.kube.kubelet.pods.sandbox import namespaces, seccomp_profile, supplem
 
 Pod = dict[str, Any]
 
-MASKED_PATHS = ["/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
-                "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap"]
+MASKED_PATHS = [
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+]
 READ_ONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 
 
@@ -50,7 +61,10 @@ def container_config(pod: Pod, container: dict[str, Any], plan: ContainerPlan) -
         command=command,
         args=arguments,
         working_dir=container.get("workingDir", ""),
-        envs=[pb.KeyValue(key=key, value=value.encode(errors="surrogateescape")) for key, value in plan.environment.items()],
+        envs=[
+            pb.KeyValue(key=key, value=value.encode(errors="surrogateescape"))
+            for key, value in plan.environment.items()
+        ],
         mounts=plan.mounts,
         devices=plan.devices,
         labels={**names.pod_labels(pod), names.CONTAINER_NAME: name},
@@ -60,7 +74,8 @@ def container_config(pod: Pod, container: dict[str, Any], plan: ContainerPlan) -
         stdin_once=bool(container.get("stdinOnce")),
         tty=bool(container.get("tty")),
         linux=pb.LinuxContainerConfig(
-            resources=linux_resources(pod, container, plan), security_context=security_context(pod, spec, container, plan)
+            resources=linux_resources(pod, container, plan),
+            security_context=security_context(pod, spec, container, plan),
         ),
     )
 

@@ -25,7 +25,11 @@ def service_environment(services: Iterable[dict[str, Any]], namespace: str, link
         meta = service["metadata"]
         master = meta["name"] == "kubernetes" and meta["namespace"] == "default"
         own = links and meta["namespace"] == namespace
-        if (own or (master and meta["name"] not in chosen)) and service["spec"].get("clusterIP") not in (None, "", "None"):
+        if (own or (master and meta["name"] not in chosen)) and service["spec"].get("clusterIP") not in (
+            None,
+            "",
+            "None",
+        ):
             chosen[meta["name"]] = service
     found: dict[str, str] = {}
     for name, service in sorted(chosen.items()):
@@ -45,7 +49,12 @@ def service_environment(services: Iterable[dict[str, Any]], namespace: str, link
             if index == 0:
                 found[f"{prefix}_PORT"] = url
             stem = f"{prefix}_PORT_{port['port']}_{protocol}"
-            found |= {stem: url, f"{stem}_PROTO": protocol.lower(), f"{stem}_PORT": str(port["port"]), f"{stem}_ADDR": address}
+            found |= {
+                stem: url,
+                f"{stem}_PROTO": protocol.lower(),
+                f"{stem}_PORT": str(port["port"]),
+                f"{stem}_ADDR": address,
+            }
     return found
 
 
@@ -108,7 +117,9 @@ async def _referred(
 
 def _named(pod: Pod, name: str | None) -> dict[str, Any] | None:
     spec = pod["spec"]
-    return next((each for each in [*spec["containers"], *(spec.get("initContainers") or [])] if each["name"] == name), None)
+    return next(
+        (each for each in [*spec["containers"], *(spec.get("initContainers") or [])] if each["name"] == name), None
+    )
 
 
 def _strings(kind: str, content: dict[str, Any]) -> dict[str, str]:

@@ -32,7 +32,7 @@ class Hooks:
                 raise HookError(f"command '{' '.join(command)}': {failure.message}") from None
             if code:
                 said = (out + err)[:1024].decode(errors="replace")
-                raise HookError(f'command \'{" ".join(command)}\' exited with {code}: , message: "{said}"')
+                raise HookError(f"command '{' '.join(command)}' exited with {code}: , message: \"{said}\"")
         elif "httpGet" in hook:
             try:
                 passed, output = await self._checker.http(hook["httpGet"], container, address, timeout or 60)

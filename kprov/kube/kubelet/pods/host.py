@@ -18,6 +18,7 @@ from kprov.kube.kubelet.pods.images import ImagePuller
 from kprov.kube.kubelet.pods.records import PodReader
 from kprov.kube.kubelet.probes.checks import Checker
 from kprov.kube.kubelet.volumes.manager import VolumeManager
+from kprov.kube.kubelet.volumes.sources import TokenCache
 
 Pod = dict[str, Any]
 
@@ -31,6 +32,10 @@ class Statuses(Protocol):
 
     async def flush(self, uid: str) -> None:
         """Wait until the pod's last status is in the API (or the pod is not)."""
+        ...
+
+    def current(self, uid: str) -> dict[str, Any] | None:
+        """The newest status of a pod, written or not."""
         ...
 
     def forget(self, uid: str) -> None:
@@ -63,6 +68,7 @@ class Host:
     event: Callable[[Pod, str, str, str, str], None]  # (pod, type, reason, message, fieldPath)
     remove_pod: Callable[[Pod], Awaitable[None]]
     network_problem: Callable[[], str]  # empty when the pod network is ready
+    tokens: TokenCache
     backoff: Backoff = field(default_factory=Backoff)
     started_at: float = 0.0
     create_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))

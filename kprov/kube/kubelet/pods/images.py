@@ -36,7 +36,12 @@ class ImagePuller:
         self._until: dict[str, float] = {}  # pod and image -> when to try again
 
     async def ensure(
-        self, pod: Pod, container: dict[str, Any], secrets: list[dict[str, Any]], sandbox: pb.PodSandboxConfig, report: Report
+        self,
+        pod: Pod,
+        container: dict[str, Any],
+        secrets: list[dict[str, Any]],
+        sandbox: pb.PodSandboxConfig,
+        report: Report,
     ) -> pb.Image:
         """The container's image on this machine, fetched where its pull policy asks for it.
 
@@ -76,7 +81,8 @@ class ImagePuller:
         if image is None:
             raise ImageError("ErrImagePull", f'image "{name}" vanished after it was pulled')
         report(
-            "Normal", "Pulled",
+            "Normal",
+            "Pulled",
             f'Successfully pulled image "{container["image"]}" in {took - waited:.3f}s ({took:.3f}s including waiting). '
             f"Image size: {image.size} bytes.",
         )
@@ -120,7 +126,9 @@ def normalised(image: str) -> str:
     elif "." not in first and ":" not in first and first != "localhost":
         first, rest = "docker.io", name
     if rest != rest.lower() and ":" not in rest:
-        raise ImageError("InvalidImageName", f'Failed to apply default image tag "{image}": repository name must be lowercase')
+        raise ImageError(
+            "InvalidImageName", f'Failed to apply default image tag "{image}": repository name must be lowercase'
+        )
     if not at and ":" not in rest:
         rest += ":latest"
     return f"{first}/{rest}{at}{digest}"
@@ -146,7 +154,13 @@ def credentials(image: str, secrets: list[dict[str, Any]]) -> list[pb.AuthConfig
         except ValueError:
             continue
         for registry, entry in entries.items():
-            place = registry.removeprefix("https://").removeprefix("http://").removesuffix("/v1/").removesuffix("/v2/").rstrip("/")
+            place = (
+                registry.removeprefix("https://")
+                .removeprefix("http://")
+                .removesuffix("/v1/")
+                .removesuffix("/v2/")
+                .rstrip("/")
+            )
             place = "docker.io" if place in ("index.docker.io", "registry-1.docker.io") else place
             if image == place or image.startswith(f"{place}/"):
                 found.append((len(place), _auth(entry)))
@@ -158,6 +172,8 @@ def _auth(entry: dict[str, Any]) -> pb.AuthConfig:
     if not user and entry.get("auth"):
         user, _, password = base64.b64decode(entry["auth"]).decode(errors="replace").partition(":")
     return pb.AuthConfig(
-        username=user, password=password, identity_token=entry.get("identitytoken", ""),
+        username=user,
+        password=password,
+        identity_token=entry.get("identitytoken", ""),
         registry_token=entry.get("registrytoken", ""),
     )

@@ -26,7 +26,7 @@ class PodManager:
 
     def __init__(self, host: Host, pods: Informer, nodes: Informer) -> None:
         """``pods`` follows the pods bound to this node, ``nodes`` the node itself."""
-        self._host, self._pods, self._nodes = host, pods, nodes
+        self.host, self._pods, self._nodes = host, pods, nodes
         self.workers: dict[str, PodWorker] = {}
         self.relist = Relist(host.runtime, self._runtime_changed)
         self._refused: set[str] = set()
@@ -64,7 +64,7 @@ class PodManager:
         fresh = not pod["metadata"].get("deletionTimestamp") and uid not in self.relist.uids()
         if fresh and (pod.get("status") or {}).get("phase", "Pending") == "Pending" and not self._admit(pod):
             return
-        self.workers[uid] = PodWorker(self._host, pod, self._gone)
+        self.workers[uid] = PodWorker(self.host, pod, self._gone)
 
     def _update(self, pod: Pod) -> None:
         uid = pod["metadata"]["uid"]
@@ -92,17 +92,24 @@ class PodManager:
 
     def _admit(self, pod: Pod) -> bool:
         others = [
-            worker.pod for worker in self.workers.values()
+            worker.pod
+            for worker in self.workers.values()
             if not worker.ended and (worker.pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
         ]
-        why = refusal(pod, others, self._host.allocatable, self._nodes.get(self._host.node_name))
+        why = refusal(pod, others, self.host.allocatable, self._nodes.get(self.host.node_name))
         if why is None:
             return True
         reason, message = why
         self._refused.add(pod["metadata"]["uid"])
-        self._host.event(pod, "Warning", reason, message.removeprefix("Pod was rejected: "), "")
-        status = {**(pod.get("status") or {}), "phase": "Failed", "reason": reason, "message": message, "startTime": timestamp()}
-        self._host.statuses.put(pod, status)
+        self.host.event(pod, "Warning", reason, message.removeprefix("Pod was rejected: "), "")
+        status = {
+            **(pod.get("status") or {}),
+            "phase": "Failed",
+            "reason": reason,
+            "message": message,
+            "startTime": timestamp(),
+        }
+        self.host.statuses.put(pod, status)
         return False
 
     # ---- what is left over
@@ -123,21 +130,21 @@ class PodManager:
         if not self._pods.synced:
             return
         wanted = {pod["metadata"]["uid"] for pod in self._pods.list()}
-        for sandbox in await self._host.runtime.sandboxes():
+        for sandbox in await self.host.runtime.sandboxes():
             uid = sandbox.metadata.uid
             if uid and uid not in wanted and uid not in self.workers:
                 await self._end_orphan(uid, sandbox.labels.get(POD_NAMESPACE, ""), sandbox.labels.get(POD_NAME, ""))
-        for container in await self._host.runtime.containers():
+        for container in await self.host.runtime.containers():
             uid = container.labels.get("io.kubernetes.pod.uid", "")
             if uid and uid not in wanted and uid not in self.workers:
                 labels = container.labels
                 await self._end_orphan(uid, labels.get(POD_NAMESPACE, ""), labels.get(POD_NAME, ""))
-        for uid in await asyncio.to_thread(self._host.volumes.on_disk) - wanted - self.workers.keys():
+        for uid in await asyncio.to_thread(self.host.volumes.on_disk) - wanted - self.workers.keys():
             log.info("removing the folders of pod %s, which is gone", uid)
-            await self._host.volumes.remove(uid)
-        for uid in await asyncio.to_thread(self._host.cgroups.pods) - wanted - self.workers.keys():
-            if not self._host.cgroups.systemd:
-                await asyncio.to_thread(self._host.cgroups.remove, uid)
+            await self.host.volumes.remove(uid)
+        for uid in await asyncio.to_thread(self.host.cgroups.pods) - wanted - self.workers.keys():
+            if not self.host.cgroups.systemd:
+                await asyncio.to_thread(self.host.cgroups.remove, uid)
 
     async def _end_orphan(self, uid: str, namespace: str, name: str) -> None:
         if uid in self.workers:
@@ -150,7 +157,7 @@ class PodManager:
             "status": {},
         }
         log.info("ending pod %s, which the API does not know", full_name(pod))
-        worker = PodWorker(self._host, pod, self._gone)
+        worker = PodWorker(self.host, pod, self._gone)
         worker.remove()
         self.workers[uid] = worker
 
@@ -159,8 +166,10 @@ class PodManager:
     def find(self, namespace: str, name: str, uid: str = "") -> PodWorker | None:
         """The worker of a pod by name; the newest where there are two."""
         found = [
-            worker for worker in self.workers.values()
-            if worker.pod["metadata"]["namespace"] == namespace and worker.pod["metadata"]["name"] == name
+            worker
+            for worker in self.workers.values()
+            if worker.pod["metadata"]["namespace"] == namespace
+            and worker.pod["metadata"]["name"] == name
             and (not uid or worker.uid == uid)
         ]
         return max(found, key=lambda worker: not worker.removed, default=None)

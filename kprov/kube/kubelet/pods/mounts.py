@@ -24,7 +24,11 @@ _PROPAGATION = {
 
 
 async def container_mounts(
-    pod: Pod, container: dict[str, Any], volumes: dict[str, Path], environment: dict[str, str], paths: PodPaths,
+    pod: Pod,
+    container: dict[str, Any],
+    volumes: dict[str, Path],
+    environment: dict[str, str],
+    paths: PodPaths,
     hosts: bytes | None,
 ) -> list[pb.Mount]:
     """The mounts of one container; raises ContainerConfigError.
@@ -33,7 +37,8 @@ async def container_mounts(
     """
     found: list[pb.Mount] = []
     read_only_volumes = {
-        volume["name"] for volume in pod["spec"].get("volumes") or []
+        volume["name"]
+        for volume in pod["spec"].get("volumes") or []
         if (volume.get("persistentVolumeClaim") or {}).get("readOnly")
         or any(kind in volume for kind in ("configMap", "secret", "downwardAPI", "projected"))
     }
@@ -52,8 +57,9 @@ async def container_mounts(
             try:
                 source = await asyncio.to_thread(bind_subpath, source, subpath, target)
             except (VolumeError, OSError) as error:
-                raise ContainerConfigError(f'failed to prepare subPath for volumeMount "{name}" of container '
-                                           f'"{container["name"]}": {error}') from None
+                raise ContainerConfigError(
+                    f'failed to prepare subPath for volumeMount "{name}" of container "{container["name"]}": {error}'
+                ) from None
         place = mount["mountPath"]
         found.append(
             pb.Mount(
@@ -93,8 +99,15 @@ def hosts_file(pod: Pod, addresses: list[str], hostname: str, domain: str) -> by
         except OSError:
             machine = ""
         return ("# Kubernetes-managed hosts file (host network).\n" + machine + extra).encode()
-    lines = ["# Kubernetes-managed hosts file.", "127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback",
-             "fe00::0\tip6-localnet", "fe00::0\tip6-mcastprefix", "fe00::1\tip6-allnodes", "fe00::2\tip6-allrouters"]
+    lines = [
+        "# Kubernetes-managed hosts file.",
+        "127.0.0.1\tlocalhost",
+        "::1\tlocalhost ip6-localhost ip6-loopback",
+        "fe00::0\tip6-localnet",
+        "fe00::0\tip6-mcastprefix",
+        "fe00::1\tip6-allnodes",
+        "fe00::2\tip6-allrouters",
+    ]
     for address in addresses:
         lines.append(f"{address}\t{hostname}.{domain}\t{hostname}" if domain else f"{address}\t{hostname}")
     return ("\n".join(lines) + "\n" + extra).encode()

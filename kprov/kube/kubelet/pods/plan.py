@@ -42,7 +42,9 @@ def wants_restart(policy: str, latest: ContainerRecord | None) -> bool:
     return policy == "Always" or (policy == "OnFailure" and latest.exit_code != 0)
 
 
-def plan(pod: Pod, record: PodRecord, failed_probe: Callable[[str], str | None], started: Callable[[str], bool]) -> Actions:
+def plan(
+    pod: Pod, record: PodRecord, failed_probe: Callable[[str], str | None], started: Callable[[str], bool]
+) -> Actions:
     """The next actions.
 
     ``failed_probe`` names the probe for which a container must be restarted, ``started`` says whether its startup
@@ -81,7 +83,9 @@ def plan(pod: Pod, record: PodRecord, failed_probe: Callable[[str], str | None],
     for container in spec.get("ephemeralContainers") or []:
         if record.latest(container["name"]) is None:
             actions.start.append(container)
-    known = {each["name"] for key in ("containers", "initContainers", "ephemeralContainers") for each in spec.get(key) or []}
+    known = {
+        each["name"] for key in ("containers", "initContainers", "ephemeralContainers") for each in spec.get(key) or []
+    }
     for current in record.running:
         if current.name not in known:
             actions.stop.append(Stop(current, None, f"Container {current.name} is not in the pod any more"))
@@ -89,12 +93,19 @@ def plan(pod: Pod, record: PodRecord, failed_probe: Callable[[str], str | None],
 
 
 def _plan_inits(
-    spec: dict[str, Any], policy: str, record: PodRecord, sandbox: str, actions: Actions,
-    failed_probe: Callable[[str], str | None], started: Callable[[str], bool],
+    spec: dict[str, Any],
+    policy: str,
+    record: PodRecord,
+    sandbox: str,
+    actions: Actions,
+    failed_probe: Callable[[str], str | None],
+    started: Callable[[str], bool],
 ) -> bool:
     """Plan the init containers; returns whether the pod's containers may run."""
     main_names = {each["name"] for each in spec["containers"]}
-    main_ran = any(each.name in main_names and each.sandbox == sandbox and each.state != CREATED for each in record.containers)
+    main_ran = any(
+        each.name in main_names and each.sandbox == sandbox and each.state != CREATED for each in record.containers
+    )
     for container in spec.get("initContainers") or []:
         current = record.latest(container["name"])
         if current is not None and current.sandbox != sandbox and current.state not in (RUNNING, UNKNOWN):
@@ -135,4 +146,6 @@ def _check_running(
     elif current.hash and current.hash != names.container_hash(container):
         actions.stop.append(Stop(current, container, f"Container {name} definition changed, will be restarted"))
     elif probe := failed_probe(current.id):
-        actions.stop.append(Stop(current, container, f"Container {name} failed {probe} probe, will be restarted", probe))
+        actions.stop.append(
+            Stop(current, container, f"Container {name} failed {probe} probe, will be restarted", probe)
+        )

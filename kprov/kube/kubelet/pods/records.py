@@ -9,7 +9,12 @@ from kprov.kube.kubelet import names
 from kprov.kube.kubelet.cri import runtime_pb2 as pb
 from kprov.kube.kubelet.cri.client import Runtime, RuntimeFailure
 
-CREATED, RUNNING, EXITED, UNKNOWN = pb.CONTAINER_CREATED, pb.CONTAINER_RUNNING, pb.CONTAINER_EXITED, pb.CONTAINER_UNKNOWN
+CREATED, RUNNING, EXITED, UNKNOWN = (
+    pb.CONTAINER_CREATED,
+    pb.CONTAINER_RUNNING,
+    pb.CONTAINER_EXITED,
+    pb.CONTAINER_UNKNOWN,
+)
 
 MESSAGE_LIMIT = 4096
 FALLBACK_LIMIT, FALLBACK_LINES = 2048, 80
@@ -118,7 +123,9 @@ class PodReader:
                     return known
                 raise
             known.host_network = status.linux.namespaces.options.network == pb.NODE
-            known.addresses = [ip for ip in (status.network.ip, *(each.ip for each in status.network.additional_ips)) if ip]
+            known.addresses = [
+                ip for ip in (status.network.ip, *(each.ip for each in status.network.additional_ips)) if ip
+            ]
             self._addresses[sandbox.id] = known
         return known
 

@@ -85,7 +85,9 @@ def qos_class(pod: Pod) -> str:
     requests: dict[str, int] = {}
     guaranteed = True
     for container in containers:
-        wanted = {name: number for name, number in requests_of(container).items() if name in ("cpu", "memory") and number}
+        wanted = {
+            name: number for name, number in requests_of(container).items() if name in ("cpu", "memory") and number
+        }
         limits = {name: number for name, number in limits_of(container).items() if name in ("cpu", "memory") and number}
         requests |= wanted
         if set(limits) != {"cpu", "memory"} or wanted != limits:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from kprov.kube.kubelet.cri import runtime_pb2 as pb
-from kprov.kube.kubelet.times import timestamp
 from kprov.kube.kubelet.names import log_directory, pod_labels
 from kprov.kube.kubelet.pods import resources
 from kprov.kube.kubelet.pods.dns import Resolver
+from kprov.kube.kubelet.times import timestamp
 
 Pod = dict[str, Any]
 
@@ -28,7 +28,9 @@ def namespaces(pod: Pod) -> pb.NamespaceOption:
     )
 
 
-def seccomp_profile(*contexts: dict[str, Any] | None, privileged: bool = False, default: bool = False) -> pb.SecurityProfile:
+def seccomp_profile(
+    *contexts: dict[str, Any] | None, privileged: bool = False, default: bool = False
+) -> pb.SecurityProfile:
     """The first profile that the given security contexts name; unconfined where none does (or RuntimeDefault by setting)."""
     if privileged:
         return pb.SecurityProfile(profile_type=pb.SecurityProfile.Unconfined)
@@ -39,9 +41,13 @@ def seccomp_profile(*contexts: dict[str, Any] | None, privileged: bool = False, 
         if profile["type"] == "Localhost":
             path = f"/var/lib/kubelet/seccomp/{profile.get('localhostProfile', '')}"
             return pb.SecurityProfile(profile_type=pb.SecurityProfile.Localhost, localhost_ref=path)
-        chosen = pb.SecurityProfile.RuntimeDefault if profile["type"] == "RuntimeDefault" else pb.SecurityProfile.Unconfined
+        chosen = (
+            pb.SecurityProfile.RuntimeDefault if profile["type"] == "RuntimeDefault" else pb.SecurityProfile.Unconfined
+        )
         return pb.SecurityProfile(profile_type=chosen)
-    return pb.SecurityProfile(profile_type=pb.SecurityProfile.RuntimeDefault if default else pb.SecurityProfile.Unconfined)
+    return pb.SecurityProfile(
+        profile_type=pb.SecurityProfile.RuntimeDefault if default else pb.SecurityProfile.Unconfined
+    )
 
 
 def hostname_of(pod: Pod, node_hostname: str, domain: str) -> tuple[str, str]:
@@ -108,7 +114,9 @@ def sandbox_config(
     sysctls = {entry["name"]: entry["value"] for entry in (spec.get("securityContext") or {}).get("sysctls") or []}
     requests, limits = resources.pod_requests(pod), resources.pod_limits(pod)
     config = pb.PodSandboxConfig(
-        metadata=pb.PodSandboxMetadata(name=meta["name"], uid=meta["uid"], namespace=meta["namespace"], attempt=attempt),
+        metadata=pb.PodSandboxMetadata(
+            name=meta["name"], uid=meta["uid"], namespace=meta["namespace"], attempt=attempt
+        ),
         hostname=hostname,
         log_directory=str(log_directory(meta["namespace"], meta["name"], meta["uid"])),
         dns_config=pb.DNSConfig(servers=resolver.servers, searches=resolver.searches, options=resolver.options),

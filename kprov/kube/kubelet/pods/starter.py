@@ -53,7 +53,8 @@ class Starter:
         if pod["spec"].get("setHostnameAsFQDN") and domain:
             hostname = f"{hostname}.{domain}"
         return sandboxes.sandbox_config(
-            pod, attempt,
+            pod,
+            attempt,
             pod_resolver(pod, host.resolver, host.config.cluster_dns, host.config.cluster_domain),
             host.cgroups.parent(pod),
             "" if pod["spec"].get("hostNetwork") else hostname,
@@ -77,7 +78,12 @@ class Starter:
             raise StartError("ContainerCreating", message) from None
 
     async def start_container(
-        self, pod: Pod, container: dict[str, Any], record: PodRecord, volumes: dict[str, Path], secrets: list[dict[str, Any]]
+        self,
+        pod: Pod,
+        container: dict[str, Any],
+        record: PodRecord,
+        volumes: dict[str, Path],
+        secrets: list[dict[str, Any]],
     ) -> None:
         """Fetch the image, create the container, start it, and run its postStart hook; raises StartError."""
         host, name = self._host, container["name"]
@@ -122,7 +128,13 @@ class Starter:
             await self._post_start(pod, container, created, hook, record, place)
 
     async def _describe(
-        self, pod: Pod, container: dict[str, Any], record: PodRecord, volumes: dict[str, Path], attempt: int, image: pb.Image
+        self,
+        pod: Pod,
+        container: dict[str, Any],
+        record: PodRecord,
+        volumes: dict[str, Path],
+        attempt: int,
+        image: pb.Image,
     ) -> pb.ContainerConfig:
         host = self._host
         assert record.sandbox is not None
@@ -170,7 +182,13 @@ class Starter:
         return 0
 
     async def _post_start(
-        self, pod: Pod, container: dict[str, Any], container_id: str, hook: dict[str, Any], record: PodRecord, place: str
+        self,
+        pod: Pod,
+        container: dict[str, Any],
+        container_id: str,
+        hook: dict[str, Any],
+        record: PodRecord,
+        place: str,
     ) -> None:
         host, name = self._host, container["name"]
         assert record.sandbox is not None
@@ -181,7 +199,9 @@ class Starter:
             host.event(pod, "Warning", "FailedPostStartHook", f"PostStartHook failed: {problem}", place)
             host.event(pod, "Normal", "Killing", f"Stopping container {name}: FailedPostStartHook", place)
             with contextlib.suppress(RuntimeFailure):
-                await host.runtime.stop_container(container_id, float(pod["spec"].get("terminationGracePeriodSeconds", 30)))
+                await host.runtime.stop_container(
+                    container_id, float(pod["spec"].get("terminationGracePeriodSeconds", 30))
+                )
             raise StartError("PostStartHookError", str(problem)) from None
 
     async def _quietly_remove(self, container_id: str) -> None:

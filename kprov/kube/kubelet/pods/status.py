@@ -26,7 +26,9 @@ class Observation:
     failed: tuple[str, str] | None = None  # (reason, message): the pod failed as a whole
 
 
-def container_status(container: dict[str, Any], record: PodRecord, seen: Observation, old: Status | None, default: str) -> Status:
+def container_status(
+    container: dict[str, Any], record: PodRecord, seen: Observation, old: Status | None, default: str
+) -> Status:
     """One entry of containerStatuses; ``default`` is what a container waits for that has not been tried."""
     name = container["name"]
     current, previous = record.latest(name), record.previous(name)
@@ -80,7 +82,10 @@ def _lost(status: Status, old: Status, waiting: tuple[str, str] | None, ending: 
     status["restartCount"] = old.get("restartCount", 0)
     state = old.get("state") or {}
     if "terminated" in state and not waiting:
-        return {**status, **{key: old[key] for key in ("state", "lastState", "imageID", "containerID", "image") if key in old}}
+        return {
+            **status,
+            **{key: old[key] for key in ("state", "lastState", "imageID", "containerID", "image") if key in old},
+        }
     gone = state.get("terminated") or {
         "exitCode": 137,
         "reason": "ContainerStatusUnknown",
@@ -118,7 +123,9 @@ def phase_of(pod: Pod, record: PodRecord, init_done: bool, ending: bool) -> str:
     inits = [each for each in spec.get("initContainers") or [] if not resources.is_sidecar(each)]
     current = [record.latest(container["name"]) for container in spec["containers"]]
     if not init_done:
-        failed = any((latest := record.latest(each["name"])) and latest.state == EXITED and latest.exit_code for each in inits)
+        failed = any(
+            (latest := record.latest(each["name"])) and latest.state == EXITED and latest.exit_code for each in inits
+        )
         if failed and (policy == "Never" or ending):
             return "Failed"
         if ending and not any(current):
@@ -157,7 +164,9 @@ def initialized(pod: Pod, record: PodRecord, started: Callable[[str], bool]) -> 
 
 
 def _main_ran(pod: Pod, record: PodRecord) -> bool:
-    return any((latest := record.latest(each["name"])) and latest.state != CREATED for each in pod["spec"]["containers"])
+    return any(
+        (latest := record.latest(each["name"])) and latest.state != CREATED for each in pod["spec"]["containers"]
+    )
 
 
 def pod_status(pod: Pod, record: PodRecord, seen: Observation) -> Status:
@@ -169,7 +178,9 @@ def pod_status(pod: Pod, record: PodRecord, seen: Observation) -> Status:
         phase = old["phase"]  # the end of a pod is not taken back
     if seen.failed and phase not in ("Succeeded",):
         phase = "Failed"
-    old_statuses = {each["name"]: each for key in ("initContainerStatuses", "containerStatuses") for each in old.get(key) or []}
+    old_statuses = {
+        each["name"]: each for key in ("initContainerStatuses", "containerStatuses") for each in old.get(key) or []
+    }
     has_inits = bool(spec.get("initContainers"))
     default = "ContainerCreating" if done else "PodInitializing"
     status: Status = {
@@ -219,9 +230,15 @@ def conditions(pod: Pod, record: PodRecord, status: Status, done: bool) -> list[
     finished = phase in ("Succeeded", "Failed")
     names = [each["name"] for each in status["containerStatuses"] if not each["ready"]]
     sidecars = {each["name"] for each in spec.get("initContainers") or [] if resources.is_sidecar(each)}
-    names += [each["name"] for each in status.get("initContainerStatuses") or [] if each["name"] in sidecars and not each["ready"]]
+    names += [
+        each["name"]
+        for each in status.get("initContainerStatuses") or []
+        if each["name"] in sidecars and not each["ready"]
+    ]
     not_initialized = [
-        each["name"] for each in status.get("initContainerStatuses") or [] if not each["ready"] and each["name"] not in sidecars
+        each["name"]
+        for each in status.get("initContainerStatuses") or []
+        if not each["ready"] and each["name"] not in sidecars
     ]
     because: tuple[str, str] | None = None
     if finished:
@@ -233,21 +250,31 @@ def conditions(pod: Pod, record: PodRecord, status: Status, done: bool) -> list[
     others = {each["type"]: each for each in (pod.get("status") or {}).get("conditions") or []}
     missing = [gate["conditionType"] for gate in gates if others.get(gate["conditionType"], {}).get("status") != "True"]
     if because is None and missing:
-        text = "; ".join(f'corresponding condition of pod readiness gate "{name}" does not exist.' if name not in others
-                         else f'the status of pod readiness gate "{name}" is not "True", but False' for name in missing)
+        text = "; ".join(
+            f'corresponding condition of pod readiness gate "{name}" does not exist.'
+            if name not in others
+            else f'the status of pod readiness gate "{name}" is not "True", but False'
+            for name in missing
+        )
         ready = _condition("Ready", False, "ReadinessGatesNotReady", text)
     else:
         ready = {**containers_ready, "type": "Ready"}
     if done or phase == "Succeeded":
         init = _condition("Initialized", True, "PodCompleted" if phase == "Succeeded" else "", "")
     else:
-        init = _condition("Initialized", False, "ContainersNotInitialized",
-                          f"containers with incomplete status: [{' '.join(not_initialized)}]")
+        init = _condition(
+            "Initialized",
+            False,
+            "ContainersNotInitialized",
+            f"containers with incomplete status: [{' '.join(not_initialized)}]",
+        )
     sandbox = record.sandbox
     up = bool(sandbox and sandbox.ready and (sandbox.addresses or sandbox.host_network))
     own = [
         _condition("PodReadyToStartContainers", up, "", ""),
-        init, ready, containers_ready,
+        init,
+        ready,
+        containers_ready,
         _condition("PodScheduled", True, "", ""),
     ]
     moment = timestamp()
@@ -261,7 +288,12 @@ def conditions(pod: Pod, record: PodRecord, status: Status, done: bool) -> list[
 
 
 def _condition(kind: str, holds: bool, reason: str, message: str) -> Status:
-    found: Status = {"type": kind, "status": "True" if holds else "False", "lastProbeTime": None, "lastTransitionTime": None}
+    found: Status = {
+        "type": kind,
+        "status": "True" if holds else "False",
+        "lastProbeTime": None,
+        "lastTransitionTime": None,
+    }
     if reason:
         found["reason"] = reason
     if message:

@@ -15,8 +15,21 @@ log = logging.getLogger(__name__)
 
 Pod = dict[str, Any]
 Status = dict[str, Any]
-KEPT = ("phase", "qosClass", "startTime", "hostIP", "hostIPs", "podIP", "podIPs", "reason", "message", "conditions",
-        "containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
+KEPT = (
+    "phase",
+    "qosClass",
+    "startTime",
+    "hostIP",
+    "hostIPs",
+    "podIP",
+    "podIPs",
+    "reason",
+    "message",
+    "conditions",
+    "containerStatuses",
+    "initContainerStatuses",
+    "ephemeralContainerStatuses",
+)
 
 
 class StatusWriter:
@@ -74,7 +87,11 @@ class StatusWriter:
                 if is_not_found(failure) or is_conflict(failure):
                     log.debug("pod %s is gone, or another of its name: %s", pod["metadata"]["name"], failure)
                 else:
-                    log.info("status of pod %s not written yet: %s", pod["metadata"]["name"], failure or type(failure).__name__)
+                    log.info(
+                        "status of pod %s not written yet: %s",
+                        pod["metadata"]["name"],
+                        failure or type(failure).__name__,
+                    )
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, 5)
                     self._queue.put_nowait(uid)
@@ -93,7 +110,9 @@ class StatusWriter:
         meta = pod["metadata"]
         base = self._written.get(meta["uid"], pod.get("status") or {})
         patch = {"metadata": {"uid": meta["uid"]}, "status": status_patch(base, status)}
-        await self._client.patch(PODS, meta["name"], meta["namespace"], patch, patch_type="strategic", subresource="status")
+        await self._client.patch(
+            PODS, meta["name"], meta["namespace"], patch, patch_type="strategic", subresource="status"
+        )
 
     def current(self, uid: str) -> Status | None:
         """The newest status of a pod, written or not."""
@@ -108,7 +127,9 @@ def differs(known: Status, status: Status) -> bool:
 def _plain(value: Any) -> Any:
     """Absent and empty are the same, as the API drops what is empty."""
     if isinstance(value, dict):
-        return {key: plain for key, inner in value.items() if (plain := _plain(inner)) not in (None, {}, [], "", False, 0)}
+        return {
+            key: plain for key, inner in value.items() if (plain := _plain(inner)) not in (None, {}, [], "", False, 0)
+        }
     if isinstance(value, list):
         return [_plain(inner) for inner in value]
     return value

@@ -31,7 +31,13 @@ class Stopper:
         self._host = host
 
     async def stop_container(
-        self, pod: Pod, record: ContainerRecord, container: dict[str, Any] | None, address: str, grace: float, message: str = ""
+        self,
+        pod: Pod,
+        record: ContainerRecord,
+        container: dict[str, Any] | None,
+        address: str,
+        grace: float,
+        message: str = "",
     ) -> None:
         """Run the preStop hook, then ask the container to end within what is left of ``grace``. Raises RuntimeFailure."""
         host = self._host
@@ -47,7 +53,9 @@ class Stopper:
                 async with asyncio.timeout(grace):
                     await host.hooks.run(hook, container or {"name": record.name}, record.id, address, grace)
             except TimeoutError:
-                host.event(pod, "Warning", "FailedPreStopHook", f"PreStopHook failed: did not end within {grace:g} s", place)
+                host.event(
+                    pod, "Warning", "FailedPreStopHook", f"PreStopHook failed: did not end within {grace:g} s", place
+                )
             except HookError as problem:
                 host.event(pod, "Warning", "FailedPreStopHook", f"PreStopHook failed: {problem}", place)
             remaining = max(grace - (time.monotonic() - begun), MIN_GRACE_AFTER_HOOK)

@@ -82,6 +82,10 @@ class PodWorker:
         """Something changed in the runtime."""
         self._wake.set()
 
+    def waiting_for(self, container: str) -> str:
+        """The reason for which a container waits, or an empty text."""
+        return self._waiting.get(container, ("", ""))[0]
+
     @property
     def ending(self) -> bool:
         """Whether the pod is to stop."""
@@ -153,7 +157,11 @@ class PodWorker:
         self._report()
         if actions.finished:
             return await self._end()
-        if not pod["spec"].get("hostNetwork") and (actions.new_sandbox or actions.start) and (why := host.network_problem()):
+        if (
+            not pod["spec"].get("hostNetwork")
+            and (actions.new_sandbox or actions.start)
+            and (why := host.network_problem())
+        ):
             host.event(pod, "Warning", "NetworkNotReady", f"network is not ready: {why}", "")
             return 5
         for stop in actions.stop:
@@ -161,7 +169,9 @@ class PodWorker:
         volumes = await self._volumes()
         if actions.new_sandbox:
             if self.record.running or any(each.ready for each in self.record.sandboxes):
-                host.event(pod, "Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.", "")
+                host.event(
+                    pod, "Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.", ""
+                )
                 await self._stopper.stop_pod(pod, self.record, self._grace_of(pod))
             await self._starter.start_sandbox(pod, self.record)
             self.record = await host.reader.read(self.uid)
@@ -248,7 +258,10 @@ class PodWorker:
 
     async def _pull_secrets(self) -> list[dict[str, Any]]:
         references = self.pod["spec"].get("imagePullSecrets") or []
-        found = [await self.host.lookup("Secret", self.pod["metadata"]["namespace"], each.get("name", "")) for each in references]
+        found = [
+            await self.host.lookup("Secret", self.pod["metadata"]["namespace"], each.get("name", ""))
+            for each in references
+        ]
         return [each for each in found if each is not None]
 
     # ---- ending
@@ -275,6 +288,7 @@ class PodWorker:
             await host.volumes.remove(self.uid)
             await asyncio.to_thread(host.cgroups.remove, self.uid)
             host.images.forget(self.uid)
+            host.tokens.forget(self.uid)
             host.backoff.forget(f"{self.uid}/")
             self.ended = True
         if self.removed:
@@ -314,10 +328,16 @@ class PodWorker:
         for each in running:
             if container := wanted.get(each.name):
                 before = old.get(each.name, {})
-                survived = each.started_at / 1e9 < self.host.started_at and before.get("containerID", "").endswith(each.id)
+                survived = each.started_at / 1e9 < self.host.started_at and before.get("containerID", "").endswith(
+                    each.id
+                )
                 self._prober.watch(
-                    container, each.id, self._address(), each.started_at / 1e9,
-                    was_ready=survived and bool(before.get("ready")), was_started=survived and bool(before.get("started")),
+                    container,
+                    each.id,
+                    self._address(),
+                    each.started_at / 1e9,
+                    was_ready=survived and bool(before.get("ready")),
+                    was_started=survived and bool(before.get("started")),
                 )
         self._prober.keep({each.id for each in running})
 

@@ -19,7 +19,9 @@ class Checker:
         self._runtime = runtime
         self._session: Any = None
 
-    async def check(self, probe: dict[str, Any], container: dict[str, Any], container_id: str, address: str) -> tuple[bool, str]:
+    async def check(
+        self, probe: dict[str, Any], container: dict[str, Any], container_id: str, address: str
+    ) -> tuple[bool, str]:
         """Run one probe against a container with that id and pod address."""
         timeout = float(probe.get("timeoutSeconds") or 1)
         if "exec" in probe:
@@ -30,7 +32,9 @@ class Checker:
             wanted = probe["tcpSocket"]
             return await _tcp(wanted.get("host") or address, port_number(wanted["port"], container), timeout)
         if "grpc" in probe:
-            return await _grpc(f"{_bracketed(address)}:{probe['grpc']['port']}", probe["grpc"].get("service") or "", timeout)
+            return await _grpc(
+                f"{_bracketed(address)}:{probe['grpc']['port']}", probe["grpc"].get("service") or "", timeout
+            )
         return False, "missing probe handler"
 
     async def _exec(self, container_id: str, command: list[str], timeout: float) -> tuple[bool, str]:
@@ -42,7 +46,9 @@ class Checker:
             return False, failure.message
         return code == 0, (out + err)[:OUTPUT_LIMIT].decode(errors="replace")
 
-    async def http(self, wanted: dict[str, Any], container: dict[str, Any], address: str, timeout: float) -> tuple[bool, str]:
+    async def http(
+        self, wanted: dict[str, Any], container: dict[str, Any], address: str, timeout: float
+    ) -> tuple[bool, str]:
         """GET the URL; 2xx and 3xx pass. Redirects are followed on the same host only."""
         import aiohttp
 
@@ -117,7 +123,9 @@ async def _grpc(target: str, service: str, timeout: float) -> tuple[bool, str]:
     request = b"\x0a" + bytes([len(name)]) + name if name else b""
     async with grpc.aio.insecure_channel(target) as channel:
         call = channel.unary_unary(
-            "/grpc.health.v1.Health/Check", request_serializer=lambda data: data, response_deserializer=lambda data: data
+            "/grpc.health.v1.Health/Check",
+            request_serializer=lambda data: data,
+            response_deserializer=lambda data: data,
         )
         try:
             answer = await call(request, timeout=timeout)

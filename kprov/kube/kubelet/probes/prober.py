@@ -40,8 +40,14 @@ class Prober:
         self._containers: dict[str, _Probed] = {}
 
     def watch(
-        self, container: dict[str, Any], container_id: str, address: str, started_at: float, *, was_ready: bool = False,
-        was_started: bool = False
+        self,
+        container: dict[str, Any],
+        container_id: str,
+        address: str,
+        started_at: float,
+        *,
+        was_ready: bool = False,
+        was_started: bool = False,
     ) -> None:
         """Probe this container from now on; ``was_ready`` and ``was_started`` carry the API's knowledge over a restart."""
         if container_id in self._containers:
@@ -93,11 +99,20 @@ class Prober:
         return None if value is None else int(value)
 
     async def _run(
-        self, kind: str, probe: dict[str, Any], container: dict[str, Any], container_id: str, address: str, started_at: float,
+        self,
+        kind: str,
+        probe: dict[str, Any],
+        container: dict[str, Any],
+        container_id: str,
+        address: str,
+        started_at: float,
         state: _Probed,
     ) -> None:
         period = float(probe.get("periodSeconds") or 10)
-        passes_needed, failures_needed = int(probe.get("successThreshold") or 1), int(probe.get("failureThreshold") or 3)
+        passes_needed, failures_needed = (
+            int(probe.get("successThreshold") or 1),
+            int(probe.get("failureThreshold") or 3),
+        )
         first = started_at + float(probe.get("initialDelaySeconds") or 0) - time.time()
         # containers that were found running (a restarted kubelet) are not probed all in one moment
         await asyncio.sleep(max(first, random.uniform(0, min(period, 1)) if started_at < time.time() - 10 else 0))

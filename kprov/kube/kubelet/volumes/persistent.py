@@ -42,5 +42,9 @@ async def claim_path(
         if not path.exists():
             raise VolumeError(f'path "{path}" does not exist')
         return path
-    kinds = [key for key, value in spec.items() if isinstance(value, dict) and key not in ("capacity", "claimRef", "nodeAffinity")]
+    kinds = [
+        key
+        for key, value in spec.items()
+        if isinstance(value, dict) and key not in ("capacity", "claimRef", "nodeAffinity")
+    ]
     raise VolumeError(f"persistent volumes of type {', '.join(kinds) or 'unknown'} are not implemented by kprov")

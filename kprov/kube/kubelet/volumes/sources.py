@@ -111,7 +111,8 @@ class ContentSources:
                 else:
                     reference = item["resourceFieldRef"]
                     container = next(
-                        (each for each in pod["spec"]["containers"] if each["name"] == reference.get("containerName")), {}
+                        (each for each in pod["spec"]["containers"] if each["name"] == reference.get("containerName")),
+                        {},
                     )
                     text = resource_value(container, reference, self._allocatable())
             except FieldError as error:
@@ -126,7 +127,8 @@ def _token_owner(pod: Pod, mode: int) -> tuple[int | None, int]:
     if shared.get("fsGroup") is not None:
         return None, 0o640
     users = {
-        (each.get("securityContext") or {}).get("runAsUser", shared.get("runAsUser")) for each in pod["spec"]["containers"]
+        (each.get("securityContext") or {}).get("runAsUser", shared.get("runAsUser"))
+        for each in pod["spec"]["containers"]
     }
     if len(users) == 1 and (user := users.pop()) is not None:
         return int(user), 0o600

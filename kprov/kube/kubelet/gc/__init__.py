@@ -1,0 +1,1 @@
+"""Making room: images that nobody uses."""

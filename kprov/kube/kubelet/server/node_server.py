@@ -1,0 +1,120 @@
+"""The HTTPS server of port 10250."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from aiohttp import web
+
+from kprov.kube.api.metrics import CONTENT_TYPE, REGISTRY
+from kprov.kube.kubelet.cri.client import RuntimeFailure
+from kprov.kube.kubelet.pods.host import Host
+from kprov.kube.kubelet.pods.manager import PodManager
+from kprov.kube.kubelet.server.access import Access
+from kprov.kube.kubelet.server.log_requests import LogRequests
+from kprov.kube.kubelet.server.streams import Streams
+from kprov.kube.kubelet.server.usage import Usage
+
+log = logging.getLogger(__name__)
+
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+
+
+class NodeServer:
+    """Serves the node's API once it has a certificate."""
+
+    def __init__(self, host: Host, pods: PodManager, access: Access, healthy: Callable[[], str]) -> None:
+        """``healthy`` is empty or says what is wrong."""
+        self._host, self._pods, self._access, self._healthy = host, pods, access, healthy
+        self._usage = Usage(host)
+        self._context: ssl.SSLContext | None = None
+        self._runner: web.AppRunner | None = None
+
+    async def certificate(self, certificate: Path, key: Path) -> None:
+        """Serve with this certificate: starts the server, or changes the certificate of new connections.
+
+        Raises OSError and ssl.SSLError where the files cannot be used or the port cannot be had.
+        """
+        if self._context is not None:
+            self._context.load_cert_chain(certificate, key)
+            log.info("serving with the new certificate")
+            return
+        config = self._host.config
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = (
+            ssl.TLSVersion.TLSv1_3 if config.tls_min_version == "VersionTLS13" else ssl.TLSVersion.TLSv1_2
+        )
+        context.set_ciphers(CIPHERS)
+        context.load_cert_chain(certificate, key)
+        if config.client_ca_file:
+            context.load_verify_locations(config.client_ca_file)
+            context.verify_mode = ssl.CERT_OPTIONAL
+        self._context = context
+        self._runner = web.AppRunner(
+            self._application(), handler_cancellation=True, access_log=None, keepalive_timeout=90
+        )
+        await self._runner.setup()
+        site = web.TCPSite(
+            self._runner, config.address, config.port, ssl_context=context, shutdown_timeout=1, reuse_address=True
+        )
+        await site.start()
+        log.info("serving on %s:%s", config.address, config.port)
+
+    async def stop(self) -> None:
+        """Stop serving."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def _application(self) -> web.Application:
+        app = web.Application(middlewares=[self._guard], client_max_size=1 << 20)
+        logs = LogRequests(self._pods, self._host)
+        app.router.add_get("/healthz", self._health)
+        app.router.add_get("/healthz/{check}", self._health)
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/metrics/resource", self._resource_metrics)
+        app.router.add_get("/stats/summary", self._summary)
+        app.router.add_get("/pods", self._list_pods)
+        app.router.add_get("/runningpods/", self._list_pods)
+        app.router.add_get("/configz", self._configuration)
+        if self._host.config.enable_debugging_handlers:
+            app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", logs.serve)
+            app.router.add_routes(Streams(self._pods, self._host.runtime).routes())
+        return app
+
+    @web.middleware
+    async def _guard(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        if refused := await self._access.refusal(request):
+            return refused
+        try:
+            return await handler(request)
+        except RuntimeFailure as failure:
+            return web.Response(status=500, text=f"the container runtime failed: {failure.message}")
+
+    async def _health(self, request: web.Request) -> web.Response:
+        wrong = self._healthy()
+        return web.Response(text=wrong or "ok", status=500 if wrong else 200)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        return web.Response(text=REGISTRY.render(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _resource_metrics(self, request: web.Request) -> web.Response:
+        return web.Response(text=await self._usage.resource_metrics(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _summary(self, request: web.Request) -> web.Response:
+        return web.json_response(await self._usage.summary())
+
+    async def _list_pods(self, request: web.Request) -> web.Response:
+        items = []
+        for worker in self._pods.workers.values():
+            status = self._host.statuses.current(worker.uid) or worker.pod.get("status") or {}
+            items.append({**worker.pod, "status": status})
+        return web.json_response({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items})
+
+    async def _configuration(self, request: web.Request) -> web.Response:
+        return web.json_response({"kubeletconfig": dataclasses.asdict(self._host.config)})
