@@ -26,3 +26,6 @@ class EventStrategy(Strategy):
     def validate_update(self, obj: Object, old: Object) -> list[FieldError]:
         """As at creation."""
         return self.validate(obj)
+
+
+STRATEGIES: dict[str, Strategy] = {"events": EventStrategy()}
