@@ -1,0 +1,71 @@
+"""Why a machine could not be reached, each with what a person can do about it."""
+
+from __future__ import annotations
+
+
+class Unreachable(Exception):
+    """A machine could not be reached, or not used once reached.
+
+    Args:
+        message: what is wrong and what to do.
+    """
+
+    kind = "unreachable"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class NameNotResolved(Unreachable):
+    """The host's name has no address."""
+
+    kind = "name"
+
+
+class Refused(Unreachable):
+    """Nothing listens there."""
+
+    kind = "refused"
+
+
+class TimedOut(Unreachable):
+    """No answer in time."""
+
+    kind = "timeout"
+
+
+class HostKeyUnknown(Unreachable):
+    """The host's key is neither pinned nor known."""
+
+    kind = "host key"
+
+
+class HostKeyMismatch(Unreachable):
+    """The host has another key than the known one."""
+
+    kind = "host key"
+
+
+class AuthenticationRefused(Unreachable):
+    """The host let nobody in."""
+
+    kind = "authentication"
+
+
+class PythonMissing(Unreachable):
+    """There is no Python on the machine that the agent could run with."""
+
+    kind = "python"
+
+
+class SudoRefused(Unreachable):
+    """The user may not become root."""
+
+    kind = "sudo"
+
+
+class ConnectionLost(Unreachable):
+    """The connection ended while it was needed."""
+
+    kind = "lost"
