@@ -1,0 +1,1 @@
+"""Deployments: rolling from one ReplicaSet to the next."""
