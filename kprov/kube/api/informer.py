@@ -1,7 +1,7 @@
 """Informers: a local copy of a collection that follows the server, and tells handlers what changed.
 
-List once, then watch from there; after a lost connection go on from the last version seen; where the server has lost that
-history (410), list again and tell handlers the difference, deletions included. Handlers see every object's latest
+List once, then watch from there; after a lost connection go on from the last version seen; where the server has lost
+that history (410), list again and tell handlers the difference, deletions included. Handlers see every object's latest
 state, not every state in between.
 """
 
