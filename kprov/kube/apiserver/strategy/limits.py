@@ -136,7 +136,7 @@ class ResourceQuotaStrategy(Strategy):
                         f"{here}.values",
                         "must be atleast one value when `operator` is 'In' or 'NotIn' for scope selector",
                     )
-                )  # noqa: E501
+                )
             elif operator in ("Exists", "DoesNotExist") and values:
                 found.append(
                     invalid(
@@ -144,7 +144,7 @@ class ResourceQuotaStrategy(Strategy):
                         values,
                         "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector",
                     )
-                )  # noqa: E501
+                )
             elif operator not in ("In", "NotIn", "Exists", "DoesNotExist"):
                 found.append(not_supported(f"{here}.operator", operator, ["In", "NotIn", "Exists", "DoesNotExist"]))
         return found
