@@ -1,0 +1,185 @@
+"""The controller's part of modules: rendering templates, finding files and their hashes, so that contents travel only where they differ."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kprov.provision.agent.modules import copy as copy_module
+from kprov.provision.agent.parameters import Parameter, Specification
+from kprov.provision.engine.templating import Scope, Templar, TemplateProblem
+
+# Done by the engine alone; nothing is sent. None: any parameter (set_fact's are variable names).
+CONTROL: dict[str, Specification | None] = {
+    "set_fact": None,
+    "assert": {
+        "that": Parameter("list", required=True),
+        "fail_msg": Parameter("str", aliases=("msg",)),
+        "success_msg": Parameter("str"),
+        "quiet": Parameter("bool"),
+    },
+    "fail": {"msg": Parameter("str", required=True)},
+    "debug": {"msg": Parameter("any"), "var": Parameter("str"), "verbosity": Parameter("int")},
+    "meta": {"action": Parameter("str", required=True, choices=("flush_handlers", "end_host", "noop"))},
+    "include_tasks": {"file": Parameter("str", required=True)},
+    "import_tasks": {"file": Parameter("str", required=True)},
+    "include_role": {"name": Parameter("str", required=True), "tasks_from": Parameter("str")},
+    "import_role": {"name": Parameter("str", required=True), "tasks_from": Parameter("str")},
+}
+
+
+@dataclass
+class Prepared:
+    """What is sent to the agent: the module, its arguments, and contents that it may ask for."""
+
+    module: str
+    arguments: dict[str, Any]
+    contents: dict[str, bytes | Path]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where an action looks for what it needs."""
+
+    templar: Templar
+    scope: Scope
+    files_path: Path | None
+
+
+@dataclass(frozen=True)
+class Action:
+    """The controller's part of a module; `parameters` where they are not the agent's."""
+
+    prepare: Callable[[dict[str, Any], Surroundings], Prepared]
+    parameters: Specification | None = None
+
+
+class FileHashes:
+    """SHA-256 of the controller's files, each read once for as long as it does not change."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int, int, int], str] = {}
+        self._lock = threading.Lock()
+
+    def of(self, path: Path) -> tuple[str, int]:
+        """A file's hash and size.
+
+        Raises:
+            TemplateProblem: there is no such file.
+        """
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise TemplateProblem(f"file {path} on the controller: {error.strerror}") from None
+        if not path.is_file():
+            raise TemplateProblem(f"{path} on the controller is no file")
+        key = (str(path), status.st_size, status.st_mtime_ns, status.st_ino)
+        with self._lock:
+            known = self._known.get(key)
+            if known is None:
+                with path.open("rb") as stream:
+                    known = hashlib.file_digest(stream, "sha256").hexdigest()
+                self._known[key] = known
+        return known, status.st_size
+
+
+HASHES = FileHashes()
+
+
+def with_content(module: str, arguments: dict[str, Any], data: bytes) -> Prepared:
+    """A module's arguments with a content's hash in place of the content."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Prepared(module, {**arguments, "_sha256": sha256, "_size": len(data)}, {sha256: data})
+
+
+def _with_file(module: str, arguments: dict[str, Any], path: Path) -> Prepared:
+    sha256, size = HASHES.of(path)
+    return Prepared(module, {**arguments, "_sha256": sha256, "_size": size, "_name": path.name}, {sha256: path})
+
+
+def _find(name: str, surroundings: Surroundings) -> Path:
+    path = Path(name)
+    if path.is_absolute() or surroundings.files_path is None:
+        return path
+    return surroundings.files_path / path
+
+
+def text_of(content: Any) -> str:
+    """What `content` puts in the file: texts as they are, the rest as JSON (as Ansible does)."""
+    return content if isinstance(content, str) else json.dumps(content, indent=4, sort_keys=True) + "\n"
+
+
+def _copy(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared:
+    if str(arguments.get("remote_src", "no")).lower() in ("true", "yes", "1", "on"):
+        return Prepared("copy", arguments, {})
+    if arguments.get("content") is not None:
+        rest = {key: value for key, value in arguments.items() if key != "content"}
+        return with_content("copy", rest, text_of(arguments["content"]).encode())
+    return _with_file("copy", arguments, _find(str(arguments["src"]), surroundings))
+
+
+def _template(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared:
+    text = surroundings.templar.render_file(str(arguments["src"]), surroundings.scope)
+    name = Path(str(arguments["src"])).name.removesuffix(".j2")
+    rest = {key: value for key, value in arguments.items() if key != "src"}
+    return with_content("copy", {**rest, "_name": name}, text.encode())
+
+
+def _unarchive(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared:
+    if str(arguments.get("remote_src", "no")).lower() in ("true", "yes", "1", "on"):
+        return Prepared("unarchive", arguments, {})
+    return _with_file("unarchive", arguments, _find(str(arguments["src"]), surroundings))
+
+
+def _listed(key: str) -> Callable[[str], Callable[[dict[str, Any], Surroundings], Prepared]]:
+    """For modules that take a list of the controller's files: each gets its hash and size, and can be asked for."""
+
+    def of(module: str) -> Callable[[dict[str, Any], Surroundings], Prepared]:
+        def prepare(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared:
+            entries: list[dict[str, Any]] = []
+            contents: dict[str, bytes | Path] = {}
+            for entry in arguments.get(key) or []:
+                if not isinstance(entry, Mapping):
+                    raise TemplateProblem(f"{module}: an entry of '{key}' must be a mapping with 'path', not {entry!r}")
+                entry = dict(entry)
+                if entry.get("path"):
+                    path = _find(str(entry["path"]), surroundings)
+                    if not entry.get("sha256") or not entry.get("size"):
+                        entry["sha256"], entry["size"] = HASHES.of(path)
+                    contents[entry["sha256"]] = path
+                    entry["path"] = path.name
+                entries.append(entry)
+            return Prepared(module, {**arguments, key: entries}, contents)
+
+        return prepare
+
+    return of
+
+
+_TEMPLATE_PARAMETERS = {
+    **{name: parameter for name, parameter in copy_module.PARAMETERS.items() if name not in ("content", "remote_src", "src")},
+    "src": Parameter("str", required=True),
+}
+
+ACTIONS: dict[str, Action] = {
+    "copy": Action(_copy),
+    "template": Action(_template, _TEMPLATE_PARAMETERS),
+    "unarchive": Action(_unarchive),
+    "deb": Action(_listed("packages")("deb")),
+    "artifacts": Action(_listed("files")("artifacts")),
+}
+
+
+def prepare(module: str, arguments: dict[str, Any], surroundings: Surroundings) -> Prepared:
+    """Get a module's arguments ready for the agent.
+
+    Raises:
+        TemplateProblem: a template cannot be rendered, a file is missing.
+    """
+    action = ACTIONS.get(module)
+    return action.prepare(arguments, surroundings) if action is not None else Prepared(module, arguments, {})

@@ -1,0 +1,65 @@
+"""Handlers that were due and did not run: a changed configuration file must still restart its service after a crash between the two.
+
+A line says which handlers may be due before their tasks are sent; another clears them once they ran. What was not cleared
+is due in the next run of that role on that host.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+
+
+class PendingHandlers:
+    """The memory of due handlers, in the state directory.
+
+    Args:
+        path: the file.
+        remember: False in check mode: nothing is written.
+    """
+
+    def __init__(self, path: Path, remember: bool) -> None:
+        self._path = path
+        self._remember = remember
+        self._lock = threading.Lock()
+        self._due: dict[tuple[str, str], set[str]] = {}
+        self._file: int | None = None
+        if path.exists():
+            for line in path.read_text().splitlines():
+                try:
+                    host, role, handlers = json.loads(line)
+                except ValueError:
+                    continue  # the last line of a run that lost power
+                self._due[(host, role)] = set(handlers)
+        self._due = {key: handlers for key, handlers in self._due.items() if handlers}
+
+    def due(self, host: str, role: str) -> set[str]:
+        """What an earlier run left undone."""
+        with self._lock:
+            return set(self._due.get((host, role), ()))
+
+    def set(self, host: str, role: str, handlers: set[str]) -> None:
+        """Say which handlers are due now (none: all ran)."""
+        key = (host, role)
+        with self._lock:
+            if not self._remember or self._due.get(key, set()) == handlers:
+                return
+            self._due[key] = set(handlers)
+            if self._file is None:
+                self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            os.write(self._file, (json.dumps([host, role, sorted(handlers)]) + "\n").encode())
+
+    def close(self) -> None:
+        """Write the memory anew, as short as it is."""
+        with self._lock:
+            if self._file is None:
+                return
+            os.close(self._file)
+            self._file = None
+            left = [json.dumps([host, role, sorted(handlers)]) + "\n" for (host, role), handlers in self._due.items() if handlers]
+            temporary = self._path.with_suffix(".new")
+            temporary.write_text("".join(left))
+            temporary.replace(self._path)

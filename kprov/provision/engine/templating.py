@@ -1,0 +1,305 @@
+"""Templates and expressions: strict about what is undefined, native in what they give, aware of results that are not there yet."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from jinja2.runtime import Context
+
+from kprov.provision.agent.parameters import nearest
+from kprov.provision.engine.filters import FILTERS, TESTS
+
+
+class TemplateProblem(Exception):
+    """A template or expression cannot be rendered; says where and why."""
+
+
+class Omit:
+    """A parameter's value that means: as if it were not given."""
+
+    def __repr__(self) -> str:
+        return "omit"
+
+
+OMIT = Omit()
+
+
+class NeedsResult(Exception):
+    """A registered result was read whose task has not answered yet.
+
+    Args:
+        name: the variable.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class Awaited:
+    """Stands for a registered result until it arrives."""
+
+
+AWAITED = Awaited()
+
+
+class Undefined(jinja2.StrictUndefined):
+    """Using it is an error, but `a.b.c | default(x)` may ask for what lies below it, as in Ansible."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __getitem__(self, name: Any) -> Any:
+        return self
+
+
+class Scope(Mapping[str, Any]):
+    """What a template sees: layers of variables, the first that has a name wins, rendered when they are read.
+
+    Args:
+        templar: renders variables that are templates themselves.
+        layers: (variables, whether their texts are templates), strongest first. Facts and results never are: what a
+            machine says is not run as a template.
+    """
+
+    def __init__(self, templar: Templar, layers: Sequence[tuple[Mapping[str, Any], bool]]) -> None:
+        self._templar = templar
+        self._layers = layers
+        self._rendered: dict[str, Any] = {}
+        self._rendering: list[str] = []
+
+    def with_layer(self, variables: Mapping[str, Any], templates: bool = True) -> Scope:
+        """A scope with one more layer on top."""
+        return Scope(self._templar, [(variables, templates), *self._layers])
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._rendered:
+            return self._rendered[name]
+        for variables, templates in self._layers:
+            if name in variables:
+                value = variables[name]
+                break
+        else:
+            raise KeyError(name)
+        if value is AWAITED:
+            raise NeedsResult(name)
+        if templates and isinstance(value, (str, dict, list)):
+            if name in self._rendering:
+                raise TemplateProblem("variable refers to itself: " + " -> ".join([*self._rendering, name]))
+            self._rendering.append(name)
+            try:
+                value = self._templar.render(value, self)
+            finally:
+                self._rendering.pop()
+        self._rendered[name] = value
+        return value
+
+    def __contains__(self, name: object) -> bool:
+        return any(name in variables for variables, _ in self._layers)
+
+    def __iter__(self) -> Iterator[str]:
+        seen: set[str] = set()
+        for variables, _ in self._layers:
+            for name in variables:
+                if name not in seen:
+                    seen.add(name)
+                    yield name
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class _Context(Context):
+    """Jinja's context over a Scope, which is not copied: variables are rendered only when they are read."""
+
+    def resolve_or_missing(self, key: str) -> Any:
+        if key in self.vars:
+            return self.vars[key]
+        if key in self.parent:
+            return self.parent[key]
+        return jinja2.utils.missing
+
+
+class Templar:
+    """Renders texts, expressions and files.
+
+    Args:
+        search_path: where files named in templates are looked up.
+    """
+
+    def __init__(self, search_path: Sequence[Path] = ()) -> None:
+        self.environment = jinja2.Environment(  # noqa: S701 - configuration files, not HTML
+            undefined=Undefined,
+            trim_blocks=True,
+            keep_trailing_newline=True,
+            extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"],
+            loader=jinja2.FileSystemLoader([str(path) for path in search_path]),
+            auto_reload=False,
+            cache_size=1000,
+        )
+        self.environment.context_class = _Context
+        self.environment.filters.update(FILTERS)
+        self.environment.tests.update(TESTS)
+        self.globals = dict(self.environment.globals)
+        self._texts: dict[str, tuple[str, Any]] = {}
+        self._expressions: dict[str, jinja2.Template] = {}
+        self._lock = threading.Lock()
+
+    # -- texts
+
+    def render(self, value: Any, scope: Scope) -> Any:
+        """Render every text in a value; a text that is one expression alone keeps the type that it gives.
+
+        Raises:
+            TemplateProblem: undefined variable, wrong syntax, failing filter.
+            NeedsResult: it reads a result that is not there yet.
+        """
+        if isinstance(value, str):
+            return self._render_text(value, scope)
+        if isinstance(value, Mapping):
+            rendered = {self.render(key, scope): self.render(item, scope) for key, item in value.items()}
+            return {key: item for key, item in rendered.items() if item is not OMIT}
+        if isinstance(value, (list, tuple)):
+            return [item for item in (self.render(item, scope) for item in value) if item is not OMIT]
+        return value
+
+    def _render_text(self, text: str, scope: Scope) -> Any:
+        if "{{" not in text and "{%" not in text and "{#" not in text:
+            return text
+        known = self._texts.get(text)
+        if known is None:
+            known = self._compile_text(text)
+            with self._lock:
+                self._texts[text] = known
+        kind, compiled = known
+        if kind == "expression":
+            return self.evaluate(compiled, scope)
+        return self._run(compiled, scope, text)
+
+    def _compile_text(self, text: str) -> tuple[str, Any]:
+        try:
+            tokens = [token for token in self.environment.lex(text) if token[1] not in ("whitespace",)]
+        except jinja2.TemplateSyntaxError as error:
+            raise TemplateProblem(f"wrong syntax: {error.message} in: {text.strip()}") from None
+        kinds = [token[1] for token in tokens]
+        alone = kinds and kinds[0] == "variable_begin" and kinds[-1] == "variable_end"
+        if alone and kinds.count("variable_begin") == 1 and "data" not in kinds:
+            inner = text.strip()[2:-2].strip()
+            return "expression", inner.strip("-").strip() if inner[:1] == "-" or inner[-1:] == "-" else inner
+        try:
+            return "text", self.environment.from_string(text)
+        except jinja2.TemplateSyntaxError as error:
+            raise TemplateProblem(f"wrong syntax: {error.message} in: {text.strip()}") from None
+
+    def _run(self, template: jinja2.Template, scope: Scope, shown: str) -> str:
+        context = template.new_context(scope, shared=True)  # type: ignore[arg-type]
+        try:
+            return "".join(template.root_render_func(context))
+        except (NeedsResult, TemplateProblem):
+            raise
+        except Exception as error:
+            raise TemplateProblem(self._explain(error, shown, scope)) from None
+
+    # -- expressions
+
+    def evaluate(self, expression: str, scope: Scope) -> Any:
+        """The value of an expression.
+
+        Raises:
+            TemplateProblem, NeedsResult: as for `render`.
+        """
+        template = self._expressions.get(expression)
+        if template is None:
+            template = self._compile_expression(expression)
+            with self._lock:
+                self._expressions[expression] = template
+        context = template.new_context(scope, shared=True)  # type: ignore[arg-type]
+        try:
+            for _ in template.root_render_func(context):
+                pass
+            value = context.vars["result"]
+            if isinstance(value, jinja2.Undefined):
+                value._fail_with_undefined_error()
+        except (NeedsResult, TemplateProblem):
+            raise
+        except Exception as error:
+            raise TemplateProblem(self._explain(error, expression, scope)) from None
+        return list(value) if hasattr(value, "__next__") else value
+
+    def _compile_expression(self, expression: str) -> jinja2.Template:
+        try:
+            compiled = self.environment.compile_expression(expression, undefined_to_none=False)
+        except jinja2.TemplateSyntaxError as error:
+            raise TemplateProblem(f"wrong syntax: {error.message} in: {expression}") from None
+        template: jinja2.Template = compiled._template
+        return template
+
+    def is_true(self, condition: Any, scope: Scope) -> bool:
+        """The truth of a condition as tasks write it: an expression without braces.
+
+        Raises:
+            TemplateProblem: it gives a text, which is neither true nor false.
+        """
+        if isinstance(condition, bool) or condition is None:
+            return bool(condition)
+        text = str(condition).strip()
+        value = self._render_text(text, scope) if text.startswith("{{") else self.evaluate(text, scope)
+        if isinstance(value, str):
+            low = value.strip().lower()
+            if low in {"true", "yes", "on"}:
+                return True
+            if low in {"false", "no", "off", ""}:
+                return False
+            raise TemplateProblem(f"the condition '{text}' gives the text '{value}', which is neither true nor false")
+        return bool(value)
+
+    # -- files
+
+    def render_file(self, name: str, scope: Scope) -> str:
+        """Render a template file, found along the search path.
+
+        Raises:
+            TemplateProblem: with the template's name and line.
+        """
+        try:
+            template = self.environment.get_template(name)
+        except jinja2.TemplateNotFound:
+            loader = self.environment.loader
+            places = ", ".join(loader.searchpath) if isinstance(loader, jinja2.FileSystemLoader) else ""
+            raise TemplateProblem(f"there is no template {name} in {places}") from None
+        except jinja2.TemplateSyntaxError as error:
+            raise TemplateProblem(f"{error.filename}:{error.lineno}: wrong syntax: {error.message}") from None
+        context = template.new_context(scope, shared=True)  # type: ignore[arg-type]
+        try:
+            return "".join(template.root_render_func(context))
+        except (NeedsResult, TemplateProblem):
+            raise
+        except Exception as error:
+            line = _template_line(error, template)
+            raise TemplateProblem(f"{template.filename}:{line}: {self._explain(error, '', scope)}") from None
+
+    def _explain(self, error: Exception, shown: str, scope: Scope) -> str:
+        text = error.message or str(error) if isinstance(error, jinja2.UndefinedError) else f"{error or type(error).__name__}"
+        where = f" in: {shown.strip()}" if shown else ""
+        if isinstance(error, jinja2.UndefinedError) and text.endswith("is undefined"):
+            name = text.split("'")[1] if text.count("'") >= 2 else ""
+            near = nearest(name, [known for known in scope if isinstance(known, str)]) if " has no " not in text else None
+            text += f"; did you mean '{near}'?" if near else ""
+        return text + where
+
+
+def _template_line(error: Exception, template: jinja2.Template) -> int | str:
+    """The template's line that an error came from."""
+    trace = error.__traceback__
+    line: int | str = "?"
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == template.filename:
+            line = template.get_corresponding_lineno(trace.tb_lineno)
+        trace = trace.tb_next
+    return line
