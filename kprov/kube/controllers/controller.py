@@ -87,7 +87,8 @@ class Controller:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.client = context.client_for(self.account)
-        self.queue = WorkQueue()
+        self.queue = WorkQueue(self.name)
+        self.worker_count = self.workers
         self.recorder = EventRecorder(self.client, self.component or self.account)
         self._informers: list[Informer] = []
 
@@ -146,7 +147,7 @@ class Controller:
             async with asyncio.TaskGroup() as group:
                 for loop in self.loops():
                     group.create_task(loop)
-                for _ in range(self.workers):
+                for _ in range(self.worker_count):
                     group.create_task(self._work())
         finally:
             self.queue.shut_down()

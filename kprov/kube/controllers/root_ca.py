@@ -12,8 +12,8 @@ from kprov.kube.controllers.pod_control import namespace_is_terminating
 
 CONFIG_MAP = "kube-root-ca.crt"
 DESCRIPTION = {
-    "kubernetes.io/description": "Contains a CA bundle that can be used to verify the kube-apiserver when using internal "
-    "endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across "
+    "kubernetes.io/description": "Contains a CA bundle that can be used to verify the kube-apiserver when using "
+    "internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across "
     "distributions of Kubernetes clusters."
 }
 
