@@ -46,8 +46,8 @@ class ClusterSettings:
     state_directory: Path = _setting(  # noqa: RUF009 -- a field, as the others are
         _UNSET, values.text, "the controller's folder of keys, journals and logs; default: .kprov/<cluster_name>"
     )
-    bundle_directory: Path = _setting(  # noqa: RUF009 -- a field, as the others are
-        _UNSET, values.text, "what machines need, gathered once; default: .kprov/bundle beside the inventory"
+    bundle_directory: Path | None = _setting(
+        None, values.text, "what machines need, gathered once; default: the cache folder of this computer"
     )
 
     @property
@@ -101,9 +101,9 @@ def complete(given: dict[str, Any], inventory_file: Path, release: str) -> Clust
         whole["dns_address"] = str(services.network_address + max(offset, 0))
     whole["kprov_version"] = whole["kprov_version"] or release
     state = given.get("state_directory") or Path(".kprov") / whole["cluster_name"]
-    bundle = given.get("bundle_directory") or Path(".kprov") / "bundle"
+    bundle = given.get("bundle_directory")
     whole["state_directory"] = folder / Path(state).expanduser()
-    whole["bundle_directory"] = folder / Path(bundle).expanduser()
+    whole["bundle_directory"] = folder / Path(bundle).expanduser() if bundle else None
     return ClusterSettings(**whole)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -29,10 +29,11 @@ class CheckResult:
 
 @dataclass(slots=True)
 class Report:
-    """The results of a verification, in the order in which they came."""
+    """The results of a verification, in the order in which they came; ``on_result`` is told of each at once."""
 
     cluster: str
     results: list[CheckResult] = field(default_factory=list)
+    on_result: Callable[[CheckResult], None] | None = None
 
     @property
     def passed(self) -> bool:
@@ -63,6 +64,8 @@ class Report:
         finally:
             result.seconds = time.monotonic() - started
             self.results.append(result)
+            if self.on_result:
+                self.on_result(result)
 
     def to_json(self) -> str:
         """The report as one JSON object."""

@@ -1,0 +1,99 @@
+"""``kprov verify``: whether the cluster answers, works, and survives the loss of a control-plane machine."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kprov.cli.exit_codes import ExitCode
+from kprov.cli.options import DEFAULT_INVENTORY, AcceptNewHostKeys, ExtraVars, InventoryPath, Verbose
+from kprov.cli.up import InventoryArgument, chosen
+from kprov.cli.verify_format import VerifyFormat, VerifyOutput
+
+if TYPE_CHECKING:
+    from kprov.cli.run_output import RunOutput
+    from kprov.provision.cluster.phase import PhaseTime
+    from kprov.provision.cluster.procedure import Options
+    from kprov.provision.inventory import Inventory
+    from kprov.provision.verify import Report
+
+app = typer.Typer(help="Check that the cluster answers and is highly available.")
+
+
+@app.command()
+def verify(
+    inventory_file: InventoryArgument = None,
+    inventory: InventoryPath = DEFAULT_INVENTORY,
+    high_availability: Annotated[
+        bool | None,
+        typer.Option(
+            "--ha/--no-ha",
+            help="Take each control-plane machine away in turn: by its power switch where the inventory has one, by "
+            "stopping its services elsewhere. Default: only by power switches, as the lab has them.",
+            show_default=False,
+        ),
+    ] = None,
+    report_file: Annotated[
+        Path | None, typer.Option("--report", help="Write the report (JSON or JUnit, by --output) to this file too.")
+    ] = None,
+    accept_new_host_keys: AcceptNewHostKeys = False,
+    extra_vars: ExtraVars = None,
+    output: VerifyOutput = VerifyFormat.TEXT,
+    verbose: Verbose = 0,
+) -> None:
+    """Check machines, etcd, control plane, nodes, certificates, real work, and high availability."""
+    from kprov.cli.inventory_source import open_inventory
+    from kprov.cli.run_output import open_run_output
+    from kprov.provision.cluster.procedure import Options
+
+    loaded = open_inventory(chosen(inventory_file, inventory), extra_vars)
+    options = Options(accept_new_host_keys=accept_new_host_keys, only_answering=True, command_line="kprov verify")
+    switches = all(host.power_off_command and host.power_on_command for host in loaded.group("control_plane"))
+    with open_run_output() as shown:
+        report, _ = run_verification(
+            loaded,
+            options,
+            shown,
+            high_availability=switches if high_availability is None else high_availability,
+            stopping=bool(high_availability),
+        )
+    text = {VerifyFormat.JSON: report.to_json, VerifyFormat.JUNIT: report.to_junit}
+    if output in text:
+        typer.echo(text[output]())
+    if report_file:
+        report_file.write_text(report.to_junit() if output is VerifyFormat.JUNIT else report.to_json())
+    raise typer.Exit(int(ExitCode.OK if report.passed else ExitCode.VERIFICATION))
+
+
+def run_verification(
+    inventory: Inventory, options: Options, output: RunOutput, *, high_availability: bool, stopping: bool
+) -> tuple[Report, PhaseTime]:
+    """Connect and run the checks, showing each as it ends.
+
+    Returns: the report, and how long it took.
+    """
+    from kprov.provision.cluster.context import api_servers
+    from kprov.provision.cluster.phase import PhaseTime
+    from kprov.provision.cluster.procedure import connect, engine_for, kubeconfig_path
+    from kprov.provision.kubeapi.client import ClusterApi
+    from kprov.provision.kubeapi.credentials import read_kubeconfig
+    from kprov.provision.verify import Report, Session, verify_cluster
+
+    started = time.monotonic()
+    credentials = read_kubeconfig(kubeconfig_path(inventory))
+    report = Report(inventory.cluster.cluster_name, on_result=output.check_result)
+    with engine_for(inventory, output.silent_reporter, options) as engine:
+        connect(engine, list(inventory.hosts.values()), only_answering=True)
+        session = Session(
+            engine,
+            inventory,
+            ClusterApi(api_servers(inventory), credentials),
+            lambda server: ClusterApi([server], credentials, timeout=5),
+            report,
+            output.tell,
+        )
+        verify_cluster(session, high_availability=high_availability, allow_stopping=stopping)
+    return report, PhaseTime("Verify", time.monotonic() - started)
