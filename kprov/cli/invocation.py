@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kprov.cli.output.base import RunReporter
 
 
 class OutputFormat(StrEnum):
@@ -20,6 +24,8 @@ class Invocation:
     verb: str = ""
     verbosity: int = 0
     output: OutputFormat = OutputFormat.TEXT
+    reporter: RunReporter | None = None
+    """Who shows the run, once there is one; it has the last word."""
 
     @property
     def is_json(self) -> bool:
@@ -34,6 +40,7 @@ class Invocation:
     def reset(self) -> None:
         """Forget the last command line (tests run many in one process)."""
         self.verb, self.verbosity, self.output = "", 0, OutputFormat.TEXT
+        self.reporter = None
 
 
 current = Invocation()

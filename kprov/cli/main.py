@@ -91,14 +91,30 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else (ExitCode.OK if end.code is None else ExitCode.FAILED)
         if code == ExitCode.INTERRUPTED:
-            print("kprov: interrupted; the same command goes on from here", file=sys.stderr)
-        return int(code)
+            return _interrupted()
+        return _ended(int(code))
     except KeyboardInterrupt:
-        print("kprov: interrupted; the same command goes on from here", file=sys.stderr)
-        return int(ExitCode.INTERRUPTED)
+        return _interrupted()
     except Exception as error:
-        return int(failures.report(error))
-    return int(ExitCode.OK)
+        if current.reporter:
+            current.reporter.close()
+        return _ended(int(failures.report(error)))
+    return _ended(int(ExitCode.OK))
+
+
+def _interrupted() -> int:
+    if current.reporter:
+        current.reporter.close()
+    print("kprov: interrupted; the same command goes on from here", file=sys.stderr)
+    return _ended(int(ExitCode.INTERRUPTED))
+
+
+def _ended(code: int) -> int:
+    """Let the reporter have the last word, however the run ended."""
+    if current.reporter:
+        current.reporter.finish(code)
+        current.reporter.close()
+    return code
 
 
 def main() -> None:

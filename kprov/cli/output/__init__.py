@@ -16,7 +16,11 @@ def make_reporter(*, stream: TextIO | None = None, diff: bool = False) -> RunRep
 
     Args: ``diff`` shows what changes inside files.
     """
-    out = stream or sys.stdout
+    current.reporter = reporter = _choose(stream or sys.stdout, diff)
+    return reporter
+
+
+def _choose(out: TextIO, diff: bool) -> RunReporter:
     if current.is_json:
         from kprov.cli.output.json_lines import JsonReporter
 

@@ -131,6 +131,9 @@ class RunReporter:
             self.finished = True
             self.show_finish(int(exit_code), facts)
 
+    def close(self) -> None:
+        """Stop drawing: others are about to write to the terminal."""
+
     @property
     def seconds(self) -> float:
         """How long the run has taken."""

@@ -108,6 +108,9 @@ class LiveReporter(RunReporter):
         word = MEANINGS.get(ExitCode(exit_code), "") if exit_code in ExitCode._value2member_map_ else ""
         self._print(f"{word} ({self.seconds:.1f} s)", "bold red" if exit_code else "bold green")
 
+    def close(self) -> None:
+        self._stop()
+
     def _stop(self) -> None:
         live, self._live = self._live, None
         if live:

@@ -261,7 +261,7 @@ def authority_files_of(host: Machine) -> list[AuthorityFile]:
     return [file for file in AUTHORITY_FILES if _on(file.groups, host)]
 
 
-def admin_certificate(cluster: Cluster) -> CertificateSpec:
+def admin_certificate(cluster: Cluster, path: str = "") -> CertificateSpec:
     """The certificate in the controller's admin.kubeconfig."""
     row = next(row for row in CATALOGUE if row.name == "admin")
     return CertificateSpec(
@@ -271,6 +271,7 @@ def admin_certificate(cluster: Cluster) -> CertificateSpec:
         organizations=row.organizations,
         client=True,
         lifetime_days=cluster.certificate_lifetime_days,
+        path=path,
     )
 
 
