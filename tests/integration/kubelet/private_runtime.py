@@ -64,6 +64,25 @@ class PrivateRuntime:
         self._holder: subprocess.Popen[bytes] | None = None
         self._daemon: subprocess.Popen[bytes] | None = None
 
+    @property
+    def holder(self) -> int:
+        """The process that holds the namespaces."""
+        assert self._holder
+        return self._holder.pid
+
+    def containers(self) -> list[str]:
+        """The ids of everything that containerd has, sandboxes too."""
+        return self.ctr("containers", "ls", "-q").split()
+
+    def remove(self, container: str) -> None:
+        """Remove one by force, for what a failed test leaves."""
+        for words in (["tasks", "rm", "-f", container], ["containers", "rm", container]):
+            subprocess.run(
+                ["ctr", "--address", str(self.socket), "--namespace", "k8s.io", *words],
+                capture_output=True,
+                check=False,
+            )
+
     def start(self) -> None:
         """Start the namespaces and the daemon, and import the two images."""
         (self.root / "cni").mkdir(parents=True)

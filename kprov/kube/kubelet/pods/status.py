@@ -13,6 +13,8 @@ from kprov.kube.kubelet.times import from_nanoseconds, timestamp
 Pod = dict[str, Any]
 Status = dict[str, Any]
 
+OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+
 
 @dataclass(slots=True)
 class Observation:

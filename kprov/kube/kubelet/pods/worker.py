@@ -16,7 +16,7 @@ from kprov.kube.kubelet.pods.host import Host
 from kprov.kube.kubelet.pods.plan import Actions, Stop, plan
 from kprov.kube.kubelet.pods.records import EXITED, RUNNING, PodRecord
 from kprov.kube.kubelet.pods.starter import Starter, StartError, field_path
-from kprov.kube.kubelet.pods.status import Observation, pod_status
+from kprov.kube.kubelet.pods.status import OWN_CONDITIONS, Observation, pod_status
 from kprov.kube.kubelet.pods.stopper import Stopper
 from kprov.kube.kubelet.probes.prober import LIVENESS, STARTUP, Prober
 from kprov.kube.kubelet.times import parse_time
@@ -38,6 +38,8 @@ class PodWorker:
         self.record = PodRecord(self.uid)
         self.removed = False  # the API has forgotten the pod
         self.ended = False  # everything is stopped and cleared, the object may still be there
+        self._cleared = False  # nothing of the pod is left
+        self._ends = False  # the step under way is one towards the end, which news must not interrupt
         self._failure: tuple[str, str] | None = None
         self._grace: float | None = None
         self._wake = asyncio.Event()
@@ -59,7 +61,7 @@ class PodWorker:
         shorter = self._grace is not None and self._grace_of(pod) < self._grace
         spec_changed = pod["spec"] != self.pod["spec"] or pod["metadata"].get("deletionTimestamp")
         self.pod = pod
-        if self._step and (shorter or (self.ending and self._grace is None)):
+        if self._step and not self.ended and (shorter or (self.ending and not self._ends)):
             self._step.cancel()
         if spec_changed or self.ended:
             self._wake.set()
@@ -67,14 +69,14 @@ class PodWorker:
     def remove(self) -> None:
         """The API has forgotten the pod."""
         self.removed = True
-        if self._step and self._grace is None:
+        if self._step and not self._ends:
             self._step.cancel()
         self._wake.set()
 
     def evict(self, reason: str, message: str) -> None:
         """Fail the pod: it stops here and is not restarted."""
         self._failure = (reason, message)
-        if self._step and self._grace is None:
+        if self._step and not self._ends:
             self._step.cancel()
         self._wake.set()
 
@@ -101,8 +103,9 @@ class PodWorker:
     # ---- the loop
 
     async def _run(self) -> None:
-        while not (self.ended and self.removed):
-            delay = await self._guarded(self._end if self.ending or self._over() else self._sync)
+        while not self._cleared:
+            self._ends = self.ending or self._over()
+            delay = await self._guarded(self._end if self._ends else self._sync)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(delay):
                     await self._wake.wait()
@@ -144,7 +147,7 @@ class PodWorker:
 
     def _deadline(self) -> float | None:
         limit = self.pod["spec"].get("activeDeadlineSeconds")
-        started = (self.pod.get("status") or {}).get("startTime")
+        started = self._known_status().get("startTime")
         return parse_time(started).timestamp() + limit - time.time() if limit is not None and started else None
 
     # ---- running
@@ -156,6 +159,7 @@ class PodWorker:
         actions = plan(pod, self.record, self._prober.failed, self._prober.started)
         self._report()
         if actions.finished:
+            self._ends = True
             return await self._end()
         if (
             not pod["spec"].get("hostNetwork")
@@ -294,6 +298,7 @@ class PodWorker:
         if self.removed:
             await self._stopper.remove_all(self.record)
             host.statuses.forget(self.uid)
+            self._cleared = True
             return 0
         if self.pod["metadata"].get("deletionTimestamp"):
             await host.statuses.flush(self.uid)
@@ -350,7 +355,21 @@ class PodWorker:
             ending=ending,
             failed=self._failure if ending or not self.record.running else None,
         )
-        self.host.statuses.put(self.pod, pod_status(self.pod, self.record, seen))
+        known = {**self.pod, "status": self._known_status()}
+        self.host.statuses.put(self.pod, pod_status(known, self.record, seen))
+
+    def _known_status(self) -> dict[str, Any]:
+        """The API's status with what was reported since and may not have come back yet; others' conditions are the API's."""
+        seen = self.pod.get("status") or {}
+        reported = self.host.statuses.current(self.uid)
+        if reported is None:
+            return seen
+        own = [each for each in reported.get("conditions") or [] if each["type"] in OWN_CONDITIONS]
+        others = [each for each in seen.get("conditions") or [] if each["type"] not in OWN_CONDITIONS]
+        known = {**seen, **reported, "conditions": own + others}
+        if seen.get("phase") in ("Succeeded", "Failed"):
+            known["phase"] = seen["phase"]
+        return known
 
     def _probe_event(self, kind: str, reason: str, message: str, container: str) -> None:
         self.host.event(self.pod, kind, reason, message, field_path(self.pod, container))

@@ -55,12 +55,10 @@ class NodeServer:
             context.verify_mode = ssl.CERT_OPTIONAL
         self._context = context
         self._runner = web.AppRunner(
-            self._application(), handler_cancellation=True, access_log=None, keepalive_timeout=90
+            self._application(), handler_cancellation=True, access_log=None, keepalive_timeout=90, shutdown_timeout=1
         )
         await self._runner.setup()
-        site = web.TCPSite(
-            self._runner, config.address, config.port, ssl_context=context, shutdown_timeout=1, reuse_address=True
-        )
+        site = web.TCPSite(self._runner, config.address, config.port, ssl_context=context, reuse_address=True)
         await site.start()
         log.info("serving on %s:%s", config.address, config.port)
 
