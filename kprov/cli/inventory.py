@@ -201,7 +201,7 @@ def _source(layer: Layer) -> str:
         case "group":
             return f"group {layer.group}"
         case "host":
-            return f"host (in {layer.group})"
+            return "host_vars" if layer.group == "host_vars" else f"host (in {layer.group})"
         case other:
             return other
 

@@ -29,8 +29,9 @@ class Entry(NamedTuple):
 class Document:
     """One YAML file as a tree of nodes; what can't be read is noted, never raised."""
 
-    def __init__(self, path: Path, log: ProblemLog) -> None:
-        self.file = str(path)
+    def __init__(self, path: Path, log: ProblemLog, shown: str = "") -> None:
+        # How problems name the file: as the user would.
+        self.file = shown or str(path)
         self.log = log
         self._constructor = yaml.constructor.SafeConstructor()
         self.root = self._compose(path)

@@ -25,6 +25,8 @@ class Group:
     name: str
     location: Location
     variables: Variables = field(default_factory=dict)
+    # From group_vars/: stronger than what the inventory's own file says of the group.
+    file_variables: Variables = field(default_factory=dict)
     hosts: dict[str, Location] = field(default_factory=dict)
     children: dict[str, Location] = field(default_factory=dict)
     # Something in it was not understood, so that what is missing may be no mistake of its own.

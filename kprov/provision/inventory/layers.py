@@ -25,7 +25,8 @@ def groups_of(tree: Tree, host: str) -> list[Group]:
 
 
 def _priority(group: Group) -> int:
-    value = group.variables.get("ansible_group_priority", Located(1, group.location)).value
+    written = {**group.variables, **group.file_variables}
+    value = written.get("ansible_group_priority", Located(1, group.location)).value
     return value if isinstance(value, int) else 1
 
 
@@ -38,7 +39,9 @@ def layers_of(tree: Tree, host: str, extra_vars: Mapping[str, Any]) -> dict[str,
             found.setdefault(ALIASES.get(name, name), []).append(Layer(kind, group, value, location))
 
     for group in groups_of(tree, host):
-        put("all" if group.name == ALL else "group", group.name, group.variables)
+        kind = "all" if group.name == ALL else "group"
+        put(kind, group.name, group.variables)
+        put(kind, group.name, group.file_variables)
     for group_name, variables in tree.host_variables.get(host, ()):
         put("host", group_name, variables)
     put("extra vars", None, {name: Located(value, EXTRA_VARS) for name, value in extra_vars.items()})

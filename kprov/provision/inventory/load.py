@@ -17,6 +17,7 @@ from kprov.provision.inventory.names import check_name, check_names
 from kprov.provision.inventory.problems import Location, ProblemLog
 from kprov.provision.inventory.resolve import Resolver
 from kprov.provision.inventory.settings import ClusterSettings, complete, is_cluster_wide
+from kprov.provision.inventory.variable_files import add_variable_files
 
 HostLayers = dict[str, dict[str, list[Layer]]]
 
@@ -44,6 +45,7 @@ def load(
     if not tree.members(ALL):
         # Nothing was understood; what is missing besides says nothing more.
         log.raise_if_any()
+    add_variable_files(tree, path, log)
     check_names(tree, log, also_known)
     for name in extra:
         check_name(name, EXTRA_VARS, "--extra-vars", log, also_known)
@@ -96,8 +98,10 @@ def load(
 def _cluster_layers(tree: Tree, extra: Mapping[str, Any]) -> dict[str, list[Layer]]:
     """The layers that hold for the whole cluster."""
     found: dict[str, list[Layer]] = {}
-    for name, (value, location) in tree.groups[ALL].variables.items():
-        found.setdefault(ALIASES.get(name, name), []).append(Layer("all", ALL, value, location))
+    everything = tree.groups[ALL]
+    for variables in (everything.variables, everything.file_variables):
+        for name, (value, location) in variables.items():
+            found.setdefault(ALIASES.get(name, name), []).append(Layer("all", ALL, value, location))
     for name, value in extra.items():
         found.setdefault(name, []).append(Layer("extra vars", None, value, EXTRA_VARS))
     return found

@@ -19,7 +19,8 @@ def check_names(tree: Tree, log: ProblemLog, also_known: Collection[str] = ()) -
     """
     for group in tree.groups.values():
         where = "all.vars" if group.name == ALL else f"vars of group {group.name}"
-        _check_group(group.variables, where, group.name == ALL, log, also_known)
+        for variables in (group.variables, group.file_variables):
+            _check_group(variables, where, group.name == ALL, log, also_known)
     # A range of hosts shares one mapping: it is looked at once.
     seen: set[int] = set()
     for host, places in tree.host_variables.items():

@@ -46,7 +46,7 @@ class ClusterSettings:
     state_directory: Path = _setting(  # noqa: RUF009 -- a field, as the others are
         _UNSET, values.text, "the controller's folder of keys, journals and logs; default: .kprov/<cluster_name>"
     )
-    bundle_directory: Path | None = _setting(
+    bundle_directory: Path | None = _setting(  # noqa: RUF009 -- a field, as the others are
         None, values.text, "what machines need, gathered once; default: the cache folder of this computer"
     )
 

@@ -138,6 +138,45 @@ def test_a_host_shows_no_secrets(write: Write, sound_text: str) -> None:
     assert "hush" not in repr(inventory.hosts["cp1"])
 
 
+class TestVariableFiles:
+    def test_they_are_stronger_than_the_inventorys_own_file(
+        self, write: Write, sound_text: str, tmp_path: Path
+    ) -> None:
+        for name, text in {
+            "group_vars/all.yml": "cluster_name: from-file\nshade: all-file\n",
+            "group_vars/node/a.yaml": "colour: a\n",
+            "group_vars/node/b.yaml": "colour: b\n",
+            "host_vars/node1": "colour: host-file\n",
+        }.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text)
+        inventory = load(write(sound_text))
+        assert inventory.cluster.cluster_name == "from-file"
+        assert inventory.hosts["cp1"].variables["shade"] == "etcd"
+        assert inventory.hosts["node2"].variables["colour"] == "b"
+        winner = inventory.explain("node1", "colour").winner
+        assert winner is not None and winner.value == "host-file"
+        assert str(winner.location) == f"{tmp_path}/host_vars/node1:1"
+
+    def test_their_mistakes(self, write: Write, sound_text: str, tmp_path: Path) -> None:
+        for name, text in {
+            "group_vars/nodes.yml": "x: 1\n",
+            "group_vars/node.yml": "dns_domain: other\n",
+            "host_vars/node1.yml": "ansible_prot: 22\n",
+            "host_vars/node2.yml": "- a\n",
+        }.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text)
+        with pytest.raises(InventoryErrors) as caught:
+            load(write(sound_text))
+        assert [(Path(p.file).name, p.line, p.suggestion) for p in caught.value.problems] == [
+            ("node.yml", 1, "move dns_domain below `all:` `vars:`"),
+            ("nodes.yml", None, "did you mean node?"),
+            ("node1.yml", 1, "did you mean ansible_port?"),
+            ("node2.yml", 1, "write each as `name:` with a colon, without a dash"),
+        ]
+
+
 class TestFiles:
     def test_no_such_file(self, tmp_path: Path) -> None:
         with pytest.raises(InventoryErrors, match="no such file"):
