@@ -26,7 +26,13 @@ class Package:
     @property
     def half_done(self) -> bool:
         """Left in the middle by something that was cut off."""
-        return self.status.rsplit(" ", 1)[-1] in ("half-installed", "unpacked", "half-configured", "triggers-awaited", "triggers-pending")
+        return self.status.rsplit(" ", 1)[-1] in (
+            "half-installed",
+            "unpacked",
+            "half-configured",
+            "triggers-awaited",
+            "triggers-pending",
+        )
 
 
 def table(path: str = "/var/lib/dpkg/status") -> list[Package]:
@@ -41,6 +47,11 @@ def table(path: str = "/var/lib/dpkg/status") -> list[Package]:
         fields = {key: value.decode(errors="replace") for key, value in _FIELD.findall(stanza)}
         if b"Package" in fields:
             packages.append(
-                Package(fields[b"Package"], fields.get(b"Version", ""), fields.get(b"Architecture", ""), fields.get(b"Status", ""))
+                Package(
+                    fields[b"Package"],
+                    fields.get(b"Version", ""),
+                    fields.get(b"Architecture", ""),
+                    fields.get(b"Status", ""),
+                )
             )
     return packages

@@ -17,7 +17,15 @@ PSEUDO = frozenset(
     "proc sysfs devpts devtmpfs cgroup cgroup2 securityfs debugfs tracefs mqueue hugetlbfs pstore bpf configfs fusectl ramfs autofs binfmt_misc nsfs rpc_pipefs".split()
 )
 
-FAMILIES = {"debian": "Debian", "ubuntu": "Debian", "fedora": "RedHat", "rhel": "RedHat", "centos": "RedHat", "suse": "Suse", "alpine": "Alpine"}
+FAMILIES = {
+    "debian": "Debian",
+    "ubuntu": "Debian",
+    "fedora": "RedHat",
+    "rhel": "RedHat",
+    "centos": "RedHat",
+    "suse": "Suse",
+    "alpine": "Alpine",
+}
 
 
 def read(path: str, default: str = "") -> str:
@@ -50,13 +58,19 @@ def distribution() -> dict[str, Any]:
         "ansible_distribution_version": version,
         "ansible_distribution_major_version": release.get("VERSION_ID", "").split(".")[0],
         "ansible_distribution_release": release.get("VERSION_CODENAME", ""),
-        "ansible_os_family": FAMILIES.get(identity, FAMILIES.get(release.get("ID_LIKE", "").split(" ")[0], identity.title())),
+        "ansible_os_family": FAMILIES.get(
+            identity, FAMILIES.get(release.get("ID_LIKE", "").split(" ")[0], identity.title())
+        ),
     }
 
 
 def memory() -> dict[str, Any]:
     """Memory, in MiB."""
-    values = {line.split(":")[0]: int(line.split()[1]) // 1024 for line in read("/proc/meminfo").splitlines() if len(line.split()) > 1}
+    values = {
+        line.split(":")[0]: int(line.split()[1]) // 1024
+        for line in read("/proc/meminfo").splitlines()
+        if len(line.split()) > 1
+    }
     return {
         "ansible_memtotal_mb": values.get("MemTotal", 0),
         "ansible_memfree_mb": values.get("MemFree", 0),
@@ -75,7 +89,9 @@ def mounts() -> list[dict[str, Any]]:
         if len(parts) < 4 or parts[2] in PSEUDO:
             continue
         device, mount, kind, options = parts[0], parts[1].replace("\\040", " "), parts[2], parts[3]
-        if mount in seen or mount.startswith(("/proc", "/sys", "/dev", "/run/containerd", "/run/credentials", "/var/lib/kubelet/pods")):
+        if mount in seen or mount.startswith(
+            ("/proc", "/sys", "/dev", "/run/containerd", "/run/credentials", "/var/lib/kubelet/pods")
+        ):
             continue
         seen.add(mount)
         try:
@@ -131,7 +147,13 @@ def _virtualization() -> str:
     if os.path.exists("/.dockerenv"):
         return "docker"
     product = read("/sys/class/dmi/id/sys_vendor").strip().lower()
-    for word, kind in (("qemu", "kvm"), ("vmware", "VMware"), ("innotek", "virtualbox"), ("xen", "xen"), ("microsoft", "VirtualPC")):
+    for word, kind in (
+        ("qemu", "kvm"),
+        ("vmware", "VMware"),
+        ("innotek", "virtualbox"),
+        ("xen", "xen"),
+        ("microsoft", "VirtualPC"),
+    ):
         if word in product:
             return kind
     return "kvm" if "hypervisor" in read("/proc/cpuinfo")[:4096] else "NA"
@@ -163,7 +185,10 @@ def gather() -> dict[str, Any]:
         "ansible_processor_vcpus": len(os.sched_getaffinity(0)),
         "ansible_processor_count": os.cpu_count() or 1,
         "ansible_python_version": platform.python_version(),
-        "ansible_python": {"executable": sys.executable, "version": {"major": sys.version_info[0], "minor": sys.version_info[1], "micro": sys.version_info[2]}},
+        "ansible_python": {
+            "executable": sys.executable,
+            "version": {"major": sys.version_info[0], "minor": sys.version_info[1], "micro": sys.version_info[2]},
+        },
         "ansible_date_time": clock(),
         "ansible_mounts": mounts(),
         "ansible_machine_id": read("/etc/machine-id").strip(),
@@ -172,7 +197,9 @@ def gather() -> dict[str, Any]:
         "ansible_user_id": os.environ.get("SUDO_USER") or ("root" if os.geteuid() == 0 else str(os.geteuid())),
         "ansible_effective_user_id": os.geteuid(),
         "ansible_pkg_mgr": "apt" if os.path.exists("/usr/bin/apt-get") else "unknown",
-        "ansible_apparmor": {"status": "enabled" if read("/sys/module/apparmor/parameters/enabled").startswith("Y") else "disabled"},
+        "ansible_apparmor": {
+            "status": "enabled" if read("/sys/module/apparmor/parameters/enabled").startswith("Y") else "disabled"
+        },
         "ansible_selinux": {"status": "enabled" if os.path.isdir("/sys/fs/selinux") else "disabled"},
         "ansible_uptime_seconds": int(float(read("/proc/uptime", "0").split(" ")[0])),
         "ansible_cmdline": read("/proc/cmdline").strip(),

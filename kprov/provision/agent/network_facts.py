@@ -47,7 +47,9 @@ def addresses() -> list[tuple[str, int, str, str]]:
                 if family in (socket.AF_INET, socket.AF_INET6):
                     start, length = (2, 4) if family == socket.AF_INET else (6, 16)
                     data = bytes(item.address.contents.data)[start : start + length]
-                    mask = bytes(item.netmask.contents.data)[start : start + length] if item.netmask else b"\xff" * length
+                    mask = (
+                        bytes(item.netmask.contents.data)[start : start + length] if item.netmask else b"\xff" * length
+                    )
                     name = item.name.decode()
                     found.append((name, family, socket.inet_ntop(family, data), socket.inet_ntop(family, mask)))
             entry = item.next
@@ -95,7 +97,12 @@ def _decode(text: str) -> tuple[str, int]:
 def listening_ports() -> list[dict[str, Any]]:
     """Ports that something listens on (for UDP: is bound to)."""
     found: list[dict[str, Any]] = []
-    for table, protocol, state in (("tcp", "tcp", "0A"), ("tcp6", "tcp", "0A"), ("udp", "udp", "07"), ("udp6", "udp", "07")):
+    for table, protocol, state in (
+        ("tcp", "tcp", "0A"),
+        ("tcp6", "tcp", "0A"),
+        ("udp", "udp", "07"),
+        ("udp6", "udp", "07"),
+    ):
         try:
             with open("/proc/net/" + table) as stream:
                 lines = stream.read().splitlines()[1:]
@@ -112,7 +119,12 @@ def listening_ports() -> list[dict[str, Any]]:
 def gather() -> dict[str, Any]:
     """Every fact about the network."""
     interfaces = sorted(os.listdir("/sys/class/net")) if os.path.isdir("/sys/class/net") else []
-    facts: dict[str, Any] = {"ansible_interfaces": interfaces, "ansible_all_ipv4_addresses": [], "ansible_all_ipv6_addresses": [], "ansible_default_ipv4": {}}
+    facts: dict[str, Any] = {
+        "ansible_interfaces": interfaces,
+        "ansible_all_ipv4_addresses": [],
+        "ansible_all_ipv6_addresses": [],
+        "ansible_default_ipv4": {},
+    }
     route = default_route()
     source = _source_address()
     for name, family, address, mask in addresses():

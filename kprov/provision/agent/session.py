@@ -138,10 +138,16 @@ class Session:
             text = str(error) or type(error).__name__
             if isinstance(error, OSError) and error.strerror:
                 text = error.strerror + (": %s" % error.filename if error.filename else "")
-            answer = {"failed": True, "msg": text, "exception": "%s at %s:%d" % (type(error).__name__, place.name, place.lineno or 0)}
+            answer = {
+                "failed": True,
+                "msg": text,
+                "exception": "%s at %s:%d" % (type(error).__name__, place.name, place.lineno or 0),
+            }
         if answer.get("failed") and not message.get("go_on"):
             self._stopped_queue = message.get("queue")
-        self._send({"op": "result", "id": message["id"], "seconds": round(time.monotonic() - started, 4), "result": answer})
+        self._send(
+            {"op": "result", "id": message["id"], "seconds": round(time.monotonic() - started, 4), "result": answer}
+        )
 
     def _do(self, message: dict[str, Any]) -> dict[str, Any]:
         operation = message["op"]

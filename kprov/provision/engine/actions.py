@@ -162,7 +162,11 @@ def _listed(key: str) -> Callable[[str], Callable[[dict[str, Any], Surroundings]
 
 
 _TEMPLATE_PARAMETERS = {
-    **{name: parameter for name, parameter in copy_module.PARAMETERS.items() if name not in ("content", "remote_src", "src")},
+    **{
+        name: parameter
+        for name, parameter in copy_module.PARAMETERS.items()
+        if name not in ("content", "remote_src", "src")
+    },
     "src": Parameter("str", required=True),
 }
 

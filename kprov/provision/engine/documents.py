@@ -79,7 +79,11 @@ def load(path: Path, problems: list[Problem]) -> Any:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except yaml.MarkedYAMLError as error:
         line = (error.problem_mark.line + 1) if error.problem_mark else 1
-        hint = "a value that starts with {{ needs quotes" if "{{" in (text.splitlines() or [""])[min(line, len(text.splitlines())) - 1] else ""
+        hint = (
+            "a value that starts with {{ needs quotes"
+            if "{{" in (text.splitlines() or [""])[min(line, len(text.splitlines())) - 1]
+            else ""
+        )
         problems.append(Problem(str(path), line, f"no valid YAML: {error.problem or error}", hint))
     except yaml.YAMLError as error:
         problems.append(Problem(str(path), 1, f"no valid YAML: {error}"))

@@ -36,7 +36,9 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _to_yaml(value: Any, **options: Any) -> str:
-    return yaml.dump(value, Dumper=_Dumper, **{"default_flow_style": None, "allow_unicode": True, "sort_keys": True, **options})
+    return yaml.dump(
+        value, Dumper=_Dumper, **{"default_flow_style": None, "allow_unicode": True, "sort_keys": True, **options}
+    )
 
 
 def _to_nice_yaml(value: Any, indent: int = 2, **options: Any) -> str:
@@ -120,7 +122,10 @@ def _unique(value: Iterable[Any]) -> list[Any]:
 
 def _version(value: Any, other: Any, operator: str = "==", **_: Any) -> bool:
     def key(text: Any) -> list[tuple[int, int, str]]:
-        return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in re.findall(r"\d+|[a-z]+", str(text).lower())]
+        return [
+            (1, int(part), "") if part.isdigit() else (0, 0, part)
+            for part in re.findall(r"\d+|[a-z]+", str(text).lower())
+        ]
 
     left, right = key(value), key(other)
     names = {"=": "==", "eq": "==", "ne": "!=", "<>": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
@@ -134,7 +139,9 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "bool": _bool,
     "mandatory": _mandatory,
     "to_json": lambda value, **options: json.dumps(value, **options),
-    "to_nice_json": lambda value, indent=4, sort_keys=True, **options: json.dumps(value, indent=indent, sort_keys=sort_keys, **options),
+    "to_nice_json": lambda value, indent=4, sort_keys=True, **options: json.dumps(
+        value, indent=indent, sort_keys=sort_keys, **options
+    ),
     "from_json": json.loads,
     "to_yaml": _to_yaml,
     "to_nice_yaml": _to_nice_yaml,
@@ -142,7 +149,11 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "b64encode": lambda value: base64.b64encode(value if isinstance(value, bytes) else str(value).encode()).decode(),
     "b64decode": lambda value: base64.b64decode(value).decode(),
     "regex_replace": lambda value, pattern="", replacement="", ignorecase=False, multiline=False, count=0: re.sub(
-        pattern, replacement, str(value), count=count, flags=(re.IGNORECASE if ignorecase else 0) | (re.MULTILINE if multiline else 0)
+        pattern,
+        replacement,
+        str(value),
+        count=count,
+        flags=(re.IGNORECASE if ignorecase else 0) | (re.MULTILINE if multiline else 0),
     ),
     "regex_search": _regex_search,
     "regex_findall": lambda value, pattern: re.findall(pattern, str(value)),
@@ -150,8 +161,12 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "hash": lambda value, kind="sha1": hashlib.new(kind, str(value).encode()).hexdigest(),
     "checksum": lambda value: hashlib.sha256(str(value).encode()).hexdigest(),
     "combine": _combine,
-    "dict2items": lambda value, key_name="key", value_name="value": [{key_name: k, value_name: v} for k, v in value.items()],
-    "items2dict": lambda value, key_name="key", value_name="value": {item[key_name]: item[value_name] for item in value},
+    "dict2items": lambda value, key_name="key", value_name="value": [
+        {key_name: k, value_name: v} for k, v in value.items()
+    ],
+    "items2dict": lambda value, key_name="key", value_name="value": {
+        item[key_name]: item[value_name] for item in value
+    },
     "quote": lambda value: shlex.quote(str(value)),
     "basename": lambda value: os.path.basename(str(value)),
     "dirname": lambda value: os.path.dirname(str(value)),
@@ -165,7 +180,9 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "intersect": lambda left, right: [item for item in _unique(left) if item in right],
     "zip": lambda *lists: [list(items) for items in zip(*lists, strict=False)],
     "product": lambda *lists: [list(items) for items in itertools.product(*lists)],
-    "ternary": lambda value, yes, no=None, none=None: none if value is None and none is not None else (yes if _bool(value) else no),
+    "ternary": lambda value, yes, no=None, none=None: (
+        none if value is None and none is not None else (yes if _bool(value) else no)
+    ),
     "extract": lambda key, container: container[key],
     "split": lambda value, separator=None: str(value).split(separator),
     "type_debug": lambda value: type(value).__name__,

@@ -59,7 +59,11 @@ class PendingHandlers:
                 return
             os.close(self._file)
             self._file = None
-            left = [json.dumps([host, role, sorted(handlers)]) + "\n" for (host, role), handlers in self._due.items() if handlers]
+            left = [
+                json.dumps([host, role, sorted(handlers)]) + "\n"
+                for (host, role), handlers in self._due.items()
+                if handlers
+            ]
             temporary = self._path.with_suffix(".new")
             temporary.write_text("".join(left))
             temporary.replace(self._path)

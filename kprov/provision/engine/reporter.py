@@ -22,7 +22,9 @@ class Reporter(Protocol):
     def task_started(self, host: str, role: str, task: str) -> None:
         """A task was sent."""
 
-    def task_result(self, host: str, role: str, task: str, status: Status, diff: str, message: str, duration: float) -> None:
+    def task_result(
+        self, host: str, role: str, task: str, status: Status, diff: str, message: str, duration: float
+    ) -> None:
         """A task ended."""
 
     def phase_finished(self, result: PhaseResult) -> None:
@@ -50,7 +52,9 @@ class SilentReporter:
     def task_started(self, host: str, role: str, task: str) -> None:
         """Nothing."""
 
-    def task_result(self, host: str, role: str, task: str, status: Status, diff: str, message: str, duration: float) -> None:
+    def task_result(
+        self, host: str, role: str, task: str, status: Status, diff: str, message: str, duration: float
+    ) -> None:
         """Nothing."""
 
     def phase_finished(self, result: PhaseResult) -> None:

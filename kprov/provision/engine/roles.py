@@ -75,18 +75,26 @@ class Roles:
             raise RoleErrors(problems)
 
     def _names(self) -> list[str]:
-        return sorted(path.name for path in self.roles_path.iterdir() if path.is_dir()) if self.roles_path.is_dir() else []
+        return (
+            sorted(path.name for path in self.roles_path.iterdir() if path.is_dir()) if self.roles_path.is_dir() else []
+        )
 
     def _read(self, name: str, problems: list[Problem]) -> Role | None:
         path = self.roles_path / name
         if not path.is_dir():
             near = nearest(name, self._names())
-            problems.append(Problem(str(self.roles_path), 1, f"there is no role '{name}'", f"did you mean '{near}'?" if near else ""))
+            problems.append(
+                Problem(
+                    str(self.roles_path), 1, f"there is no role '{name}'", f"did you mean '{near}'?" if near else ""
+                )
+            )
             return None
         for entry in sorted(path.iterdir()):
             if entry.is_dir() and entry.name not in KNOWN_FOLDERS:
                 near = nearest(entry.name, KNOWN_FOLDERS)
-                problems.append(Problem(str(entry), 1, "a role has no such folder", f"did you mean '{near}'?" if near else ""))
+                problems.append(
+                    Problem(str(entry), 1, "a role has no such folder", f"did you mean '{near}'?" if near else "")
+                )
         role = Role(name, path, Templar([self.templates_path / name, self.templates_path, path / "templates"]))
         role.defaults = self._variables(path / "defaults" / "main.yml", problems)
         role.variables = self._variables(path / "vars" / "main.yml", problems)
@@ -121,13 +129,25 @@ class Roles:
                 if not is_open(word) and not role.handlers_for(str(word)):
                     near = nearest(str(word), [handler.name for handler in role.handlers])
                     problems.append(
-                        Problem(task.file, task.line, f"role {role.name} has no handler '{word}'", f"did you mean '{near}'?" if near else "")
+                        Problem(
+                            task.file,
+                            task.line,
+                            f"role {role.name} has no handler '{word}'",
+                            f"did you mean '{near}'?" if near else "",
+                        )
                     )
             if task.module in ("include_tasks", "import_tasks"):
                 file = task.arguments.get("file")
                 if isinstance(file, str) and not is_open(file) and file not in role.tasks:
                     near = nearest(file, role.tasks)
-                    problems.append(Problem(task.file, task.line, f"there is no {file} in tasks/", f"did you mean '{near}'?" if near else ""))
+                    problems.append(
+                        Problem(
+                            task.file,
+                            task.line,
+                            f"there is no {file} in tasks/",
+                            f"did you mean '{near}'?" if near else "",
+                        )
+                    )
             source = task.arguments.get("src")
             if task.module == "template" and isinstance(source, str) and not is_open(source):
                 self._compile(task, role, problems)

@@ -18,7 +18,9 @@ SHORTEST = 4
 SECRET_NAME = re.compile(r"(password|passwd|passphrase|secret|token|_pass)$|^(password|token|secret)_", re.IGNORECASE)
 
 # What names like these mean is no secret itself: a file's place, a lifetime, a number.
-_HARMLESS_NAME = re.compile(r"(file|path|dir|directory|name|ttl|hours|days|seconds|length|enabled|user)$", re.IGNORECASE)
+_HARMLESS_NAME = re.compile(
+    r"(file|path|dir|directory|name|ttl|hours|days|seconds|length|enabled|user)$", re.IGNORECASE
+)
 
 _PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z0-9 ]*)PRIVATE KEY-----.*?(-----END \1PRIVATE KEY-----|\Z)", re.DOTALL)
 
@@ -39,19 +41,28 @@ class Secrets:
             return
         forms = {value, value.strip(), json.dumps(value)[1:-1], base64.b64encode(value.encode()).decode().rstrip("=")}
         if "\n" in value:
-            forms |= {line.strip() for line in value.splitlines() if len(line.strip()) >= 16 and not line.startswith("-----")}
+            forms |= {
+                line.strip() for line in value.splitlines() if len(line.strip()) >= 16 and not line.startswith("-----")
+            }
         with self._lock:
             if forms <= self._values:
                 return
             self._values |= forms
-            self._pattern = re.compile("|".join(re.escape(form) for form in sorted(self._values, key=len, reverse=True)))
+            self._pattern = re.compile(
+                "|".join(re.escape(form) for form in sorted(self._values, key=len, reverse=True))
+            )
 
     def add_from(self, variables: Mapping[str, Any]) -> None:
         """Mask the values of variables that are named like secrets, at any depth."""
         for name, value in variables.items():
             if isinstance(value, Mapping):
                 self.add_from(value)
-            elif isinstance(value, str) and SECRET_NAME.search(str(name)) and not _HARMLESS_NAME.search(str(name)) and "{{" not in value:
+            elif (
+                isinstance(value, str)
+                and SECRET_NAME.search(str(name))
+                and not _HARMLESS_NAME.search(str(name))
+                and "{{" not in value
+            ):
                 self.add(value)
 
     def mask(self, text: str) -> str:

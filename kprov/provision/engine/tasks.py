@@ -21,7 +21,7 @@ ELSEWHERE = {
     "rescue": "a failed host stops; use failed_when or a procedure",
     "always": "a failed host stops; use failed_when or a procedure",
     "with_items": "write loop",
-    "with_dict": "write loop: \"{{ x | dict2items }}\"",
+    "with_dict": 'write loop: "{{ x | dict2items }}"',
     "local_action": "use a procedure",
     "async": "write the module's own timeout",
     "poll": "write the module's own timeout",
@@ -151,7 +151,9 @@ class TaskReader:
                 self._problem(entry.line, f"task '{entry.get('name', '')}' names no module")
             return None
         if len(found) > 1:
-            self._problem(entry.key_lines[found[1]], f"a task names one module, this one {' and '.join(found)}", "make two tasks")
+            self._problem(
+                entry.key_lines[found[1]], f"a task names one module, this one {' and '.join(found)}", "make two tasks"
+            )
             return None
         module = own_name(found[0])
         assert module is not None
@@ -177,7 +179,11 @@ class TaskReader:
         if not isinstance(value, dict):
             form = free_form(module)
             if form is None:
-                self._problem(line, f"{key} takes a mapping of parameters, not '{value}'", "write one 'parameter: value' a line below it")
+                self._problem(
+                    line,
+                    f"{key} takes a mapping of parameters, not '{value}'",
+                    "write one 'parameter: value' a line below it",
+                )
                 return None
             value = {form: value}
         arguments: dict[str, Any] = {**plain(value), **plain(extra)}
@@ -202,7 +208,11 @@ class TaskReader:
             if key in entry and not isinstance(entry[key], bool):
                 self._problem(entry.key_lines[key], f"'{key}' must be true or false")
         if entry.get("become") is False:
-            self._problem(entry.key_lines["become"], "'become: false' has no effect: the agent becomes root once", "become_user names another user")
+            self._problem(
+                entry.key_lines["become"],
+                "'become: false' has no effect: the agent becomes root once",
+                "become_user names another user",
+            )
         for key in ("vars", "environment"):
             if not isinstance(entry.get(key) or {}, dict):
                 self._problem(entry.key_lines[key], f"'{key}' must be a mapping")

@@ -285,11 +285,17 @@ class Templar:
             raise TemplateProblem(f"{template.filename}:{line}: {self._explain(error, '', scope)}") from None
 
     def _explain(self, error: Exception, shown: str, scope: Scope) -> str:
-        text = error.message or str(error) if isinstance(error, jinja2.UndefinedError) else f"{error or type(error).__name__}"
+        text = (
+            error.message or str(error)
+            if isinstance(error, jinja2.UndefinedError)
+            else f"{error or type(error).__name__}"
+        )
         where = f" in: {shown.strip()}" if shown else ""
         if isinstance(error, jinja2.UndefinedError) and text.endswith("is undefined"):
             name = text.split("'")[1] if text.count("'") >= 2 else ""
-            near = nearest(name, [known for known in scope if isinstance(known, str)]) if " has no " not in text else None
+            near = (
+                nearest(name, [known for known in scope if isinstance(known, str)]) if " has no " not in text else None
+            )
             text += f"; did you mean '{near}'?" if near else ""
         return text + where
 

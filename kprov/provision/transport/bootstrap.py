@@ -49,7 +49,9 @@ def read_greeting(received: bytes) -> tuple[Greeting, bytes] | None:
     if match is None:
         return None
     major, minor, micro, magic, uid = match.groups()
-    return Greeting((int(major), int(minor), int(micro)), bytes.fromhex(magic.decode()), int(uid)), received[match.end() :]
+    return Greeting((int(major), int(minor), int(micro)), bytes.fromhex(magic.decode()), int(uid)), received[
+        match.end() :
+    ]
 
 
 def command(target: Target) -> str:
@@ -61,7 +63,15 @@ def command(target: Target) -> str:
     python = [target.python, "-I", "-S", "-B", "-c", BOOTSTRAP]
     if not target.become or target.user == target.become_user:
         return "exec " + shlex.join(python)
-    sudo = ["sudo", "-S" if target.become_password is not None else "-n", "-p", SUDO_PROMPT, "-u", target.become_user, "--"]
+    sudo = [
+        "sudo",
+        "-S" if target.become_password is not None else "-n",
+        "-p",
+        SUDO_PROMPT,
+        "-u",
+        target.become_user,
+        "--",
+    ]
     return "exec " + shlex.join([*sudo, *python])
 
 
@@ -89,7 +99,11 @@ def archive(magic: bytes) -> bytes:
             packed[""] = source
         elif same:
             origin = "<kprov>/" + name.replace(".", "/")
-            packed[name] = (package, True, marshal.dumps(compile(source, origin, "exec", dont_inherit=True, optimize=2), 2))
+            packed[name] = (
+                package,
+                True,
+                marshal.dumps(compile(source, origin, "exec", dont_inherit=True, optimize=2), 2),
+            )
         else:
             packed[name] = (package, False, source.encode())
     data = zlib.compress(marshal.dumps(packed, 2), 9)

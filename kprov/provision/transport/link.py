@@ -89,10 +89,14 @@ class AgentLink:
             if prompts > asked:
                 asked = prompts
                 if asked > 1 or self.target.become_password is None:
-                    raise SudoRefused(f"sudo refused the password of {self.target.user}: correct ansible_become_password")
+                    raise SudoRefused(
+                        f"sudo refused the password of {self.target.user}: correct ansible_become_password"
+                    )
                 self._pipe.write(self.target.become_password.encode() + b"\n")
             if time.monotonic() > deadline:
-                raise TimedOut(f"{self.target.python} did not start within {START:g} s: is the machine overloaded or its disk stuck?")
+                raise TimedOut(
+                    f"{self.target.python} did not start within {START:g} s: is the machine overloaded or its disk stuck?"
+                )
         self.greeting, rest = found
         if self.greeting.version < OLDEST_PYTHON:
             version = ".".join(map(str, self.greeting.version))
@@ -117,7 +121,9 @@ class AgentLink:
         if "incorrect password" in low or "sorry, try again" in low:
             return SudoRefused(f"sudo refused the password of {target.user}: correct ansible_become_password")
         if ("sudo" in low and not python_named) and ("not found" in low or code == 127):
-            return SudoRefused(f"there is no sudo on {target.name} and {target.user} is not root: install sudo or connect as root")
+            return SudoRefused(
+                f"there is no sudo on {target.name} and {target.user} is not root: install sudo or connect as root"
+            )
         if code == 127 or "not found" in low or "no such file" in low:
             return PythonMissing(
                 f"there is no {target.python} on {target.name}: install it (Debian: apt-get install python3) "
@@ -138,7 +144,9 @@ class AgentLink:
     def _lost(self, cause: object = None) -> ConnectionLost:
         words = self._pipe.errors().decode(errors="replace").strip().splitlines()
         detail = words[-1] if words else (str(cause) if cause else "it was closed on the other side")
-        return ConnectionLost(f"the connection to {self.target.name} was lost ({detail}); run the same command again to go on")
+        return ConnectionLost(
+            f"the connection to {self.target.name} was lost ({detail}); run the same command again to go on"
+        )
 
     def alive(self) -> None:
         """Tell the agent that the controller is still there (any thread; passes when something is being sent, which says the same)."""
@@ -192,9 +200,9 @@ class AgentLink:
             ConnectionLost: the connection ended before.
             TimedOut: no answer in time.
         """
-        self.flush()
-        if number not in self._results:
+        if self._outgoing:
             self.round_trips += 1
+        self.flush()
         deadline = None if timeout is None else time.monotonic() + timeout
         while number not in self._results:
             remaining = None if deadline is None else deadline - time.monotonic()
@@ -252,7 +260,11 @@ class AgentLink:
         if isinstance(source, bytes):
             packed = zlib.compress(source, 6)
             small = len(packed) < len(source)
-            self._write(wire.encode({"op": "content", "sha256": sha256, "compressed": small, "last": True}, packed if small else source))
+            self._write(
+                wire.encode(
+                    {"op": "content", "sha256": sha256, "compressed": small, "last": True}, packed if small else source
+                )
+            )
             return
         try:
             self._stream(sha256, source)
@@ -272,7 +284,9 @@ class AgentLink:
                 body = chunk
                 if compress:
                     body = packer.compress(chunk) + (packer.flush() if last else packer.flush(zlib.Z_SYNC_FLUSH))
-                self._write(wire.encode({"op": "content", "sha256": sha256, "compressed": compress, "last": last}, body))
+                self._write(
+                    wire.encode({"op": "content", "sha256": sha256, "compressed": compress, "last": last}, body)
+                )
                 if last:
                     return
                 chunk = following

@@ -65,7 +65,13 @@ def _jump(text: str, keys: tuple[str, ...], timeout: float, pinned: str | None) 
     user, _, rest = text.rpartition("@")
     address, _, port = rest.partition(":")
     return Target(
-        name=text, address=address, port=int(port or 22), user=user or "root", key_files=keys, pinned_key=pinned, connect_timeout=timeout
+        name=text,
+        address=address,
+        port=int(port or 22),
+        user=user or "root",
+        key_files=keys,
+        pinned_key=pinned,
+        connect_timeout=timeout,
     )
 
 

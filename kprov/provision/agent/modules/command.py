@@ -43,10 +43,27 @@ def unnecessary(call: Call) -> dict[str, Any] | None:
         path = call[name]
         if path is not None and bool(glob.glob(path)) == exists:
             message = "%s %s" % (path, "exists" if exists else "does not exist")
-            return {"changed": False, "skipped_by": name, "msg": message, "rc": 0, "stdout": "", "stderr": "", "stdout_lines": [], "stderr_lines": []}
+            return {
+                "changed": False,
+                "skipped_by": name,
+                "msg": message,
+                "rc": 0,
+                "stdout": "",
+                "stderr": "",
+                "stdout_lines": [],
+                "stderr_lines": [],
+            }
     if call.check:
         if call["creates"] or call["removes"]:
-            return {"changed": True, "msg": "would run", "rc": 0, "stdout": "", "stderr": "", "stdout_lines": [], "stderr_lines": []}
+            return {
+                "changed": True,
+                "msg": "would run",
+                "rc": 0,
+                "stdout": "",
+                "stderr": "",
+                "stdout_lines": [],
+                "stderr_lines": [],
+            }
         return {"changed": False, "skipped": True, "msg": "commands are not run in check mode"}
     return None
 

@@ -62,7 +62,9 @@ def validator(call: Call) -> Any:
         argv = shlex.split(command.replace("%s", shlex.quote(path)))
         completed = call.run(argv, succeed=False)
         if completed.rc != 0:
-            raise ModuleFailed("the new content was refused by '%s': %s" % (argv[0], completed.words()), rc=completed.rc)
+            raise ModuleFailed(
+                "the new content was refused by '%s': %s" % (argv[0], completed.words()), rc=completed.rc
+            )
 
     return check
 
@@ -81,7 +83,9 @@ def place(call: Call, destination: str, sha256: str, size: int, source: str | No
     result: dict[str, Any] = {"changed": False, "dest": destination, "checksum": sha256, "size": size}
     exists = os.path.lexists(destination)
     is_file = os.path.isfile(destination) and not os.path.islink(destination)
-    if exists and (not call["force"] or (is_file and os.path.getsize(destination) == size and file_hash(destination) == sha256)):
+    if exists and (
+        not call["force"] or (is_file and os.path.getsize(destination) == size and file_hash(destination) == sha256)
+    ):
         changes = wanted.changes(destination)
         if changes:
             result["changed"] = True

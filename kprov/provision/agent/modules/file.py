@@ -110,7 +110,12 @@ def run(call: Call) -> dict[str, Any]:
                     shutil.rmtree(path)
                 else:
                     os.unlink(path)
-        return {"changed": bool(changes), "path": path, "state": state, "diff": diffs.values(changes, path) if call.diff else ""}
+        return {
+            "changed": bool(changes),
+            "path": path,
+            "state": state,
+            "diff": diffs.values(changes, path) if call.diff else "",
+        }
     if state == "link" and (now != "link" or call["src"] is not None):
         changes += _link(call, path, now)
     elif state == "hard":
@@ -140,7 +145,12 @@ def run(call: Call) -> dict[str, Any]:
                 wanted.apply(path, follow)
     if call["recurse"] and os.path.isdir(path):
         changes += _below(call, path, wanted)
-    return {"changed": bool(changes), "path": path, "state": state, "diff": diffs.values(changes, path) if call.diff else ""}
+    return {
+        "changed": bool(changes),
+        "path": path,
+        "state": state,
+        "diff": diffs.values(changes, path) if call.diff else "",
+    }
 
 
 def _below(call: Call, path: str, wanted: Wanted) -> list[tuple[str, object, object]]:

@@ -29,10 +29,19 @@ def run(call: Call) -> dict[str, Any]:
                     continue
                 whole = os.path.join(folder, name)
                 kind = kind_of(whole)
-                if call["file_type"] not in ("any", kind) or not any(fnmatch.fnmatch(name, p) for p in call["patterns"]):
+                if call["file_type"] not in ("any", kind) or not any(
+                    fnmatch.fnmatch(name, p) for p in call["patterns"]
+                ):
                     continue
                 status = os.lstat(whole)
-                found.append({"path": whole, "mode": "%04o" % (status.st_mode & 0o7777), "size": status.st_size, "mtime": status.st_mtime})
+                found.append(
+                    {
+                        "path": whole,
+                        "mode": "%04o" % (status.st_mode & 0o7777),
+                        "size": status.st_size,
+                        "mtime": status.st_mtime,
+                    }
+                )
             if not call["recurse"]:
                 folders.clear()
     return {"changed": False, "files": found, "matched": len(found)}

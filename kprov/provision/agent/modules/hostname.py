@@ -33,5 +33,7 @@ def run(call: Call) -> dict[str, Any]:
         if not call.check:
             atomic.write("/etc/hostname", (name + "\n").encode(), Wanted({"mode": "0644"}))
             if os.path.exists("/run/systemd/system"):
-                call.run(["hostnamectl", "hostname", name], succeed=False)  # tells those who listen; the file is what counts
+                call.run(
+                    ["hostnamectl", "hostname", name], succeed=False
+                )  # tells those who listen; the file is what counts
     return {"changed": bool(changes), "name": name, "diff": diffs.values(changes, "hostname") if call.diff else ""}

@@ -25,7 +25,12 @@ def run(call: Call) -> dict[str, Any]:
             data = stream.read()
     except FileNotFoundError:
         raise ModuleFailed("%s does not exist" % path) from None
-    result: dict[str, Any] = {"changed": False, "source": path, "encoding": "base64", "content": base64.b64encode(data).decode()}
+    result: dict[str, Any] = {
+        "changed": False,
+        "source": path,
+        "encoding": "base64",
+        "content": base64.b64encode(data).decode(),
+    }
     try:
         result["text"] = data.decode()
     except UnicodeDecodeError:

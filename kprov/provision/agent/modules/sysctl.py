@@ -73,7 +73,9 @@ def run(call: Call) -> dict[str, Any]:
                         stream.write(value)
         except FileNotFoundError:
             if not call["ignoreerrors"] and not call.check:
-                raise ModuleFailed("this kernel has no parameter %s (is the module that brings it loaded?)" % name) from None
+                raise ModuleFailed(
+                    "this kernel has no parameter %s (is the module that brings it loaded?)" % name
+                ) from None
         except OSError as error:
             if not call["ignoreerrors"]:
                 raise ModuleFailed("%s could not be set to %s: %s" % (name, value, error.strerror)) from None

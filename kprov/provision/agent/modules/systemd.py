@@ -46,7 +46,8 @@ def why(call: Call, unit: str, since: float) -> str:
     if status.get("ExecMainStatus", "0") != "0":
         words += ", exit status %s" % status["ExecMainStatus"]
     journal = call.run(
-        ["journalctl", "--unit", unit, "--lines", "20", "--no-pager", "--output", "cat", "--since", "@%d" % int(since)], succeed=False
+        ["journalctl", "--unit", unit, "--lines", "20", "--no-pager", "--output", "cat", "--since", "@%d" % int(since)],
+        succeed=False,
     )
     lines = journal.stdout.strip()
     return words + ("; its last journal lines:\n" + lines if lines else "; its journal is empty")
@@ -58,10 +59,14 @@ def _act(call: Call, verb: str, unit: str) -> None:
     try:
         completed = call.run(command, succeed=False, timeout=call["timeout"])
     except ModuleFailed as error:
-        raise ModuleFailed("%s was not done with '%s' after %g s: %s" % (unit, verb, call["timeout"], why(call, unit, since))) from error
+        raise ModuleFailed(
+            "%s was not done with '%s' after %g s: %s" % (unit, verb, call["timeout"], why(call, unit, since))
+        ) from error
     if completed.rc != 0:
         detail = why(call, unit, since)
-        raise ModuleFailed("'systemctl %s %s' failed: %s\n%s" % (verb, unit, completed.stderr.strip(), detail), rc=completed.rc)
+        raise ModuleFailed(
+            "'systemctl %s %s' failed: %s\n%s" % (verb, unit, completed.stderr.strip(), detail), rc=completed.rc
+        )
 
 
 def _verb(state: str | None, active: str) -> str | None:
@@ -102,7 +107,11 @@ def run(call: Call) -> dict[str, Any]:
     if call["daemon_reexec"] and not call.check:
         call.run(["systemctl", "daemon-reexec"])
     status = properties(call, name) if name else {}
-    if call["daemon_reload"] and not call.check and (not name or status.get("NeedDaemonReload") != "no" or status.get("LoadState") != "loaded"):
+    if (
+        call["daemon_reload"]
+        and not call.check
+        and (not name or status.get("NeedDaemonReload") != "no" or status.get("LoadState") != "loaded")
+    ):
         call.run(["systemctl", "daemon-reload"])
         status = properties(call, name) if name else {}
     if not name:
@@ -111,8 +120,13 @@ def run(call: Call) -> dict[str, Any]:
     missing = status.get("LoadState") in ("not-found", "bad-setting", "error")
     if missing and not call.check and (call["state"] not in (None, "stopped") or call["enabled"]):
         if status.get("LoadState") == "not-found":
-            raise ModuleFailed("there is no unit %s on this machine (is its file in place, and was systemd told: daemon_reload: true?)" % name)
-        raise ModuleFailed("unit %s cannot be loaded (%s): see 'systemctl status %s'" % (name, status["LoadState"], name))
+            raise ModuleFailed(
+                "there is no unit %s on this machine (is its file in place, and was systemd told: daemon_reload: true?)"
+                % name
+            )
+        raise ModuleFailed(
+            "unit %s cannot be loaded (%s): see 'systemctl status %s'" % (name, status["LoadState"], name)
+        )
     if not missing or call.check:
         changes += _enable(call, name, status)
     verb = _verb(call["state"], status.get("ActiveState", "inactive"))
@@ -122,4 +136,9 @@ def run(call: Call) -> dict[str, Any]:
             _act(call, verb, name)
     if changes and not call.check:
         status = properties(call, name)
-    return {"changed": bool(changes), "name": name, "status": status, "diff": diffs.values(changes, name) if call.diff else ""}
+    return {
+        "changed": bool(changes),
+        "name": name,
+        "status": status,
+        "diff": diffs.values(changes, name) if call.diff else "",
+    }

@@ -1,0 +1,27 @@
+"""The way in that a target names: here, or over SSH (which is imported only when needed: it costs a tenth of a second)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kprov.provision.transport import local
+from kprov.provision.transport.link import AgentLink
+from kprov.provision.transport.target import Target
+
+
+def connect(target: Target, *, accept_new: bool = False, warn: Callable[[str], None] | None = None) -> AgentLink:
+    """Start an agent on a machine.
+
+    Args:
+        target: the machine.
+        accept_new: take an unknown host key and remember it.
+        warn: told of what a person should know.
+
+    Raises:
+        Unreachable: why not, and what to do.
+    """
+    if target.local:
+        return local.connect(target)
+    from kprov.provision.transport import ssh
+
+    return ssh.connect(target, accept_new=accept_new, warn=warn)
