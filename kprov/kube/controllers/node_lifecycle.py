@@ -280,8 +280,9 @@ class NodeLifecycle(Controller):
         if wanted and not have:
             if rate <= 0 or now < self._next_taint.get(zone, 0.0):
                 return
-            self._next_taint[zone] = now + 1 / rate
         kept = [t for t in current if not (t["effect"] == "NoExecute" and t["key"] in _OWN_NO_EXECUTE)]
         if wanted:
             kept.append({"key": wanted, "effect": "NoExecute", "timeAdded": clock.format_time(now)})
         await self._write_taints(node, kept)
+        if wanted and not have:
+            self._next_taint[zone] = now + 1 / rate
