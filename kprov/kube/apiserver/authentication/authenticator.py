@@ -14,6 +14,7 @@ from kprov.kube.apiserver.authentication.bootstrap_tokens import BootstrapTokens
 from kprov.kube.apiserver.authentication.certificates import issued_by, user_of_certificate
 from kprov.kube.apiserver.authentication.headers import Headers
 from kprov.kube.apiserver.authentication.jwt import BoundObjectMissing, TokenError
+from kprov.kube.apiserver.authentication.objects import NODES, PODS, SECRETS, SERVICE_ACCOUNTS
 from kprov.kube.apiserver.authentication.request_header import RequestHeaderAuthentication
 from kprov.kube.apiserver.authentication.service_accounts import ServiceAccountTokens
 from kprov.kube.apiserver.authentication.static_tokens import StaticTokens
@@ -22,6 +23,9 @@ from kprov.kube.apiserver.request import ANONYMOUS, AUTHENTICATED_GROUP, UNAUTHE
 _log = logging.getLogger(__name__)
 
 ANONYMOUS_USER = UserInfo(ANONYMOUS, groups=(UNAUTHENTICATED_GROUP,))
+
+CACHES = (PODS, NODES, SECRETS, SERVICE_ACCOUNTS)
+"""The kinds that must be in the watch cache for tokens to be checked."""
 
 _CACHE_SECONDS = 10.0
 _CACHE_SIZE = 2048

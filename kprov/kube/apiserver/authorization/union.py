@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kprov.kube.apiserver.authentication.objects import ObjectSource
+from kprov.kube.apiserver.authentication.objects import (
+    PERSISTENT_VOLUMES,
+    PODS,
+    VOLUME_ATTACHMENTS,
+    GroupResource,
+    ObjectSource,
+)
 from kprov.kube.apiserver.authorization.decision import Authorizer, Decision, RulesReview
 from kprov.kube.apiserver.authorization.node import NodeAuthorizer
 from kprov.kube.apiserver.authorization.rbac import RBACAuthorizer
@@ -13,6 +19,15 @@ from kprov.kube.apiserver.request import RequestInfo, UserInfo
 
 MODES = ("AlwaysAllow", "AlwaysDeny", "Node", "RBAC")
 """What --authorization-mode may name. ABAC and Webhook are upstream's and not kprov's."""
+
+
+CACHES: tuple[GroupResource, ...] = (
+    *(("rbac.authorization.k8s.io", plural) for plural in ("clusterroles", "clusterrolebindings", "roles", "rolebindings")),
+    PODS,
+    PERSISTENT_VOLUMES,
+    VOLUME_ATTACHMENTS,
+)
+"""The kinds that must be in the watch cache for requests to be authorized."""
 
 
 class UnionAuthorizer:

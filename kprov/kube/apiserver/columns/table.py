@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,10 @@ class Columns:
 
     definitions: list[Object]
     row: Row
+
+    def cells(self, obj: Object) -> Cells:
+        """An object's cells now."""
+        return self.row(obj, time.time())
 
 
 def columns(spec: str, row: Row) -> Columns:
