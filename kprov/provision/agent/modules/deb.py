@@ -1,0 +1,220 @@
+"""deb: a set of Debian packages is installed, in one call of dpkg, without any of their services being started.
+
+Parameters:
+    packages: [{name, version, architecture, path (the controller's), sha256, size}]; only those that are not installed travel.
+        With state=absent only name is needed.
+    state: present or absent. purge: with absent, also their configuration. cache: where packages are kept. keep: leave them there.
+    allow_downgrade: also replace newer versions. lock_timeout: seconds to wait for another dpkg.
+
+Returns:
+    installed: the names that were (or would be) installed; removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import struct
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from .. import diffs, dpkg, processes
+from ..call import Call
+from ..failures import ConnectionEnded, ModuleFailed
+from ..parameters import Parameter
+from . import artifacts
+
+PARAMETERS = {
+    "packages": Parameter("list", required=True, aliases=("name",)),
+    "state": Parameter("str", default="present", choices=("present", "absent")),
+    "purge": Parameter("bool", default=False),
+    "cache": Parameter("path", default=artifacts.CACHE),
+    "keep": Parameter("bool", default=False),
+    "allow_downgrade": Parameter("bool", default=False),
+    "lock_timeout": Parameter("float", default=300),
+}
+
+POLICY = "/usr/sbin/policy-rc.d"
+POLICY_MARK = "# kprov: no service starts while its package is installed"
+LOCK = "/var/lib/dpkg/lock-frontend"
+
+# A package whose Pre-Depends came in the same call may need a second one.
+ATTEMPTS = 3
+
+
+def _remove_stale_policy() -> None:
+    """One that a power loss left behind would keep services from ever starting."""
+    try:
+        with open(POLICY) as stream:
+            ours = POLICY_MARK in stream.read()
+    except OSError:
+        return
+    if ours:
+        os.unlink(POLICY)
+
+
+@contextlib.contextmanager
+def _no_starts() -> Iterator[None]:
+    """Services stay down while their packages are installed: they have no configuration yet."""
+    if os.path.exists(POLICY):
+        yield
+        return
+    descriptor = os.open(POLICY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o755)
+    try:
+        os.write(descriptor, ("#!/bin/sh\n%s\nexit 101\n" % POLICY_MARK).encode())
+        os.fchmod(descriptor, 0o755)
+        os.close(descriptor)
+        yield
+    finally:
+        _remove_stale_policy()
+
+
+def _lock_holder(descriptor: int) -> str:
+    """Who holds dpkg's lock."""
+    request = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    try:
+        answer = fcntl.fcntl(descriptor, fcntl.F_GETLK, request)
+        pid = struct.unpack("hhqqi", answer)[4]
+        with open("/proc/%d/comm" % pid) as stream:
+            return "%s (process %d)" % (stream.read().strip(), pid)
+    except (OSError, struct.error):
+        return "another program"
+
+
+@contextlib.contextmanager
+def _frontend_lock(timeout: float) -> Iterator[None]:
+    """dpkg's front-end lock, waited for."""
+    descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o640)
+    deadline = time.monotonic() + timeout
+    try:
+        while True:
+            try:
+                fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if processes.ending():
+                    raise ConnectionEnded() from None
+                if time.monotonic() > deadline:
+                    raise ModuleFailed(
+                        "%s holds dpkg's lock for more than %g s: wait for it to end, then run again"
+                        % (_lock_holder(descriptor), timeout)
+                    ) from None
+                time.sleep(0.2)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _dpkg(call: Call, arguments: list[str]) -> processes.Completed:
+    environment = {
+        "DEBIAN_FRONTEND": "noninteractive",
+        "DPKG_FRONTEND_LOCKED": "1",
+        "DEBCONF_NOWARNINGS": "yes",
+        **call.environment,
+    }
+    # Cut off half-way it would leave a broken machine: it is let finish.
+    return processes.run(["dpkg", *arguments], environment=environment, protected=True)
+
+
+def _is_newer(call: Call, installed: str, wanted: str) -> bool:
+    return processes.run(["dpkg", "--compare-versions", installed, "gt", wanted]).rc == 0
+
+
+def _to_install(call: Call) -> tuple[list[dict[str, Any]], dict[tuple[str, str], dpkg.Package], bool]:
+    """What is missing, what is there, and whether something was left half-done."""
+    table = dpkg.table()
+    present = {(package.name, package.architecture): package for package in table}
+    missing: list[dict[str, Any]] = []
+    for wanted in call["packages"]:
+        found = present.get((wanted["name"], wanted.get("architecture", "")))
+        if found is None and not wanted.get("architecture"):
+            found = next((package for package in table if package.name == wanted["name"]), None)
+        if found is not None and found.installed:
+            if found.version == wanted["version"]:
+                continue
+            if not call["allow_downgrade"] and _is_newer(call, found.version, wanted["version"]):
+                continue
+        missing.append(wanted)
+    return missing, present, any(package.half_done for package in table)
+
+
+def _absent(call: Call) -> dict[str, Any]:
+    names = {entry["name"] if isinstance(entry, dict) else str(entry) for entry in call["packages"]}
+    gone = (" not-installed",) if call["purge"] else (" not-installed", " config-files")
+    found = sorted(
+        {package.name for package in dpkg.table() if package.name in names and not package.status.endswith(gone)}
+    )
+    if found and not call.check:
+        with _frontend_lock(call["lock_timeout"]):
+            completed = _dpkg(call, ["--purge" if call["purge"] else "--remove", *found])
+        if completed.rc != 0:
+            raise ModuleFailed(
+                "packages could not be removed: %s" % completed.words(), rc=completed.rc, stdout=completed.stdout
+            )
+    diff = diffs.values([(name, "installed", "absent") for name in found], "packages") if call.diff else ""
+    return {"changed": bool(found), "removed": found, "diff": diff}
+
+
+def run(call: Call) -> dict[str, Any]:
+    """Compare with dpkg's table, fetch, install."""
+    if call["state"] == "absent":
+        return _absent(call)
+    missing, present, half_done = _to_install(call)
+    if not call.check:
+        _remove_stale_policy()
+    changes: list[tuple[str, object, object]] = []
+    for wanted in missing:
+        old = present.get((wanted["name"], wanted.get("architecture", "")))
+        changes.append((wanted["name"], old.version if old is not None and old.version else None, wanted["version"]))
+    result: dict[str, Any] = {
+        "changed": bool(missing) or half_done,
+        "installed": [wanted["name"] for wanted in missing],
+        "diff": diffs.values(changes, "packages") if call.diff else "",
+    }
+    if call.check or not result["changed"]:
+        return result
+    paths: list[str] = []
+    for wanted in missing:
+        # dpkg does not mind the name, people do
+        path = artifacts.fetch(call, call["cache"], wanted)
+        named = "%s.%s.deb" % (path, wanted["name"])
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(named)
+        os.link(path, named)
+        paths.append(named)
+    try:
+        with _frontend_lock(call["lock_timeout"]), _no_starts():
+            _install(call, paths, half_done)
+    finally:
+        for path in paths:
+            os.unlink(path)
+    if not call["keep"]:
+        for wanted in missing:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(artifacts.cached_path(call["cache"], wanted))
+    return result
+
+
+def _install(call: Call, paths: list[str], half_done: bool) -> None:
+    if half_done:
+        _dpkg(call, ["--force-confdef", "--force-confold", "--configure", "--pending"])
+    if not paths:
+        return
+    completed = None
+    for _ in range(ATTEMPTS):
+        completed = _dpkg(call, ["--force-confdef", "--force-confold", "--install", *paths])
+        if completed.rc == 0:
+            return
+        left, _, _ = _to_install(call)
+        if not left or "pre-dependency" not in completed.stderr:
+            break
+    assert completed is not None
+    errors = [line for line in completed.stderr.splitlines() if line.strip()]
+    raise ModuleFailed(
+        "dpkg could not install the packages: %s" % "\n".join(errors[-20:]),
+        rc=completed.rc,
+        stdout=completed.stdout,
+        stderr=completed.stderr,
+    )
