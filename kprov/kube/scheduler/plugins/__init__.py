@@ -1,0 +1,1 @@
+"""The scheduler's plugins, one file a concern, under upstream's names."""
