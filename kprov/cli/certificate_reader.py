@@ -21,6 +21,7 @@ KUBELET = {
     "kubelet-server": "/var/lib/kubelet/pki/kubelet-server-current.pem",
 }
 _MARK = "kprov-certificate "
+_ONLY_CERTIFICATES = "/-BEGIN CERTIFICATE-/,/-END CERTIFICATE-/p"
 
 
 def read_rows(
@@ -60,10 +61,14 @@ def read_rows(
 
 
 def script(specs: Iterable[CertificateSpec]) -> str:
-    """A script that prints certificates and only certificates: the kubelet's files hold its keys as well."""
+    """A script that prints certificates and only certificates: the kubelet's files hold its keys as well.
+
+    It needs nothing but ``sed``: a machine that was never set up has no openssl.
+    """
     paths = [*(spec.path for spec in specs), *KUBELET.values()]
+    read = f"sed -n {shlex.quote(_ONLY_CERTIFICATES)}"
     return "; ".join(
-        f"echo {shlex.quote(_MARK + path)}; openssl x509 -in {shlex.quote(path)} 2>/dev/null || true" for path in paths
+        f"echo {shlex.quote(_MARK + path)}; {read} {shlex.quote(path)} 2>/dev/null || true" for path in paths
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kprov.provision.inventory import values
-from kprov.provision.inventory.host_variables import HOST_VARIABLES
+from kprov.provision.inventory.host_variables import HOST_VARIABLES, is_secret
 from kprov.provision.inventory.model import Host, Layer
 from kprov.provision.inventory.problems import Location, ProblemLog
 from kprov.provision.inventory.settings import CLUSTER_SETTINGS, ClusterSettings, check_of
@@ -30,6 +30,8 @@ class Resolver:
         message, hint = "", None
         if isinstance(value, str) and "{{" in value:
             message, hint = "is read before templates are, so it can't be one", "write the value itself"
+            if is_secret(name):
+                hint = "keep it in a file of yours and give that with --extra-vars @FILE"
         else:
             try:
                 return check(value)
