@@ -1,1 +1,4 @@
-"""What runs on a machine: standard library only, Python 3.9 or newer, imported from memory, gone when the connection ends."""
+"""What runs on a machine: standard library only, Python 3.9 or newer, imported from memory, gone when the.
+
+Connection ends.
+"""

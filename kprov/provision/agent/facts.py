@@ -14,7 +14,28 @@ from . import dpkg, network_facts
 
 # File systems that hold nothing of a person's.
 PSEUDO = frozenset(
-    "proc sysfs devpts devtmpfs cgroup cgroup2 securityfs debugfs tracefs mqueue hugetlbfs pstore bpf configfs fusectl ramfs autofs binfmt_misc nsfs rpc_pipefs".split()
+    {
+        "autofs",
+        "binfmt_misc",
+        "bpf",
+        "cgroup",
+        "cgroup2",
+        "configfs",
+        "debugfs",
+        "devpts",
+        "devtmpfs",
+        "fusectl",
+        "hugetlbfs",
+        "mqueue",
+        "nsfs",
+        "proc",
+        "pstore",
+        "ramfs",
+        "rpc_pipefs",
+        "securityfs",
+        "sysfs",
+        "tracefs",
+    }
 )
 
 FAMILIES = {

@@ -1,4 +1,7 @@
-"""First code that runs on a machine: lets Python import the agent from memory. `archive` and `stream` are given by the bootstrap."""
+"""First code that runs on a machine: lets Python import the agent from memory.
+
+`archive` and `stream` are given by the bootstrap.
+"""
 
 import importlib.abc
 import importlib.machinery

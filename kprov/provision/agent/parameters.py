@@ -1,4 +1,7 @@
-"""What a module may be given: kinds, defaults, choices, other names. The controller checks roles with it, the agent coerces with it."""
+"""What a module may be given: kinds, defaults, choices, other names.
+
+The controller checks roles with it, the agent coerces with it.
+"""
 
 from __future__ import annotations
 

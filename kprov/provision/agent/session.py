@@ -1,4 +1,7 @@
-"""One connection's life on a machine: requests are read ahead, done in order, and nothing is left when the connection ends."""
+"""One connection's life on a machine: requests are read ahead, done in order, and nothing is left when the.
+
+Connection ends.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,8 @@ SILENCE = 90.0
 # What is let finish when the connection ends (dpkg) gets so long.
 FAREWELL = 600.0
 
-# Files that are compared while their task still waits in line, so that contents travel early. Larger ones wait for their task.
+# Files that are compared while their task still waits in line, so that contents travel early. Larger ones wait for
+# their task.
 READ_AHEAD = 4 * 1024 * 1024
 
 

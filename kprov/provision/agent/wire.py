@@ -45,7 +45,8 @@ def read_frame(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
     """Read one frame from a buffered stream.
 
     Returns:
-        The message and its body, or None at the stream's end (also when it ends within a frame: nothing can be done with half).
+        The message and its body, or None at the stream's end (also when it ends within a frame: nothing can be
+        done with half).
 
     Raises:
         BrokenStream: the lengths make no sense.

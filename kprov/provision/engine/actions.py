@@ -1,4 +1,7 @@
-"""The controller's part of modules: rendering templates, finding files and their hashes, so that contents travel only where they differ."""
+"""The controller's part of modules: rendering templates, finding files and their hashes, so that contents travel.
+
+Only where they differ.
+"""
 
 from __future__ import annotations
 

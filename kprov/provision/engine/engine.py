@@ -326,9 +326,15 @@ class Engine:
         result.message = self.secrets.mask(result.message)
         result.diff = self.secrets.mask(result.diff)
         self.journal.write(
-            "task", host=host, role=role, task=result.task, status=result.status, message=result.message, seconds=result.duration,
+            "task",
+            host=host,
+            role=role,
+            task=result.task,
+            status=result.status,
+            message=result.message,
+            seconds=result.duration,
             where=result.location or None,
-        )  # fmt: skip
+        )
         if result.status is not Status.OK:
             where = f" ({result.location})" if result.failed and result.location else ""
             self.journal.log(

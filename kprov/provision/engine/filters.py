@@ -130,8 +130,13 @@ def _version(value: Any, other: Any, operator: str = "==", **_: Any) -> bool:
     left, right = key(value), key(other)
     names = {"=": "==", "eq": "==", "ne": "!=", "<>": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
     table: dict[str, bool] = {
-        "==": left == right, "!=": left != right, "<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right,
-    }  # fmt: skip
+        "==": left == right,
+        "!=": left != right,
+        "<": left < right,
+        "<=": left <= right,
+        ">": left > right,
+        ">=": left >= right,
+    }
     return table[names.get(operator, operator)]
 
 
@@ -168,10 +173,10 @@ FILTERS: dict[str, Callable[..., Any]] = {
         item[key_name]: item[value_name] for item in value
     },
     "quote": lambda value: shlex.quote(str(value)),
-    "basename": lambda value: os.path.basename(str(value)),
-    "dirname": lambda value: os.path.dirname(str(value)),
-    "splitext": lambda value: list(os.path.splitext(str(value))),
-    "path_join": lambda value: os.path.join(*value),
+    "basename": lambda value: os.path.basename(str(value)),  # noqa: PTH119 - texts, not files
+    "dirname": lambda value: os.path.dirname(str(value)),  # noqa: PTH120
+    "splitext": lambda value: list(os.path.splitext(str(value))),  # noqa: PTH122
+    "path_join": lambda value: os.path.join(*value),  # noqa: PTH118
     "flatten": _flatten,
     "unique": _unique,
     "union": lambda left, right: _unique([*left, *right]),

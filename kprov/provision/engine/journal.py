@@ -11,7 +11,8 @@ from typing import Any
 
 from kprov.provision.engine.secrets import Secrets
 
-# Writing survives the death of kprov by itself; syncing is for the controller losing power, and is not done for every line.
+# Writing survives the death of kprov by itself; syncing is for the controller losing power, and is not done for
+# every line.
 SYNC_SECONDS = 0.5
 
 

@@ -1,6 +1,8 @@
-"""Handlers that were due and did not run: a changed configuration file must still restart its service after a crash between the two.
+"""Handlers that were due and did not run: a changed configuration file must still restart its service after a
+crash between the two.
 
-A line says which handlers may be due before their tasks are sent; another clears them once they ran. What was not cleared
+A line says which handlers may be due before their tasks are sent; another clears them once they ran. What was not
+cleared
 is due in the next run of that role on that host.
 """
 

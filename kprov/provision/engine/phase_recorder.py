@@ -1,4 +1,7 @@
-"""A procedure's phase: what it does by modules, and what it says that it did by itself, reported like a role's tasks."""
+"""A procedure's phase: what it does by modules, and what it says that it did by itself, reported like a role's.
+
+Tasks.
+"""
 
 from __future__ import annotations
 

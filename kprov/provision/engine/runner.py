@@ -1,4 +1,7 @@
-"""A role's way over one host: tasks are sent without waiting; only a task that reads an earlier one's result waits for it."""
+"""A role's way over one host: tasks are sent without waiting.
+
+Only a task that reads an earlier one's result waits for it.
+"""
 
 from __future__ import annotations
 

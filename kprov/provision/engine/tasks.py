@@ -12,8 +12,33 @@ from kprov.provision.engine.actions import ACTIONS, CONTROL
 from kprov.provision.engine.documents import Lines, Problem, plain
 
 KEYWORDS = frozenset(
-    "name when loop loop_control register notify tags become become_user become_method changed_when failed_when check_mode diff no_log "
-    "ignore_errors run_once retries until delay vars environment block listen args".split()
+    {
+        "args",
+        "become",
+        "become_method",
+        "become_user",
+        "block",
+        "changed_when",
+        "check_mode",
+        "delay",
+        "diff",
+        "environment",
+        "failed_when",
+        "ignore_errors",
+        "listen",
+        "loop",
+        "loop_control",
+        "name",
+        "no_log",
+        "notify",
+        "register",
+        "retries",
+        "run_once",
+        "tags",
+        "until",
+        "vars",
+        "when",
+    }
 )
 
 ELSEWHERE = {

@@ -1,4 +1,7 @@
-"""Templates and expressions: strict about what is undefined, native in what they give, aware of results that are not there yet."""
+"""Templates and expressions: strict about what is undefined, native in what they give, aware of results that are.
+
+Not there yet.
+"""
 
 from __future__ import annotations
 
@@ -81,12 +84,10 @@ class Scope(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if name in self._rendered:
             return self._rendered[name]
-        for variables, templates in self._layers:
-            if name in variables:
-                value = variables[name]
-                break
-        else:
+        found = next(((variables[name], open_) for variables, open_ in self._layers if name in variables), None)
+        if found is None:
             raise KeyError(name)
+        value, templates = found
         if value is AWAITED:
             raise NeedsResult(name)
         if templates and isinstance(value, (str, dict, list)):

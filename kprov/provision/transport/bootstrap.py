@@ -17,7 +17,8 @@ from kprov.provision.transport.target import Target
 
 MARK = b"kprov-agent-1"
 
-# Says which Python this is, reads the archive, starts it. Tiny: it is an argument of a process, which everyone may read.
+# Says which Python this is, reads the archive, starts it. Tiny: it is an argument of a process, which everyone may
+# read.
 BOOTSTRAP = (
     "import sys,os,struct,zlib,marshal;from importlib.util import MAGIC_NUMBER as m;i=sys.stdin.buffer;"
     "os.write(1,('\\nkprov-agent-1 %d.%d.%d %s %d\\n'%(sys.version_info[:3]+(m.hex(),os.geteuid()))).encode());"

@@ -1,4 +1,7 @@
-"""The way in that a target names: here, or over SSH (which is imported only when needed: it costs a tenth of a second)."""
+"""The way in that a target names: here, or over SSH (which is imported only when needed.
+
+It costs a tenth of a second).
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,13 @@
-"""Is this the machine that we know? Pinned keys and known_hosts; a stranger is refused unless the person says otherwise."""
+"""Is this the machine that we know? Pinned keys and known_hosts.
+
+A stranger is refused unless the person says otherwise.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,7 +37,7 @@ def parse_pinned(text: str, host: str) -> paramiko.PKey:
         Unreachable: it cannot be read.
     """
     words = text.split()
-    for kind, data in zip(words, words[1:], strict=False):
+    for kind, data in itertools.pairwise(words):
         try:
             return paramiko.PKey.from_type_string(kind, base64.b64decode(data))
         except Exception:  # noqa: S112 - these two words are no key; perhaps the next two are
@@ -68,9 +72,11 @@ class Policy(paramiko.MissingHostKeyPolicy):
                 self._warn(f"{self._target.name}: took the unknown host key {fingerprint(key)} and wrote it to {path}")
             return
         raise HostKeyUnknown(
-            f"the host key of {self._target.name} ({hostname}) is not known: it is {fingerprint(key)}. Compare it on the machine "
+            f"the host key of {self._target.name} ({hostname}) is not known: it is {fingerprint(key)}. Compare it "
+            f"on the machine "
             f"(ssh-keygen -lf /etc/ssh/ssh_host_{_file(key)}_key.pub), then pin it in the inventory "
-            f"(kprov_host_key: {key.get_name()} {key.get_base64()}), connect once by ssh, or run with --accept-new-host-keys"
+            f"(kprov_host_key: {key.get_name()} {key.get_base64()}), connect once by ssh, or run with "
+            f"--accept-new-host-keys"
         )
 
 
@@ -80,7 +86,10 @@ def _file(key: paramiko.PKey) -> str:
 
 
 def prepare(client: paramiko.SSHClient, target: Target, accept_new: bool, warn: Callable[[str], None] | None) -> None:
-    """Tell a client which keys are right for a target. A pinned key is the only right one; known_hosts is not asked then."""
+    """Tell a client which keys are right for a target. A pinned key is the only right one.
+
+    Known_hosts is not asked then.
+    """
     client.set_missing_host_key_policy(Policy(target, accept_new, warn))
     client.get_host_keys().clear()
     if target.pinned_key:
@@ -115,6 +124,7 @@ def mismatch(target: Target, expected: paramiko.PKey, found: paramiko.PKey) -> H
         else f"the line of {known_name(target.address, target.port)} in known_hosts"
     )
     return HostKeyMismatch(
-        f"{target.name} ({target.address}) has another host key than the known one: expected {fingerprint(expected)}, found {fingerprint(found)}. "
+        f"{target.name} ({target.address}) has another host key than the known one: expected "
+        f"{fingerprint(expected)}, found {fingerprint(found)}. "
         f"Someone may be in between. If the machine was made anew, correct {where}"
     )

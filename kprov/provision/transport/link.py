@@ -95,13 +95,15 @@ class AgentLink:
                 self._pipe.write(self.target.become_password.encode() + b"\n")
             if time.monotonic() > deadline:
                 raise TimedOut(
-                    f"{self.target.python} did not start within {START:g} s: is the machine overloaded or its disk stuck?"
+                    f"{self.target.python} did not start within {START:g} s: is the machine overloaded or its disk "
+                    f"stuck?"
                 )
         self.greeting, rest = found
         if self.greeting.version < OLDEST_PYTHON:
             version = ".".join(map(str, self.greeting.version))
             raise PythonMissing(
-                f"{self.target.python} is Python {version}; 3.9 or newer is needed: install it or name another by ansible_python_interpreter"
+                f"{self.target.python} is Python {version}; 3.9 or newer is needed: install it or name another by "
+                f"ansible_python_interpreter"
             )
         self._received += rest
         self._write(bootstrap.archive(self.greeting.magic))
@@ -114,7 +116,8 @@ class AgentLink:
         python_named = target.python.lower() in low
         if "password is required" in low or "a terminal is required" in low:
             return SudoRefused(
-                f"sudo on {target.name} asks {target.user} for a password: set ansible_become_password or allow {target.user} NOPASSWD"
+                f"sudo on {target.name} asks {target.user} for a password: set ansible_become_password or allow "
+                f"{target.user} NOPASSWD"
             )
         if "not in the sudoers" in low or "not allowed to execute" in low or "may not run sudo" in low:
             return SudoRefused(f"{target.user} may not use sudo on {target.name}: add it to sudoers or connect as root")
@@ -149,7 +152,10 @@ class AgentLink:
         )
 
     def alive(self) -> None:
-        """Tell the agent that the controller is still there (any thread; passes when something is being sent, which says the same)."""
+        """Tell the agent that the controller is still there (any thread.
+
+        Passes when something is being sent, which says the same).
+        """
         if self.closed or not self._send_lock.acquire(blocking=False):
             return
         try:

@@ -106,7 +106,8 @@ def open_socket(target: Target) -> socket.socket:
         raise Refused(f"{where} refuses connections: is sshd running there, and is the port right?")
     if isinstance(last, TimeoutError):
         raise TimedOut(
-            f"{where} did not answer within {target.connect_timeout:g} s: is the machine up, and does a firewall let SSH through?"
+            f"{where} did not answer within {target.connect_timeout:g} s: is the machine up, and does a firewall "
+            f"let SSH through?"
         )
     raise Unreachable(f"{where} cannot be reached: {last.strerror if last else 'no address'}")
 
@@ -204,7 +205,8 @@ def _explain(error: BaseException, target: Target) -> BaseException:
     if isinstance(error, paramiko.AuthenticationException) or "No authentication methods available" in str(error):
         return AuthenticationRefused(
             f"{target.address} does not let {target.user} in; tried: {_tried(target)}. "
-            f"Put the public key into ~{target.user}/.ssh/authorized_keys there, or correct ansible_user or ansible_ssh_private_key_file"
+            f"Put the public key into ~{target.user}/.ssh/authorized_keys there, or correct ansible_user or "
+            f"ansible_ssh_private_key_file"
         )
     if isinstance(error, TimeoutError) or "banner" in str(error).lower():
         return TimedOut(
@@ -212,7 +214,8 @@ def _explain(error: BaseException, target: Target) -> BaseException:
         )
     if isinstance(error, (OSError, EOFError)):
         return ConnectionLost(
-            f"{target.address} ended the connection while it came about ({error or type(error).__name__}): see sshd's log there"
+            f"{target.address} ended the connection while it came about ({error or type(error).__name__}): see "
+            f"sshd's log there"
         )
     return Unreachable(f"SSH to {target.address} failed: {error or type(error).__name__}")
 

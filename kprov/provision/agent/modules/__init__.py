@@ -1,4 +1,7 @@
-"""One file a module. Each has PARAMETERS (its specification) and run(call) -> dict; REQUIRES_ONE_OF and FREE_FORM where it needs them."""
+"""One file a module. Each has PARAMETERS (its specification) and run(call) -> dict.
+
+REQUIRES_ONE_OF and FREE_FORM where it needs them.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
 """blockinfile: a block of lines between two marker lines is in a file, or is not.
 
 Parameters:
-    path: the file. block: the lines; an empty block means absent. marker: the marker line, {mark} becomes marker_begin or marker_end.
-    insertafter, insertbefore: a regexp, EOF or BOF: where a new block goes. state, create, validate, mode, owner, group: as in lineinfile.
+    path: the file. block: the lines; an empty block means absent. marker: the marker line, {mark} becomes
+        marker_begin or marker_end.
+    insertafter, insertbefore: a regexp, EOF or BOF: where a new block goes. state, create, validate, mode, owner,
+        group: as in lineinfile.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
 """deb: a set of Debian packages is installed, in one call of dpkg, without any of their services being started.
 
 Parameters:
-    packages: [{name, version, architecture, path (the controller's), sha256, size}]; only those that are not installed travel.
+    packages: [{name, version, architecture, path (the controller's), sha256, size}]; only those that are not
+        installed travel.
         With state=absent only name is needed.
-    state: present or absent. purge: with absent, also their configuration. cache: where packages are kept. keep: leave them there.
+    state: present or absent. purge: with absent, also their configuration. cache: where packages are kept. keep:
+        leave them there.
     allow_downgrade: also replace newer versions. lock_timeout: seconds to wait for another dpkg.
 
 Returns:

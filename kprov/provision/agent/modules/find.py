@@ -1,4 +1,7 @@
-"""find: paths below folders. Parameters: paths, patterns (shell's), file_type (file, directory, link, any), recurse, hidden. Returns files."""
+"""find: paths below folders. Parameters: paths, patterns (shell's), file_type (file, directory, link, any).
+
+Recurse, hidden. Returns files.
+"""
 
 from __future__ import annotations
 

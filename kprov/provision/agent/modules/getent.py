@@ -1,4 +1,7 @@
-"""getent: an entry of passwd, group or hosts. Parameters: database, key, fail_key. Returns ansible_facts.getent_DATABASE."""
+"""getent: an entry of passwd, group or hosts. Parameters: database, key, fail_key.
+
+Returns ansible_facts.getent_DATABASE.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
 """lineinfile: a line is in a file, or is not.
 
 Parameters:
-    path: the file. line: the line. regexp: replaces the last line that matches (with state=absent: removes all that match).
-    search_string: like regexp, a plain text. backrefs: `line` may refer to the match's groups, and nothing is added without a match.
+    path: the file. line: the line. regexp: replaces the last line that matches (with state=absent: removes all
+        that match).
+    search_string: like regexp, a plain text. backrefs: `line` may refer to the match's groups, and nothing is
+        added without a match.
     insertafter, insertbefore: a regexp, EOF or BOF: where a new line goes. state: present or absent.
     create: make the file. validate, mode, owner, group: as in copy.
 """

@@ -1,6 +1,7 @@
 """modprobe: a kernel module is loaded, or is not. One that is built into the kernel counts as loaded.
 
-Parameters: name, state (present, absent), params, persistent (present: also loaded at start, by /etc/modules-load.d/NAME.conf),
+Parameters: name, state (present, absent), params, persistent (present: also loaded at start, by
+/etc/modules-load.d/NAME.conf),
     optional: a kernel without it is no failure.
 """
 

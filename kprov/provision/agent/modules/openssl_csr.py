@@ -1,7 +1,9 @@
-"""openssl_csr: a certificate signing request for a key of the machine, returned; nothing is written unless path is given.
+"""openssl_csr: a certificate signing request for a key of the machine, returned; nothing is written unless path is
+given.
 
 Parameters:
-    privatekey_path, common_name, organization (list), subject_alt_name ("DNS:x", "IP:1.2.3.4"), path, mode, owner, group.
+    privatekey_path, common_name, organization (list), subject_alt_name ("DNS:x", "IP:1.2.3.4"), path, mode, owner,
+    group.
 
 Returns:
     csr (PEM; None in check mode while there is no key), public_key_sha256.

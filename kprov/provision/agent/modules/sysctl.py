@@ -1,7 +1,8 @@
 """sysctl: a kernel parameter is set, now and after a restart.
 
 Parameters:
-    name, value. sysctl_file: where it is written (default /etc/sysctl.d/99-kprov.conf). state: present or absent (of the file).
+    name, value. sysctl_file: where it is written (default /etc/sysctl.d/99-kprov.conf). state: present or absent
+        (of the file).
     reload: set the running kernel's, too. ignoreerrors: a parameter that this kernel does not have is no failure.
 """
 

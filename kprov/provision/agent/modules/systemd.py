@@ -1,7 +1,9 @@
-"""systemd: a unit is enabled or not, runs or not. Starting waits until the unit is ready (Type=notify), and tells why it is not.
+"""systemd: a unit is enabled or not, runs or not. Starting waits until the unit is ready (Type=notify), and tells
+why it is not.
 
 Parameters:
-    name: the unit. state: started, stopped, restarted, reloaded. enabled, masked: yes or no. daemon_reload: read unit files anew.
+    name: the unit. state: started, stopped, restarted, reloaded. enabled, masked: yes or no. daemon_reload: read
+        unit files anew.
     no_block: do not wait. timeout: seconds to wait at most.
 
 Returns:
@@ -30,7 +32,23 @@ PARAMETERS = {
 }
 REQUIRES_ONE_OF = [("name", "daemon_reload", "daemon_reexec")]
 
-PROPERTIES = "Id,LoadState,ActiveState,SubState,UnitFileState,Type,Result,ExecMainCode,ExecMainStatus,NeedDaemonReload,CanReload,MainPID,NRestarts"
+PROPERTIES = ",".join(
+    (
+        "Id",
+        "LoadState",
+        "ActiveState",
+        "SubState",
+        "UnitFileState",
+        "Type",
+        "Result",
+        "ExecMainCode",
+        "ExecMainStatus",
+        "NeedDaemonReload",
+        "CanReload",
+        "MainPID",
+        "NRestarts",
+    )
+)
 
 
 def properties(call: Call, unit: str) -> dict[str, str]:

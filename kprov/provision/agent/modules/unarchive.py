@@ -1,8 +1,11 @@
-"""unarchive: a tar archive is unpacked into a folder, once. What is unpacked appears whole: a folder that was not there is renamed into place.
+"""unarchive: a tar archive is unpacked into a folder, once. What is unpacked appears whole: a folder that was not
+there is renamed into place.
 
 Parameters:
-    src: the archive (the controller's; with remote_src the machine's). dest: the folder. creates: a path that makes it unnecessary.
-    replace: dest becomes exactly the archive. owner, group: of everything unpacked (root where not given). sha256: the archive's, checked.
+    src: the archive (the controller's; with remote_src the machine's). dest: the folder. creates: a path that
+        makes it unnecessary.
+    replace: dest becomes exactly the archive. owner, group: of everything unpacked (root where not given). sha256:
+        the archive's, checked.
 
 Returns:
     dest. That an archive was unpacked is remembered in dest/.kprov-archives/SHA256.

@@ -2,7 +2,8 @@
 
 Parameters:
     url, method, body (a mapping is sent as JSON), headers, status_code (one or several), return_content, timeout.
-    ca_path, client_cert, client_key, validate_certs: TLS. unix_socket: talk over it. retries, delay: until the status is as wished.
+    ca_path, client_cert, client_key, validate_certs: TLS. unix_socket: talk over it. retries, delay: until the
+        status is as wished.
 
 Returns:
     status, content, json (where it is one), elapsed.

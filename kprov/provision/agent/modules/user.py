@@ -1,7 +1,8 @@
 """user: an account exists as described, or does not.
 
 Parameters:
-    name, state (present, absent), uid, group (primary), groups (supplementary; append), home, create_home, shell, system, comment,
+    name, state (present, absent), uid, group (primary), groups (supplementary; append), home, create_home, shell,
+    system, comment,
     password_lock, remove (the home, with state=absent).
 """
 

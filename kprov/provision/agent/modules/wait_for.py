@@ -1,8 +1,10 @@
 """wait_for: waits until something is so, with a deadline.
 
 Parameters:
-    port (with host): something accepts connections there. path: it exists (search_regex: and a line of it matches); a socket: it accepts.
-    state: started or present (the default), stopped or absent: the opposite. timeout: seconds; sleep: between looks; msg: said when time is up.
+    port (with host): something accepts connections there. path: it exists (search_regex: and a line of it
+        matches); a socket: it accepts.
+    state: started or present (the default), stopped or absent: the opposite. timeout: seconds; sleep: between
+        looks; msg: said when time is up.
 """
 
 from __future__ import annotations
