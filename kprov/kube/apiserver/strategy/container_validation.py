@@ -110,7 +110,7 @@ def _validate_container(container: Object, path: str, volumes: dict[str, Object]
         if handler is not None:
             found += _validate_handler(handler, f"{path}.lifecycle.{hook}", (*_HANDLERS[:3], "sleep"))
     for probe in ("livenessProbe", "startupProbe", "readinessProbe"):
-        if container.get(probe):
+        if container.get(probe) is not None:
             found += _validate_probe(container[probe], f"{path}.{probe}", probe)
     policy = container.get("terminationMessagePolicy")
     if policy not in ("File", "FallbackToLogsOnError"):

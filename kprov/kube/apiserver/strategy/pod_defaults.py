@@ -107,7 +107,7 @@ def _default_container(container: Object) -> None:
     for variable in container.get("env") or ():
         _default_variable(variable)
     for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
-        if container.get(probe):
+        if isinstance(container.get(probe), dict):
             _default_probe(container[probe])
     for hook in (container.get("lifecycle") or {}).values():
         _default_http(hook)
