@@ -1,0 +1,115 @@
+"""Request bodies into objects, checked against the URL that they were sent to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from kprov.kube.api import errors
+from kprov.kube.apiserver.http.message import Request
+from kprov.kube.apiserver.resources.info import ResourceInfo
+from kprov.kube.apiserver.versions import to_storage
+
+Object = dict[str, Any]
+
+
+def media_type(request: Request) -> str:
+    """The body's media type, without parameters; JSON where none is given."""
+    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower() or "application/json"
+
+
+def decode(request: Request) -> Object:
+    """The body as an object.
+
+    Raises:
+        ApiError: it is not JSON or YAML, or not an object.
+    """
+    kind = media_type(request)
+    try:
+        if kind in ("application/yaml", "application/apply-patch+yaml", "application/x-yaml"):
+            import yaml  # rare
+
+            obj = yaml.load(request.body, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+        elif kind in ("application/json", "text/plain", "application/octet-stream"):
+            obj = orjson.loads(request.body)
+        else:
+            raise errors.unsupported_media_type(
+                f"the body of the request was in an unknown format - accepted media types include: "
+                f"application/json, application/yaml; got {kind}"
+            )
+    except (orjson.JSONDecodeError, ValueError) as error:
+        raise errors.bad_request(f"the request's body cannot be read: {error}") from None
+    except Exception as error:
+        if type(error).__module__.startswith("yaml"):
+            raise errors.bad_request(f"the request's body cannot be read: {error}") from None
+        raise
+    if not isinstance(obj, dict):
+        raise errors.bad_request("the request's body is not an object")
+    return obj
+
+
+def check_kind(obj: Object, info: ResourceInfo, version: str) -> None:
+    """Hold an object's apiVersion and kind against the URL's; what is missing is filled in."""
+    api_version, kind = info.api_version(version), info.kind
+    if obj.get("kind", kind) != kind or obj.get("apiVersion", api_version) != api_version:
+        raise errors.bad_request(
+            f'{obj.get("kind", "")} in version "{obj.get("apiVersion", "")}" cannot be handled as a {kind}: expected '
+            f'{kind} in version "{api_version}"'
+        )
+    if not isinstance(obj.get("metadata") or {}, dict):
+        raise errors.bad_request("metadata is not an object")
+    obj["apiVersion"], obj["kind"] = api_version, kind
+    obj["metadata"] = obj.get("metadata") or {}
+
+
+def check_place(obj: Object, info: ResourceInfo, namespace: str, name: str) -> None:
+    """Hold an object's namespace and name against the URL's; a missing namespace is filled in."""
+    metadata = obj["metadata"]
+    if info.namespaced:
+        if (metadata.get("namespace") or namespace) != namespace:
+            raise errors.bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
+        metadata["namespace"] = namespace
+    else:
+        metadata.pop("namespace", None)
+    if name and (metadata.get("name") or name) != name:
+        raise errors.bad_request(
+            f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})"
+        )
+    if name:
+        metadata["name"] = name
+
+
+def without_nulls(value: Any) -> Any:
+    """A value without members that are null: typed servers drop them as they decode."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value]
+    return value
+
+
+def decode_object(request: Request, info: ResourceInfo, name: str = "") -> Object:
+    """The body as an object of the URL's kind, in the version that is stored."""
+    obj = decode(request)
+    version = request.info.api_version
+    check_kind(obj, info, version)
+    check_place(obj, info, request.info.namespace, name)
+    if b"null" in request.body or media_type(request) != "application/json":
+        obj = without_nulls(obj)
+    return to_storage(info, version, obj)
+
+
+def dry_run(request: Request, options: Object | None = None) -> bool:
+    """Whether nothing may be kept. Raises ApiError for a value other than All."""
+    wanted = request.query.getall("dryRun", []) or (options or {}).get("dryRun") or []
+    if any(value != "All" for value in wanted):
+        shown = '", "'.join(wanted)
+        raise errors.make(
+            422,
+            "Invalid",
+            f'dryRun: Unsupported value: ["{shown}"]: supported values: "All"',
+        )
+    return bool(wanted)

@@ -1,0 +1,169 @@
+"""GET of one object and of lists."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import orjson
+
+from kprov.kube.api import errors
+from kprov.kube.apiserver.handlers.parts import Parts
+from kprov.kube.apiserver.http.message import Request, Response
+from kprov.kube.apiserver.output.render import Renderer
+from kprov.kube.apiserver.resources.info import ResourceInfo
+from kprov.kube.apiserver.resources.selection import Selection
+from kprov.kube.apiserver.storage.cache import ResourceCache
+from kprov.kube.apiserver.storage.entry import Entry
+from kprov.kube.apiserver.storage.etcd import Compacted
+from kprov.kube.apiserver.storage.hub import NotFreshInTime
+from kprov.kube.apiserver.storage.keys import range_end
+
+_EXPIRED = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
+    "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
+    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted "
+    "between the time the first chunk was returned and now may show up in the list."
+)
+
+
+def key_prefix(info: ResourceInfo, namespace: str) -> str:
+    """What the cache's keys of a namespace (or of all) begin with."""
+    return f"{namespace}/" if info.namespaced and namespace else ""
+
+
+def parse_revision(text: str) -> int:
+    """A resourceVersion. Raises ApiError (400) where it is none."""
+    if not text:
+        return 0
+    if not text.isdigit():
+        raise errors.bad_request(f'invalid resource version "{text}"')
+    return int(text)
+
+
+async def cache_at_least(parts: Parts, info: ResourceInfo, text: str) -> ResourceCache:
+    """The cache, as fresh as a resourceVersion parameter asks: unset means "the latest", 0 "whatever there is"."""
+    wanted = parse_revision(text)
+    try:
+        if not text:
+            return await parts.store.fresh(info)
+        cache = await parts.store.loaded(info)
+        if wanted > parts.store.position(cache):
+            await parts.store.hub.wait_for(wanted)
+    except NotFreshInTime as error:
+        if not text:  # not the client's fault: etcd is ahead of what it lets us see
+            raise errors.timeout("the watch cache is behind etcd", 1) from None
+        raise errors.ApiError(
+            {
+                "status": "Failure",
+                "code": 504,
+                "reason": "Timeout",
+                "message": f"Timeout: {error}",
+                "details": {
+                    "retryAfterSeconds": 1,
+                    "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
+                },
+            }
+        ) from None
+    return cache
+
+
+async def get(parts: Parts, request: Request, info: ResourceInfo) -> Response:
+    """One object."""
+    renderer = Renderer(request, info)
+    name, namespace = request.info.name, request.info.namespace
+    version = request.query.get("resourceVersion", "")
+    if version:
+        cache = await cache_at_least(parts, info, version)
+        entry = cache.entries.get(f"{namespace}/{name}" if info.namespaced else name)
+        if entry is None:
+            raise errors.not_found(info, name)
+    else:
+        entry = await parts.store.get_entry(info, namespace, name)
+    return renderer.entry(entry)
+
+
+def _token(revision: int, start: str) -> str:
+    return base64.urlsafe_b64encode(
+        orjson.dumps({"v": "meta.k8s.io/v1", "rv": revision, "start": start})
+    ).decode().rstrip("=")  # fmt: skip
+
+
+def _read_token(token: str) -> tuple[int, str]:
+    try:
+        parsed = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        return int(parsed["rv"]), str(parsed["start"])
+    except (ValueError, KeyError, TypeError):
+        raise errors.bad_request("continue key is not valid") from None
+
+
+async def list_objects(parts: Parts, request: Request, info: ResourceInfo) -> Response:
+    """A list, whole or in pages."""
+    renderer = Renderer(request, info)
+    query = request.query
+    selection = Selection(info, query.get("labelSelector", ""), query.get("fieldSelector", ""))
+    limit_text, token = query.get("limit", ""), query.get("continue", "")
+    try:
+        limit = int(limit_text or 0)
+    except ValueError:
+        raise errors.bad_request(f"limit: {limit_text!r} is not a number") from None
+    version, match = query.get("resourceVersion", ""), query.get("resourceVersionMatch", "")
+    if match and match not in ("Exact", "NotOlderThan"):
+        raise errors.bad_request(f'resourceVersionMatch: Unsupported value: "{match}"')
+    if match and not version:
+        raise errors.bad_request("resourceVersionMatch is forbidden unless resourceVersion is provided")
+    prefix = key_prefix(info, request.info.namespace)
+    if token:
+        if version not in ("", "0"):
+            raise errors.bad_request("specifying resource version is not allowed when using continue")
+        revision, start = _read_token(token)
+        cache = await parts.store.loaded(info)
+        if cache.last_event > revision and revision > 0:
+            entries = await _at_revision(parts, info, prefix, revision, start, token)
+        else:
+            revision = revision if revision > 0 else parts.store.position(cache)
+            entries = list(cache.select(prefix, start))
+    elif match == "Exact" and version != "0":
+        revision = parse_revision(version)
+        await cache_at_least(parts, info, version)
+        entries = await _at_revision(parts, info, prefix, revision, "", "")
+    else:
+        cache = await cache_at_least(parts, info, version)
+        revision = parts.store.position(cache)
+        if selection.name is not None and (selection.namespace or request.info.namespace or not info.namespaced):
+            namespace = request.info.namespace or selection.namespace or ""
+            found = cache.entries.get(f"{namespace}/{selection.name}" if info.namespaced else selection.name)
+            entries = [found] if found else []
+        else:
+            entries = list(cache.select(prefix))
+    return _page(renderer, entries, selection, revision, limit)
+
+
+def _page(renderer: Renderer, entries: list[Entry], selection: Selection, revision: int, limit: int) -> Response:
+    metadata: dict[str, Any] = {"resourceVersion": str(revision)}
+    if not selection.everything:
+        entries = [entry for entry in entries if selection.matches(entry)]
+    if limit and len(entries) > limit:
+        metadata["continue"] = _token(revision, entries[limit - 1].key + "\0")
+        if selection.everything:
+            metadata["remainingItemCount"] = len(entries) - limit
+        entries = entries[:limit]
+    return renderer.list(entries, metadata)
+
+
+async def _at_revision(
+    parts: Parts, info: ResourceInfo, prefix: str, revision: int, start: str, token: str
+) -> list[Entry]:
+    """Entries as they were, read from etcd."""
+    root = parts.store.keys.prefix(info)
+    first = root + max(prefix, start).encode()
+    end = range_end(root + prefix.encode()) if prefix else range_end(root)
+    try:
+        response = await parts.store.etcd.range(first, end, revision=revision)
+    except Compacted:
+        if not token:
+            raise errors.expired(f"The resourceVersion for the provided list is too old: {revision}") from None
+        error = errors.expired(_EXPIRED)
+        error.status["metadata"] = {"continue": _token(-1, start)}
+        raise error from None
+    return [Entry.stored(kv.key[len(root) :].decode(), kv.mod_revision, kv.value) for kv in response.kvs]

@@ -1,0 +1,97 @@
+"""Questions that are answered and not stored: who is this, and may they?"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from kprov.kube.api import errors
+from kprov.kube.apiserver.handlers import bodies
+from kprov.kube.apiserver.handlers.parts import Parts
+from kprov.kube.apiserver.http.message import Request, Response, json_response
+from kprov.kube.apiserver.request import RequestInfo, UserInfo
+from kprov.kube.apiserver.resources.info import ResourceInfo
+
+Object = dict[str, Any]
+
+
+async def review(parts: Parts, request: Request, info: ResourceInfo) -> Response:
+    """Answer a review of any kind."""
+    obj = bodies.decode(request)
+    bodies.check_kind(obj, info, request.info.api_version)
+    spec = obj.get("spec") or {}
+    match info.plural:
+        case "tokenreviews":
+            if not spec.get("token"):
+                raise errors.bad_request("token is required for TokenReview in authentication")
+            status = parts.authenticator.review_token(spec["token"], tuple(spec.get("audiences") or ()))
+            obj["status"] = await status if inspect.isawaitable(status) else status
+        case "selfsubjectreviews":
+            obj["status"] = {"userInfo": request.user.as_dict()}
+        case "selfsubjectrulesreviews":
+            obj["status"] = await _rules(parts, request.user, spec)
+        case "selfsubjectaccessreviews":
+            obj["status"] = await _access(parts, request.user, spec)
+        case _:
+            obj["status"] = await _access(parts, _user(spec), _local(spec, info, request))
+    obj["metadata"].setdefault("creationTimestamp", None)
+    return json_response(obj, 201)
+
+
+def _user(spec: Object) -> UserInfo:
+    if not spec.get("user") and not spec.get("groups"):
+        raise errors.bad_request("spec.user: Required value: at least one of user or group must be specified")
+    return UserInfo(
+        spec.get("user") or "", spec.get("uid") or "", tuple(spec.get("groups") or ()), spec.get("extra") or {}
+    )
+
+
+def _local(spec: Object, info: ResourceInfo, request: Request) -> Object:
+    if info.plural == "localsubjectaccessreviews":
+        attributes = spec.get("resourceAttributes") or {}
+        if attributes.get("namespace", "") != request.info.namespace:
+            raise errors.bad_request("spec.resourceAttributes.namespace: Invalid value: must match metadata.namespace")
+    return spec
+
+
+async def _access(parts: Parts, user: UserInfo, spec: Object) -> Object:
+    resource, other = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    if (resource is None) == (other is None):
+        raise errors.bad_request("exactly one of nonResourceAttributes or resourceAttributes must be specified")
+    if resource is not None:
+        asked = RequestInfo(
+            verb=resource.get("verb", ""),
+            path="",
+            is_resource=True,
+            api_prefix="apis" if resource.get("group") else "api",
+            api_group=resource.get("group", ""),
+            api_version=resource.get("version", ""),
+            namespace=resource.get("namespace", ""),
+            resource=resource.get("resource", ""),
+            subresource=resource.get("subresource", ""),
+            name=resource.get("name", ""),
+        )
+    else:
+        asked = RequestInfo(verb=(other or {}).get("verb", ""), path=(other or {}).get("path", ""))
+    decision = await parts.authorizer.authorize(user, asked)
+    status: Object = {"allowed": decision.allowed}
+    if decision.reason:
+        status["reason"] = decision.reason
+    if getattr(decision, "denied", False) and not decision.allowed:
+        status["denied"] = True
+    return status
+
+
+async def _rules(parts: Parts, user: UserInfo, spec: Object) -> Object:
+    if not spec.get("namespace"):
+        raise errors.bad_request("no namespace on request")
+    found = parts.authorizer.rules_for(user, spec["namespace"])
+    found = await found if inspect.isawaitable(found) else found
+    status: Object = {
+        "resourceRules": found.resource_rules,
+        "nonResourceRules": found.non_resource_rules,
+        "incomplete": found.incomplete,
+    }
+    if found.error:
+        status["evaluationError"] = found.error
+    return status

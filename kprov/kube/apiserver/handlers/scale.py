@@ -1,0 +1,90 @@
+"""The scale subresource of kinds that have replicas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kprov.kube.api import errors
+from kprov.kube.api.selectors import from_label_selector, from_map
+from kprov.kube.apiserver.handlers import bodies
+from kprov.kube.apiserver.handlers.parts import Parts
+from kprov.kube.apiserver.handlers.patching import Patch
+from kprov.kube.apiserver.handlers.update import Update
+from kprov.kube.apiserver.http.message import Request, Response, json_response
+from kprov.kube.apiserver.resources.info import ResourceInfo
+from kprov.kube.apiserver.storage.entry import Entry
+
+Object = dict[str, Any]
+_COPIED = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+
+
+def scale_of(obj: Object) -> Object:
+    """The Scale of an object."""
+    metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
+    selector = spec.get("selector") or {}
+    parsed = from_map(selector) if obj["kind"] == "ReplicationController" else from_label_selector(selector)
+    scaled: Object = {"replicas": status.get("replicas", 0)}
+    if str(parsed):
+        scaled["selector"] = str(parsed)
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {name: metadata[name] for name in _COPIED if name in metadata},
+        "spec": {"replicas": spec.get("replicas", 0)} if spec.get("replicas", 0) else {},
+        "status": scaled,
+    }
+
+
+def _replicas(scale: Object, info: ResourceInfo, name: str) -> int:
+    replicas = (scale.get("spec") or {}).get("replicas") or 0
+    if not isinstance(replicas, int) or replicas < 0:
+        raise errors.invalid(
+            "Scale",
+            name,
+            [
+                {
+                    "reason": "FieldValueInvalid",
+                    "field": "spec.replicas",
+                    "message": f"Invalid value: {replicas}: must be greater than or equal to 0",
+                }
+            ],
+            group="autoscaling",
+        )
+    return replicas
+
+
+async def scale(parts: Parts, request: Request, info: ResourceInfo) -> Response:
+    """GET, PUT or PATCH of a Scale."""
+    namespace, name = request.info.namespace, request.info.name
+    if request.info.verb == "get":
+        return json_response(scale_of((await parts.store.get_entry(info, namespace, name)).object()))
+    if request.info.verb == "patch":
+        change: Patch | None = Patch.of(request, info)
+        given: Object = {}
+    else:
+        change, given = None, bodies.decode(request)
+        if given.get("kind", "Scale") != "Scale":
+            raise errors.bad_request(f"expected a Scale, not {given.get('kind')}")
+
+    def make_new(current: Object) -> Object:
+        wanted = change.apply(scale_of(current)) if change else given
+        metadata = wanted.get("metadata") or {}
+        if metadata.get("name", name) != name:
+            raise errors.bad_request(f"the name of the object ({metadata['name']}) does not match the URL's ({name})")
+        for field in ("uid", "resourceVersion"):
+            if metadata.get(field) and metadata[field] != current["metadata"][field]:
+                raise errors.conflict(info, name)
+        current_copy = {**current, "spec": {**current["spec"], "replicas": _replicas(wanted, info, name)}}
+        current_copy["metadata"] = dict(current["metadata"])
+        return current_copy
+
+    entry: Entry = await _ScaleUpdate(parts, request, info, dry_run=bodies.dry_run(request)).run(make_new)
+    return json_response(scale_of(entry.object()))
+
+
+class _ScaleUpdate(Update):
+    """An update of the whole object that came through its scale: validated as an update of the object."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._subresource = ""

@@ -1,0 +1,162 @@
+"""Watches: what changes, as it changes."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+
+import orjson
+
+from kprov.kube.api import errors
+from kprov.kube.apiserver.handlers.parts import Parts
+from kprov.kube.apiserver.handlers.read import cache_at_least, key_prefix, parse_revision
+from kprov.kube.apiserver.http.message import Request, Stream
+from kprov.kube.apiserver.output.accept import PLAIN
+from kprov.kube.apiserver.output.render import Renderer
+from kprov.kube.apiserver.resources.info import ResourceInfo
+from kprov.kube.apiserver.resources.selection import Selection
+from kprov.kube.apiserver.storage.cache import Feed, ResourceCache, TooOld
+from kprov.kube.apiserver.storage.entry import ADDED, DELETED, MODIFIED, CacheEvent, Entry
+
+_BOOKMARK_SECONDS = 60.0
+_BATCH = 500
+
+
+async def watch(parts: Parts, request: Request, info: ResourceInfo) -> Stream:
+    """A stream of events from where the request says."""
+    renderer = Renderer(request, info)
+    query = request.query
+    namespace = request.info.namespace
+    selection = Selection(info, query.get("labelSelector", ""), _field_selector(request))
+    version = query.get("resourceVersion", "")
+    initial = query.get("sendInitialEvents", "").lower()
+    if initial and query.get("resourceVersionMatch", "") != "NotOlderThan":
+        raise errors.invalid(
+            "ListOptions", "", [{"reason": "FieldValueForbidden", "field": "resourceVersionMatch",
+            "message": "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"}],
+            group="meta.k8s.io",
+        )  # fmt: skip
+    send_initial = initial == "true" or (not initial and version in ("", "0"))
+    if send_initial:
+        cache = await cache_at_least(parts, info, version)
+    else:
+        cache = await parts.store.loaded(info)
+    prefix = key_prefix(info, namespace)
+    if selection.name is not None and (namespace or not info.namespaced):
+        prefix = f"{namespace}/{selection.name}" if info.namespaced else selection.name
+    after = None if send_initial else parse_revision(version)
+    stream = Stream(iter_nothing())
+    stream.content_type = "application/json" if renderer.form.kind == PLAIN else "application/json;stream=watch"
+    stream.headers["Cache-Control"] = "no-cache, private"
+    try:
+        feed = cache.open_feed(prefix, after)
+    except TooOld as error:
+        stream.chunks = _error(errors.expired(str(error)))
+        return stream
+    start = (
+        [entry for entry in cache.select(key_prefix(info, namespace)) if entry.key.startswith(prefix)]
+        if send_initial
+        else []
+    )
+    revision = parts.store.position(cache)
+    watcher = _Watcher(parts, renderer, selection, cache, feed)
+    stream.chunks = watcher.run(
+        start,
+        _timeout(request, parts),
+        after=revision if after is None else after,
+        bookmarks=request.flag("allowWatchBookmarks"),
+        initial_end=revision if initial == "true" and request.flag("allowWatchBookmarks") else 0,
+    )
+    return stream
+
+
+def _field_selector(request: Request) -> str:
+    """The field selector; the old form .../watch/pods/NAME names its object in the path."""
+    selector: str = request.query.get("fieldSelector", "")
+    if request.info.name and "metadata.name" not in selector:
+        return f"metadata.name={request.info.name}" + (f",{selector}" if selector else "")
+    return selector
+
+
+def _timeout(request: Request, parts: Parts) -> float:
+    text = request.query.get("timeoutSeconds", "")
+    if text.isdigit() and int(text) > 0:
+        return float(text)
+    return float(parts.options.min_request_timeout) * (1.0 + random.random())
+
+
+async def iter_nothing() -> AsyncIterator[bytes]:
+    """No events at all."""
+    return
+    yield b""
+
+
+async def _error(error: errors.ApiError) -> AsyncIterator[bytes]:
+    yield orjson.dumps({"type": "ERROR", "object": error.status}) + b"\n"
+
+
+class _Watcher:
+    """One watch that is being served."""
+
+    def __init__(
+        self, parts: Parts, renderer: Renderer, selection: Selection, cache: ResourceCache, feed: Feed
+    ) -> None:
+        self._parts = parts
+        self._renderer = renderer
+        self._selection = selection
+        self._cache = cache
+        self._feed = feed
+        self._write: Callable[[str, Entry, bytes | None], bytes] = renderer.event_writer()
+        self._plain = renderer.form.kind == PLAIN
+
+    async def run(
+        self, start: list[Entry], seconds: float, *, after: int, bookmarks: bool, initial_end: int
+    ) -> AsyncIterator[bytes]:
+        """Lines, several at once where several are waiting."""
+        feed, write, selection = self._feed, self._write, self._selection
+        loop_end = time.monotonic() + seconds
+        next_bookmark = min(time.monotonic() + _BOOKMARK_SECONDS, max(loop_end - 2.0, time.monotonic() + seconds / 2))
+        stopping: asyncio.Event | None = self._parts.stopping
+        try:
+            matching = [entry for entry in start if selection.matches(entry)]
+            for position in range(0, len(matching), _BATCH):
+                yield b"".join([write(ADDED, entry, None) for entry in matching[position : position + _BATCH]])
+            if initial_end:
+                yield self._renderer.bookmark(initial_end, initial_end=True)
+            elif not matching:
+                yield b""  # the headers go out at once
+            while True:
+                if not feed.pending:
+                    if feed.closed or time.monotonic() >= loop_end or (stopping is not None and stopping.is_set()):
+                        return
+                    await feed.wait(min(loop_end, next_bookmark) - time.monotonic())
+                lines = [line for event in feed.take() if event.revision > after and (line := self._line(event))]
+                if lines:
+                    yield b"".join(lines)
+                if bookmarks and time.monotonic() >= next_bookmark and not feed.pending and not feed.closed:
+                    next_bookmark = time.monotonic() + _BOOKMARK_SECONDS
+                    yield self._renderer.bookmark(self._parts.store.position(self._cache))
+                elif not bookmarks and time.monotonic() >= next_bookmark:
+                    next_bookmark = time.monotonic() + _BOOKMARK_SECONDS
+        finally:
+            feed.close()
+
+    def _line(self, event: CacheEvent) -> bytes | None:
+        """The event as this watcher sees it: what leaves the selection is DELETED, what enters it ADDED."""
+        selection = self._selection
+        if selection.everything:
+            return self._write(event.type, event.current, event.line() if self._plain else None)
+        now = event.type != DELETED and selection.matches(event.current)
+        before = event.previous is not None and selection.matches(event.previous)
+        if now:
+            kind = MODIFIED if before else ADDED
+            line = event.line() if self._plain and kind == event.type else None
+            return self._write(kind, event.current, line)
+        if before:
+            if event.type == DELETED:
+                return self._write(DELETED, event.current, event.line() if self._plain else None)
+            assert event.previous is not None
+            return self._write(DELETED, event.previous.deleted_at(event.revision), None)
+        return None

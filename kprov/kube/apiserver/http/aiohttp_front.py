@@ -1,0 +1,148 @@
+"""Carries requests and responses over aiohttp's server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+
+from kprov.kube.api import errors
+from kprov.kube.apiserver.http import tunnel
+from kprov.kube.apiserver.http.message import Answer, Request, Response, Stream, Tunnel, json_response
+from kprov.kube.apiserver.request import UserInfo, parse_request_info
+
+_log = logging.getLogger(__name__)
+MAX_BODY = 3 << 20
+_NOBODY = UserInfo("")
+
+Handler = Callable[[Request], Awaitable[Answer]]
+
+
+class _Taken(web.StreamResponse):
+    """Stands for a response that was sent by other means: aiohttp must write nothing more."""
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        return None
+
+
+def _peer_cert(request: web.BaseRequest) -> bytes | None:
+    transport = request.transport
+    ssl_object: ssl.SSLObject | None = transport.get_extra_info("ssl_object") if transport else None
+    return ssl_object.getpeercert(True) if ssl_object is not None else None
+
+
+class AiohttpFront:
+    """Listens, and passes each request to a handler."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._runner: web.ServerRunner | None = None
+
+    async def start(self, host: str, port: int, context: ssl.SSLContext | None) -> None:
+        """Listen. Raises OSError where the address cannot be had."""
+
+        def make_request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+            return web.BaseRequest(
+                message, payload, protocol, writer, task, asyncio.get_running_loop(), client_max_size=MAX_BODY
+            )
+
+        server = web.Server(
+            self._handle,  # type: ignore[arg-type]
+            handler_cancellation=True,
+            request_factory=make_request,  # type: ignore[arg-type]
+            access_log=None,
+            keepalive_timeout=120.0,
+            max_line_size=65_536,
+            max_field_size=65_536,
+        )
+        self._runner = web.ServerRunner(server)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port, ssl_context=context, backlog=1024, reuse_address=True).start()
+
+    async def stop(self) -> None:
+        """Close the connections that are left."""
+        if self._runner is not None:
+            self._runner._shutdown_timeout = 1.0  # in-flight requests were waited for already
+            await self._runner.cleanup()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        url = request.rel_url
+        try:
+            body = await request.read() if request.can_read_body else b""
+        except web.HTTPRequestEntityTooLarge:
+            return self._plain(
+                json_response(errors.too_large(f"limit is {MAX_BODY}").status, 413), request.version >= (1, 1)
+            )
+        answer = await self._handler(
+            Request(
+                method=request.method,
+                path=url.path,
+                raw_path=request.raw_path,
+                query=url.query,
+                headers=request.headers,
+                body=body,
+                peer_cert=_peer_cert(request),
+                remote=request.remote or "",
+                user=_NOBODY,
+                info=parse_request_info(request.method, url.path, url.query),
+            )
+        )
+        if isinstance(answer, Response):
+            return self._plain(answer, True)
+        if isinstance(answer, Stream):
+            return await self._stream(request, answer)
+        return await self._tunnel(request, answer)
+
+    @staticmethod
+    def _plain(answer: Response, keep_alive: bool) -> web.Response:
+        response = web.Response(body=answer.body, status=answer.status, headers=answer.headers)
+        if answer.content_type:
+            response.headers["Content-Type"] = answer.content_type
+        if not keep_alive:
+            response.force_close()
+        return response
+
+    @staticmethod
+    async def _stream(request: web.BaseRequest, answer: Stream) -> web.StreamResponse:
+        response = web.StreamResponse(status=answer.status, headers=answer.headers)
+        response.headers["Content-Type"] = answer.content_type
+        response.enable_chunked_encoding()
+        try:
+            await response.prepare(request)
+            async for chunk in answer.chunks:
+                await response.write(chunk)
+            await response.write_eof()
+        except ConnectionError:
+            pass  # the client went away
+        finally:
+            close = getattr(answer.chunks, "aclose", None)
+            if close is not None:
+                await close()
+        return response
+
+    @staticmethod
+    async def _tunnel(request: web.BaseRequest, answer: Tunnel) -> web.StreamResponse:
+        protocol, transport = request.protocol, request.transport
+        if transport is None:
+            return _Taken()
+        try:
+            await tunnel.run(answer, protocol, transport)  # type: ignore[arg-type]
+        except (OSError, TimeoutError) as error:
+            _log.info("%s:%d cannot be reached for %s: %s", answer.host, answer.port, request.path, error)
+            status = errors.internal(f"error dialing backend: {error}").status
+            plain = json_response(status, 500)
+            transport.write(  # type: ignore[attr-defined]
+                b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
+                b"Connection: close\r\n\r\n%b" % (len(plain.body), plain.body)
+            )
+        protocol.force_close()
+        transport.close()
+        return _Taken()

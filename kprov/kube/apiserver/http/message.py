@@ -1,0 +1,91 @@
+"""Requests and responses, free of any framework."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import orjson
+
+from kprov.kube.apiserver.request import RequestInfo, UserInfo
+
+JSON = "application/json"
+
+
+class MultiValues(Protocol):
+    """Names with several values each: queries, and headers (whatever the names' case)."""
+
+    def get(self, name: str, default: str = "") -> str:
+        """The first value of a name."""
+
+    def getall(self, name: str, default: Iterable[str] = ()) -> list[str]:
+        """Every value of a name."""
+
+    def __iter__(self) -> Iterator[str]: ...
+
+    def __contains__(self, name: object) -> bool: ...
+
+    def items(self) -> Iterable[tuple[str, str]]:
+        """All pairs."""
+
+
+@dataclass(slots=True)
+class Request:
+    """One request, on its way through the server: each step fills in what it finds out."""
+
+    method: str
+    path: str  # decoded
+    raw_path: str  # as sent, with the query: what a proxy passes on
+    query: Any  # MultiValues
+    headers: Any  # MultiValues
+    body: bytes
+    peer_cert: bytes | None
+    remote: str
+    user: UserInfo
+    info: RequestInfo
+    warnings: list[str] = field(default_factory=list)
+
+    def flag(self, name: str) -> bool:
+        """Whether a query parameter says true."""
+        return self.query.get(name, "").lower() in ("1", "true")
+
+
+@dataclass(slots=True)
+class Response:
+    """A response whose body is at hand."""
+
+    body: bytes = b""
+    status: int = 200
+    content_type: str = JSON
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Stream:
+    """A response whose body comes in pieces. The iterator is closed when the client goes away."""
+
+    chunks: AsyncIterator[bytes]
+    status: int = 200
+    content_type: str = JSON
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Tunnel:
+    """The connection is handed over: ``head`` is sent to another server, and all bytes pass both ways from then on."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+    head: bytes
+    server_name: str | None = None
+
+
+Answer = Response | Stream | Tunnel
+
+
+def json_response(obj: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A response of a JSON value."""
+    return Response(orjson.dumps(obj), status, JSON, dict(headers or {}))

@@ -1,0 +1,205 @@
+"""Requests about a pod that its kubelet answers."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from kprov.kube.api import errors
+from kprov.kube.api.errors import ApiError
+from kprov.kube.apiserver.admission.attributes import CONNECT, AdmissionAttributes
+from kprov.kube.apiserver.handlers.parts import Parts
+from kprov.kube.apiserver.http.message import Answer, Request, Tunnel
+from kprov.kube.apiserver.kubelet.connection import KubeletTarget
+from kprov.kube.apiserver.resources import RESOURCES, ResourceInfo
+
+Object = dict[str, Any]
+
+# Headers that end here: they speak of this connection, or of who the client is.
+_KEPT_BACK = frozenset(
+    {"host", "authorization", "connection", "transfer-encoding", "content-length", "keep-alive", "te"}
+)
+_STREAM_PARAMETERS = (("stdin", "input"), ("stdout", "output"), ("stderr", "error"), ("tty", "tty"))
+_LOG_PARAMETERS = ("follow", "previous", "sinceSeconds", "sinceTime", "timestamps", "tailLines", "limitBytes", "stream")
+
+
+def tunnel(
+    request: Request, host: str, port: int, tls: Any, path: str, *, server_name: str | None = None, authority: str = ""
+) -> Tunnel:
+    """The request, sent on to another server under another path, its connection handed over."""
+    upgrade = "upgrade" in request.headers.get("Connection", "").lower()
+    lines = [f"{request.method} {path} HTTP/1.1", f"Host: {authority or host}"]
+    for name, value in request.headers.items():
+        lowered = name.lower()
+        if lowered not in _KEPT_BACK and not lowered.startswith(("impersonate-", "x-remote-")):
+            lines.append(f"{name}: {value}")
+    lines.append(f"X-Forwarded-For: {request.remote}")
+    lines.append(f"Connection: {'Upgrade' if upgrade else 'close'}")
+    if request.body or request.method in ("POST", "PUT", "PATCH"):
+        lines.append(f"Content-Length: {len(request.body)}")
+    head = "\r\n".join(lines).encode("utf-8", "surrogateescape") + b"\r\n\r\n" + request.body
+    return Tunnel(host, port, tls, head, server_name)
+
+
+async def node_target(parts: Parts, node_name: str) -> KubeletTarget:
+    """The kubelet of a node, by the node's name."""
+    node = (await parts.store.get_entry(RESOURCES["", "nodes"], "", node_name)).object()
+    target: KubeletTarget = parts.kubelets.target(node)
+    return target
+
+
+def _container(pod: Object, wanted: str) -> str:
+    """The container that is meant. Raises ApiError (400) where that is not clear."""
+    spec, name = pod["spec"], pod["metadata"]["name"]
+    containers = [container["name"] for container in spec.get("containers") or ()]
+    others = [
+        container["name"] for kind in ("initContainers", "ephemeralContainers") for container in spec.get(kind) or ()
+    ]
+    if not wanted:
+        default = (pod["metadata"].get("annotations") or {}).get("kubectl.kubernetes.io/default-container")
+        if default in containers:
+            return str(default)
+        if len(containers) == 1 and not others:
+            return str(containers[0])
+        more = f" or one of the init containers: [{' '.join(others)}]" if others else ""
+        raise errors.bad_request(
+            f"a container name must be specified for pod {name}, choose one of: [{' '.join(containers)}]{more}"
+        )
+    if wanted not in containers and wanted not in others:
+        raise errors.bad_request(f"container {wanted} is not valid for pod {name}")
+    return wanted
+
+
+async def _admit(parts: Parts, request: Request, info: ResourceInfo) -> None:
+    attrs = AdmissionAttributes(
+        user=request.user,
+        operation=CONNECT,
+        resource_info=info,
+        version=request.info.api_version,
+        subresource=request.info.subresource,
+        namespace=request.info.namespace,
+        name=request.info.name,
+        obj={"kind": info.subresource_kinds.get(request.info.subresource, ("", "", ""))[2]},
+        warnings=request.warnings,
+    )
+    await parts.admission.mutate(attrs)
+    await parts.admission.validate(attrs)
+
+
+async def pod_stream(parts: Parts, request: Request, info: ResourceInfo) -> Answer:
+    """exec, attach, portforward and log of a pod."""
+    namespace, name, what = request.info.namespace, request.info.name, request.info.subresource
+    pod = (await parts.store.get_entry(info, namespace, name)).object()
+    if what != "log":
+        await _admit(parts, request, info)
+    node_name = (pod.get("spec") or {}).get("nodeName")
+    container = "" if what == "portforward" else _container(pod, request.query.get("container", ""))
+    if not node_name:
+        if what == "log":
+            from kprov.kube.apiserver.http.message import Response
+
+            return Response(b"", 200, "text/plain")
+        raise errors.bad_request(f"pod {name} does not have a host assigned")
+    target = await node_target(parts, node_name)
+    place = f"{quote(namespace)}/{quote(name)}"
+    query = request.query
+    if what == "portforward":
+        path = f"/portForward/{place}"
+        parameters = [("port", port) for port in query.getall("ports", [])]
+    elif what == "log":
+        path = f"/containerLogs/{place}/{quote(container)}"
+        parameters = [(key, query.get(key)) for key in _LOG_PARAMETERS if query.get(key, "")]
+    else:
+        path = f"/{what}/{place}/{quote(container)}"
+        parameters = [(to, "1") for of, to in _STREAM_PARAMETERS if request.flag(of)]
+        parameters += [("command", word) for word in query.getall("command", [])]
+    full = f"{path}?{urlencode(parameters)}" if parameters else path
+    return tunnel(request, target.host, target.port, target.tls, full)
+
+
+async def node_proxy(parts: Parts, request: Request, info: ResourceInfo) -> Answer:
+    """nodes/NAME/proxy/...: the kubelet's own API."""
+    await _admit(parts, request, info)
+    name, _, port = request.info.name.partition(":")
+    target = await node_target(parts, name)
+    return tunnel(request, target.host, int(port or target.port), target.tls, _rest(request))
+
+
+def _rest(request: Request) -> str:
+    """The path below .../proxy, with the query, as it was sent."""
+    path, mark, query = request.raw_path.partition("?")
+    rest = path.split("/proxy", 1)[1] if "/proxy" in path else ""
+    return (rest or "/") + mark + query
+
+
+def _scheme_name_port(text: str) -> tuple[str, str, str]:
+    """ "scheme:name:port", "name:port" or "name"."""
+    parts = text.split(":")
+    if len(parts) == 3:
+        return parts[0], parts[1], parts[2]
+    if len(parts) == 2:
+        return "", parts[0], parts[1]
+    return "", parts[0], ""
+
+
+async def pod_proxy(parts: Parts, request: Request, info: ResourceInfo) -> Answer:
+    """pods/NAME/proxy/...: a port of the pod's, reached from this machine."""
+    await _admit(parts, request, info)
+    scheme, name, port = _scheme_name_port(request.info.name)
+    pod = (await parts.store.get_entry(info, request.info.namespace, name)).object()
+    address = (pod.get("status") or {}).get("podIP")
+    if not address:
+        raise errors.bad_request("address not allowed")
+    if not port:
+        ports = [
+            declared["containerPort"]
+            for container in pod["spec"].get("containers") or ()
+            for declared in container.get("ports") or ()
+        ]
+        port = str(ports[0]) if ports else "80"
+    elif not port.isdigit():
+        port = _named_port(pod, port)
+    return _through(request, scheme, address, int(port))
+
+
+def _named_port(pod: Object, name: str) -> str:
+    for container in pod["spec"].get("containers") or ():
+        for declared in container.get("ports") or ():
+            if declared.get("name") == name:
+                return str(declared["containerPort"])
+    raise errors.bad_request(f"pod {pod['metadata']['name']} has no port {name!r}")
+
+
+def _through(request: Request, scheme: str, address: str, port: int) -> Tunnel:
+    tls = None
+    if scheme == "https":
+        import ssl
+
+        tls = ssl.create_default_context()
+        tls.check_hostname = False
+        tls.verify_mode = ssl.CERT_NONE
+    return tunnel(request, address, port, tls, _rest(request), authority=f"{address}:{port}")
+
+
+async def service_proxy(parts: Parts, request: Request, info: ResourceInfo) -> Answer:
+    """services/NAME/proxy/...: one of the Service's endpoints."""
+    await _admit(parts, request, info)
+    scheme, name, wanted = _scheme_name_port(request.info.name)
+    namespace = request.info.namespace
+    service = (await parts.store.get_entry(info, namespace, name)).object()
+    unavailable = errors.service_unavailable(f'no endpoints available for service "{request.info.name}"')
+    ports = service["spec"].get("ports") or []
+    chosen = [port for port in ports if not wanted or port.get("name") == wanted or str(port.get("port")) == wanted]
+    if not chosen or (not wanted and len(ports) > 1 and all(port.get("name") for port in ports)):
+        raise errors.service_unavailable(f'no service port "{wanted}" found for service "{name}"')
+    try:
+        endpoints = await parts.store.get(("", "endpoints"), namespace, name)
+    except ApiError as error:
+        if error.code == 404:
+            raise unavailable from None
+        raise
+    for subset in endpoints.get("subsets") or ():
+        for port in subset.get("ports") or ():
+            if port.get("name", "") == chosen[0].get("name", "") and subset.get("addresses"):
+                return _through(request, scheme, subset["addresses"][0]["ip"], int(port["port"]))
+    raise unavailable

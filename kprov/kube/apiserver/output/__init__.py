@@ -1,0 +1,1 @@
+"""How objects go out: plain, as a Table, or as metadata only."""

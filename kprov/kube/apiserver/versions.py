@@ -1,0 +1,132 @@
+"""Kinds that are served in several versions: conversion to and from the one that is stored.
+
+A kind without a function here has the same shape in all its versions: only apiVersion differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kprov.kube.apiserver.resources.info import ResourceInfo
+
+Object = dict[str, Any]
+Convert = Callable[[Object], Object]
+
+
+def _event_to_core(obj: Object) -> Object:
+    """events.k8s.io/v1 -> v1."""
+    out = dict(obj)
+    for new, old in (("regarding", "involvedObject"), ("note", "message"), ("deprecatedSource", "source"),
+                     ("deprecatedFirstTimestamp", "firstTimestamp"), ("deprecatedLastTimestamp", "lastTimestamp"),
+                     ("deprecatedCount", "count"), ("reportingController", "reportingComponent")):  # fmt: skip
+        if new in out:
+            out[old] = out.pop(new)
+    return out
+
+
+def _event_from_core(obj: Object) -> Object:
+    """v1 -> events.k8s.io/v1."""
+    out = dict(obj)
+    for new, old in (("regarding", "involvedObject"), ("note", "message"), ("deprecatedSource", "source"),
+                     ("deprecatedFirstTimestamp", "firstTimestamp"), ("deprecatedLastTimestamp", "lastTimestamp"),
+                     ("deprecatedCount", "count"), ("reportingController", "reportingComponent")):  # fmt: skip
+        if old in out:
+            out[new] = out.pop(old)
+    return out
+
+
+_HPA_METRICS = "autoscaling.alpha.kubernetes.io/metrics"
+
+
+def _hpa_to_v2(obj: Object) -> Object:
+    """autoscaling/v1 -> v2: the one metric that v1 knows."""
+    out = {**obj, "spec": dict(obj.get("spec") or {}), "status": dict(obj.get("status") or {})}
+    target = out["spec"].pop("targetCPUUtilizationPercentage", None)
+    if target is not None:
+        metric = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": target}}
+        out["spec"]["metrics"] = [{"type": "Resource", "resource": metric}]
+    current = out["status"].pop("currentCPUUtilizationPercentage", None)
+    if current is not None:
+        value = {"averageUtilization": current, "averageValue": "0"}
+        out["status"]["currentMetrics"] = [{"type": "Resource", "resource": {"name": "cpu", "current": value}}]
+    return out
+
+
+def _hpa_from_v2(obj: Object) -> Object:
+    """autoscaling/v2 -> v1; what v1 cannot say is left out."""
+    out = {**obj, "spec": dict(obj.get("spec") or {}), "status": dict(obj.get("status") or {})}
+    for metric in out["spec"].pop("metrics", None) or ():
+        resource = metric.get("resource") or {}
+        if resource.get("name") == "cpu" and (resource.get("target") or {}).get("averageUtilization") is not None:
+            out["spec"]["targetCPUUtilizationPercentage"] = resource["target"]["averageUtilization"]
+    out["spec"].pop("behavior", None)
+    for metric in out["status"].pop("currentMetrics", None) or ():
+        resource = metric.get("resource") or {}
+        if resource.get("name") == "cpu" and (resource.get("current") or {}).get("averageUtilization") is not None:
+            out["status"]["currentCPUUtilizationPercentage"] = resource["current"]["averageUtilization"]
+    out["status"].pop("conditions", None)
+    return out
+
+
+def _slice_to_v1(obj: Object) -> Object:
+    """discovery.k8s.io/v1beta1 -> v1: topology became nodeName and zone."""
+    out = dict(obj)
+    endpoints = []
+    for endpoint in out.get("endpoints") or ():
+        endpoint = dict(endpoint)
+        topology = dict(endpoint.pop("topology", None) or {})
+        if "kubernetes.io/hostname" in topology:
+            endpoint.setdefault("nodeName", topology.pop("kubernetes.io/hostname"))
+        if "topology.kubernetes.io/zone" in topology:
+            endpoint["zone"] = topology.pop("topology.kubernetes.io/zone")
+        if topology:
+            endpoint["deprecatedTopology"] = topology
+        endpoints.append(endpoint)
+    out["endpoints"] = endpoints
+    return out
+
+
+def _slice_from_v1(obj: Object) -> Object:
+    """discovery.k8s.io/v1 -> v1beta1."""
+    out = dict(obj)
+    endpoints = []
+    for endpoint in out.get("endpoints") or ():
+        endpoint = dict(endpoint)
+        topology = dict(endpoint.pop("deprecatedTopology", None) or {})
+        if "nodeName" in endpoint:
+            topology["kubernetes.io/hostname"] = endpoint["nodeName"]
+        if "zone" in endpoint:
+            topology["topology.kubernetes.io/zone"] = endpoint.pop("zone")
+        if topology:
+            endpoint["topology"] = topology
+        endpoints.append(endpoint)
+    out["endpoints"] = endpoints
+    return out
+
+
+_CONVERSIONS: dict[tuple[str, str, str], tuple[Convert, Convert]] = {
+    ("events.k8s.io", "events", "v1"): (_event_to_core, _event_from_core),
+    ("events.k8s.io", "events", "v1beta1"): (_event_to_core, _event_from_core),
+    ("autoscaling", "horizontalpodautoscalers", "v1"): (_hpa_to_v2, _hpa_from_v2),
+    ("discovery.k8s.io", "endpointslices", "v1beta1"): (_slice_to_v1, _slice_from_v1),
+}
+
+
+def is_storage_version(info: ResourceInfo, version: str) -> bool:
+    """Whether objects go out in a version just as they are stored."""
+    return info.api_version(version) == info.storage_api_version
+
+
+def to_storage(info: ResourceInfo, version: str, obj: Object) -> Object:
+    """An object that a client sent, in the version that is stored."""
+    conversion = _CONVERSIONS.get((info.group, info.plural, version))
+    out = conversion[0](obj) if conversion else dict(obj)
+    return {**out, "apiVersion": info.storage_api_version, "kind": info.kind}
+
+
+def from_storage(info: ResourceInfo, version: str, obj: Object) -> Object:
+    """A stored object in the version that a client speaks."""
+    conversion = _CONVERSIONS.get((info.group, info.plural, version))
+    out = conversion[1](obj) if conversion else dict(obj)
+    return {**out, "apiVersion": info.api_version(version)}
