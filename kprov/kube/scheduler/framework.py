@@ -159,7 +159,7 @@ class Framework:
         for plugin in self.filters:
             if not left:
                 break
-            rejected: Mask | None = None
+            rejected, hopeless = np.zeros_like(curable), np.zeros_like(curable)
             for mask, reason, can_be_cured in plugin.filter(cycle):
                 hit = mask & cycle.alive
                 count = int(np.count_nonzero(hit))
@@ -167,9 +167,11 @@ class Framework:
                     continue
                 reasons[reason] += count
                 culprits.add(plugin.name)
-                curable = curable | hit if can_be_cured else curable & ~hit
-                rejected = hit if rejected is None else rejected | hit
-            if rejected is not None:
+                rejected |= hit
+                if not can_be_cured:
+                    hopeless |= hit
+            if rejected.any():
+                curable |= rejected & ~hopeless
                 cycle.alive &= ~rejected
                 left = int(np.count_nonzero(cycle.alive))
         if not left:

@@ -113,8 +113,6 @@ class NodeTable:
         ids = column.ids[: self.size]
         if requirement.operator == "In":
             wanted = [column.values[value] for value in requirement.values if value in column.values]
-            if len(wanted) == 1:
-                return ids == wanted[0]
             return np.isin(ids, np.array(wanted, np.int32))
         absent = requirement.matches({})
         table = np.array(

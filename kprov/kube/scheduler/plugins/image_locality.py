@@ -16,7 +16,7 @@ def full_name(image: str) -> str:
 
 
 class ImageLocality(Plugin):
-    """Prefers nodes that have the pod's images; an image that few nodes have counts less, so that pods do not pile up."""
+    """Prefers nodes that have the pod's images; one that few nodes have counts less, so that pods do not pile up."""
 
     name = "ImageLocality"
 
