@@ -65,8 +65,5 @@ def open_run_output(*, diff: bool = False) -> Iterator[RunOutput]:
     output = RunOutput(reporter)
     try:
         yield output
-    except BaseException:
-        stop = getattr(reporter, "stop", None)
-        if stop:
-            stop()
-        raise
+    finally:
+        reporter.close()

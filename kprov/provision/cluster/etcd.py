@@ -127,6 +127,8 @@ def _wait_for_quorum(engine: Engine, hosts: Sequence[Host]) -> None:
         fine, output = etcdctl(engine, hosts[0], "endpoint", "health")
         if fine:
             return
+        if "no such file" in output:
+            raise ClusterError(f"{hosts[0].name}: etcd can't be asked: {output.strip()}")
         if time.monotonic() > deadline:
             raise ClusterError(
                 f"etcd on {', '.join(host.name for host in hosts)} has data and no quorum after "

@@ -125,11 +125,14 @@ def run(call: Call) -> dict[str, Any]:
     if call["daemon_reexec"] and not call.check:
         call.run(["systemctl", "daemon-reexec"])
     status = properties(call, name) if name else {}
-    if (
-        call["daemon_reload"]
-        and not call.check
-        and (not name or status.get("NeedDaemonReload") != "no" or status.get("LoadState") != "loaded")
-    ):
+    # systemd says NeedDaemonReload of a file that changed, not of a new one that takes an older one's place.
+    stale = (
+        not name
+        or status.get("NeedDaemonReload") != "no"
+        or status.get("LoadState") != "loaded"
+        or _verb(call["state"], status.get("ActiveState", "inactive")) is not None
+    )
+    if call["daemon_reload"] and not call.check and stale:
         call.run(["systemctl", "daemon-reload"])
         status = properties(call, name) if name else {}
     if not name:
