@@ -83,7 +83,9 @@ def _rows(manifest: Any) -> list[dict[str, Any]]:
         for number, release in sorted(manifest.daemons.items())
         for archive in release.archives
     ]
-    rows += [row("image", "all", *image.name.rsplit(":", 1), image) for image in manifest.images]
+    for image in manifest.images:
+        name, _, tag = image.name.rpartition(":")
+        rows.append(row("image", "all", name, tag, image))
     return rows
 
 

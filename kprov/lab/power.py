@@ -47,15 +47,19 @@ def power_on(state: LabState, name: str) -> bool:
     folder = state.machine_folder(name)
     (folder / "leader").unlink(missing_ok=True)
     command = [sys.executable, "-m", "kprov.lab.supervisor", state.name, str(state.folder.parent), name]
+    group = MachineGroup(state.folder.name, f"supervisor-{name}")
+    group.create()
     with open(folder / "console.log", "ab") as log:
-        # A session of its own: it outlives this command and the terminal.
-        subprocess.Popen(
-            ["unshare", "--mount", *command],
+        # A session of its own: it outlives this command and the terminal. It is in its group before it is anything
+        # else: should this command be killed now, `down` waits until then, for the lab's lock is inherited so far.
+        subprocess.run(
+            ["setsid", "--fork", "unshare", "--mount", *command],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             cwd="/",
-            start_new_session=True,
+            preexec_fn=group.enter,
+            check=True,
         )
     return True
 
@@ -63,8 +67,7 @@ def power_on(state: LabState, name: str) -> bool:
 def cut_power(state: LabState, layout: Layout, name: str) -> bool:
     """End a machine at once, as a power cut does; its disk stays. Returns whether it was on.
 
-    The supervisor's death takes systemd-nspawn along, and that takes the machine's init and all below it; the cgroup
-    catches whatever is left.
+    First the supervisor, which would see a death of the machine as news; then everything in the machine's group.
     """
     supervisor = supervisor_of(state, name)
     if supervisor:
@@ -74,5 +77,9 @@ def cut_power(state: LabState, layout: Layout, name: str) -> bool:
         MachineGroup(state.folder.name, group).remove()
     remove_cable(layout, name)
     shutil.rmtree(f"/run/systemd/nspawn/propagate/{layout.nspawn_name(name)}", ignore_errors=True)
-    (state.machine_folder(name) / "leader").unlink(missing_ok=True)
+    folder = state.machine_folder(name)
+    with suppress(FileNotFoundError):
+        Path((folder / "nspawn-lock").read_text()).unlink()
+    for left in ("nspawn-lock", "leader"):
+        (folder / left).unlink(missing_ok=True)
     return supervisor is not None

@@ -124,10 +124,9 @@ def supervise(state: LabState, name: str) -> int:
         fcntl.flock(power, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held while the machine is on
         power.write(str(os.getpid()))
         power.flush()
-        own = MachineGroup(state.folder.name, f"supervisor-{name}")
-        own.create()
-        own.enter()
         _mount_disk(folder)
+        tree = (folder / "root").stat()  # systemd-nspawn locks by it, and leaves the lock's file when it is killed
+        (folder / "nspawn-lock").write_text(f"/run/systemd/nspawn/locks/inode-{tree.st_dev}:{tree.st_ino}")
         group = MachineGroup(state.folder.name, name)
         command = nspawn_command(layout, machine, folder, unified=host_is_unified())
         code = REBOOT
