@@ -76,8 +76,8 @@ class NodeRestriction(Plugin):
             case ("status", "UPDATE"):
                 old = attrs.old_obj or {}
                 if _node_name(old) != node:
-                    message = f'node "{node}" can only update pod status for pods with spec.nodeName set to itself'
-                    raise forbid(attrs, message)
+                    own = "pods with spec.nodeName set to itself"
+                    raise forbid(attrs, f'node "{node}" can only update pod status for {own}')
                 if not semantically_equal(_labels(old), _labels(attrs.obj or {})):
                     raise forbid(attrs, f'node "{node}" cannot update labels through pod status')
             case ("eviction", "CREATE"):

@@ -52,7 +52,8 @@ class Priority(Plugin):
             spec["priorityClassName"] = found["metadata"]["name"]
         if spec.get("priority") not in (None, priority):
             message = (
-                f"the integer value of priority ({spec['priority']}) must not be provided in pod spec; priority admission "
+                f"the integer value of priority ({spec['priority']}) must not be provided in pod spec; priority "
+                f"admission "
                 f"controller computed {priority} from the given PriorityClass name"
             )
             raise forbid(attrs, message)

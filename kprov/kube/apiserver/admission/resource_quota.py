@@ -1,7 +1,7 @@
 """ResourceQuota: what a namespace may hold and use, charged before the object is stored.
 
-The charge is a compare-and-swap on the quota's status, so that two servers never give away the last place twice. What is
-charged and then not stored after all is put right by the quota controller.
+The charge is a compare-and-swap on the quota's status, so that two servers never give away the last place twice. What
+is charged and then not stored after all is put right by the quota controller.
 """
 
 from __future__ import annotations

@@ -79,7 +79,8 @@ class PersistentVolumeClaimResize(_ClassPlugin):
         name = class_of(new)
         if not name or name != class_of(old) or not self.classes.get(name, {}).get("allowVolumeExpansion"):
             message = (
-                "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support "
+                "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc "
+                "must support "
                 "resize"
             )
             raise forbid(attrs, message)

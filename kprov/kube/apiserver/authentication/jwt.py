@@ -27,7 +27,8 @@ class BoundObjectMissing(TokenError):
 def _hash(algorithm: str) -> Any:
     from cryptography.hazmat.primitives import hashes
 
-    return {"256": hashes.SHA256, "384": hashes.SHA384, "512": hashes.SHA512}[algorithm[2:]]()
+    known: dict[str, type[Any]] = {"256": hashes.SHA256, "384": hashes.SHA384, "512": hashes.SHA512}
+    return known[algorithm[2:]]()
 
 
 def sign(claims: Claims, key: SigningKey) -> str:

@@ -60,6 +60,7 @@ class RuleSet:
         """Where the first rule that allows a request comes from, or None."""
         if not info.is_resource:
             return self._find_url(info)
+        candidates: tuple[str, ...]
         if info.subresource:
             candidates = (f"{info.resource}/{info.subresource}", f"*/{info.subresource}", "*")
         else:

@@ -22,7 +22,10 @@ MODES = ("AlwaysAllow", "AlwaysDeny", "Node", "RBAC")
 
 
 CACHES: tuple[GroupResource, ...] = (
-    *(("rbac.authorization.k8s.io", plural) for plural in ("clusterroles", "clusterrolebindings", "roles", "rolebindings")),
+    *(
+        ("rbac.authorization.k8s.io", plural)
+        for plural in ("clusterroles", "clusterrolebindings", "roles", "rolebindings")
+    ),
     PODS,
     PERSISTENT_VOLUMES,
     VOLUME_ATTACHMENTS,

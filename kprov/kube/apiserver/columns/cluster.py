@@ -136,8 +136,9 @@ def _quota(obj: Object, now: float) -> Cells:
 
 
 def _component(obj: Object, now: float) -> Cells:
-    condition = next((each for each in obj.get("conditions") or () if each.get("type") == "Healthy"), {})
-    word = {"True": "Healthy", "False": "Unhealthy"}.get(condition.get("status"), "Unknown")
+    found = [each for each in obj.get("conditions") or () if each.get("type") == "Healthy"]
+    condition: Object = found[0] if found else {}
+    word = {"True": "Healthy", "False": "Unhealthy"}.get(str(condition.get("status")), "Unknown")
     return [name(obj), word, condition.get("message") or "", condition.get("error") or ""]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from kprov.kube.apiserver.columns import cluster, network, pods, storage, workloads
 from kprov.kube.apiserver.columns.table import Columns
 
-
 _ALL: dict[tuple[str, str], Columns] = {
     **pods.COLUMNS,
     **workloads.COLUMNS,

@@ -80,7 +80,7 @@ def _attachment(obj: Object, now: float) -> Cells:
         spec.get("nodeName") or "",
         bool(status.get("attached")),
         age(obj, now),
-    ]  # noqa: E501
+    ]
 
 
 def _driver(obj: Object, now: float) -> Cells:

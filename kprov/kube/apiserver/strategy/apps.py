@@ -177,7 +177,8 @@ class StatefulSetStrategy(Strategy):
         present = {key: value for key, value in before.items() if key not in _STATEFUL_FIELDS}
         if not semantically_equal(kept, present):
             message = (
-                "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
+                "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', "
+                "'updateStrategy', "
                 "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
             )
             found.append(forbidden("spec", message))

@@ -102,7 +102,7 @@ class SigningRequestStrategy(Strategy):
                 invalid(
                     "spec.expirationSeconds", seconds, "may not specify a duration less than 600 seconds (10 minutes)"
                 )
-            )  # noqa: E501
+            )
         return found
 
     def validate_update(self, obj: Object, old: Object) -> list[FieldError]:
@@ -178,7 +178,7 @@ def _condition_errors(obj: Object, old: Object) -> list[FieldError]:
                 types[index],
                 "Approved and Denied conditions are mutually exclusive",
             )
-        )  # noqa: E501
+        )
     for each in (old.get("status") or {}).get("conditions") or ():
         if each.get("type") in (*_DECISIONS, "Failed") and each["type"] not in types:
             message = f'updates may not remove a condition of type "{each["type"]}"'
@@ -188,7 +188,7 @@ def _condition_errors(obj: Object, old: Object) -> list[FieldError]:
             if not semantically_equal(now.get("status"), each.get("status")):
                 found.append(
                     forbidden("status.conditions", f'updates may not change a condition of type "{each["type"]}"')
-                )  # noqa: E501
+                )
     return found
 
 

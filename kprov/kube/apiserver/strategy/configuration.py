@@ -23,7 +23,7 @@ Object = dict[str, Any]
 
 _LIMIT = 1024 * 1024
 _FROZEN = "field is immutable when `immutable` is set"
-SERVICE_ACCOUNT_TOKEN = "kubernetes.io/service-account-token"
+_OF_ACCOUNT = "kubernetes.io/service-account-token"
 _ACCOUNT_NAME = "kubernetes.io/service-account.name"
 
 
@@ -104,7 +104,7 @@ class SecretStrategy(Strategy):
 
 
 def _type_errors(kind: str, data: Object, annotations: Object) -> list[FieldError]:
-    if kind == SERVICE_ACCOUNT_TOKEN and not annotations.get(_ACCOUNT_NAME):
+    if kind == _OF_ACCOUNT and not annotations.get(_ACCOUNT_NAME):
         return [required(f"metadata.annotations[{_ACCOUNT_NAME}]")]
     if kind == _BASIC_AUTH and not {"username", "password"} & set(data):
         return [required("data[username]"), required("data[password]")]

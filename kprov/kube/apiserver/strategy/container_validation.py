@@ -14,6 +14,7 @@ from kprov.kube.apiserver.strategy.base import (
     not_supported,
     required,
 )
+from kprov.kube.apiserver.strategy.cluster_policy import privileged_is_allowed
 from kprov.kube.apiserver.strategy.fields import (
     config_key_errors,
     name_errors,
@@ -31,12 +32,14 @@ _PULL_POLICIES = ["Always", "IfNotPresent", "Never"]
 _ID_RANGE = "must be between 0 and 2147483647, inclusive"
 _HEADER = re.compile(r"[-A-Za-z0-9]+")
 _HEADER_MESSAGE = (
-    "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation "
+    "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for "
+    "validation "
     "is '[-A-Za-z0-9]+')"
 )
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _ENV_MESSAGE = (
-    "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not start "
+    "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must "
+    "not start "
     "with a digit (e.g. 'my.env-name',  or 'MY_ENV.NAME',  or 'MyEnvName1', regex used for validation is "
     "'[-._a-zA-Z][-._a-zA-Z0-9]*')"
 )
@@ -268,7 +271,8 @@ def _validate_value_from(variable: Object, path: str) -> list[FieldError]:
 
 def _unknown_field(field: str, path: str) -> FieldError:
     known = [
-        "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName", "status.hostIP",
+        "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
+        "status.hostIP",
         "status.hostIPs", "status.podIP", "status.podIPs",
     ]  # fmt: skip
     if field.split(".")[0] not in ("metadata", "spec", "status"):
@@ -389,6 +393,8 @@ def _validate_security(context: Object | None, path: str) -> list[FieldError]:
     if not context:
         return []
     found = id_errors(context, ("runAsUser", "runAsGroup"), path)
+    if context.get("privileged") and not privileged_is_allowed():
+        found.append(forbidden(f"{path}.privileged", "disallowed by cluster policy"))
     if context.get("procMount") not in (None, "Default", "Unmasked"):
         found.append(not_supported(f"{path}.procMount", context["procMount"], ["Default", "Unmasked"]))
     found += seccomp_errors(context.get("seccompProfile"), f"{path}.seccompProfile")

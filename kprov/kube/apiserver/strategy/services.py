@@ -85,10 +85,10 @@ class ServiceStrategy(Strategy):
             for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
                 if not spec.get(field) and before.get(field):
                     spec[field] = before[field]
-        if spec.get("clusterIP") and spec.get("clusterIPs") and spec["clusterIPs"][0] != spec["clusterIP"]:
+        address, addresses = spec.get("clusterIP"), spec.get("clusterIPs")
+        if address and addresses and addresses[0] != address and addresses == before.get("clusterIPs"):
             # A client that knows only one of the two fields changed that one.
-            if spec["clusterIPs"] == before.get("clusterIPs"):
-                spec["clusterIPs"] = [spec["clusterIP"]]
+            spec["clusterIPs"] = [address]
         _keep_node_ports(spec, before)
 
     def validate(self, obj: Object) -> list[FieldError]:

@@ -116,7 +116,9 @@ async def test_a_pod_gets_an_account_and_its_token(store, chain_of):
     assert [next(iter(each)) for each in sources] == ["serviceAccountToken", "configMap", "downwardAPI"]
 
 
-@pytest.mark.parametrize(("of_pod", "of_account", "mounted"), [(None, False, False), (True, False, True), (False, None, False)])
+@pytest.mark.parametrize(
+    ("of_pod", "of_account", "mounted"), [(None, False, False), (True, False, True), (False, None, False)]
+)
 async def test_opting_out_of_the_token(store, chain_of, of_pod, of_account, mounted):
     account = {"metadata": {"name": "default", "namespace": "default"}}
     if of_account is not None:
@@ -202,7 +204,11 @@ async def test_limit_defaults(store, chain_of):
 @pytest.mark.parametrize(
     ("item", "resources", "message"),
     [
-        ({"min": {"cpu": "1"}}, {"requests": {"cpu": "500m"}}, "minimum cpu usage per Container is 1, but request is 500m"),
+        (
+            {"min": {"cpu": "1"}},
+            {"requests": {"cpu": "500m"}},
+            "minimum cpu usage per Container is 1, but request is 500m",
+        ),
         ({"min": {"cpu": "1"}}, {}, "minimum cpu usage per Container is 1.  No request is specified"),
         ({"max": {"cpu": "1"}}, {"limits": {"cpu": "2"}}, "maximum cpu usage per Container is 1, but limit is 2"),
         ({"max": {"cpu": "1"}}, {}, "maximum cpu usage per Container is 1.  No limit is specified"),
@@ -242,16 +248,26 @@ LEASE = {"group": "coordination.k8s.io", "namespace": "kube-node-lease"}
     [
         ("nodes", own_node(), {}, None),
         ("nodes", own_node("two"), {}, 'node "one" is not allowed to modify node "two"'),
-        ("nodes", own_node(**LABELLED), {}, "is not allowed to set the following labels: node-role.kubernetes.io/master"),
+        (
+            "nodes",
+            own_node(**LABELLED),
+            {},
+            "is not allowed to set the following labels: node-role.kubernetes.io/master",
+        ),
         ("nodes", own_node(labels={"kubernetes.io/os": "linux", "example.com/a": "b"}), {}, None),
         ("nodes", own_node(**LABELLED), {"old": own_node()}, "is not allowed to modify labels"),
         ("nodes", own_node(), {"old": TAINTED}, 'node "one" is not allowed to modify taints'),
         ("nodes", own_node(), {"old": own_node(), "subresource": "status"}, None),
         ("leases", own_node(), LEASE, None),
         ("leases", own_node("two"), LEASE, "can only access node lease with the same name as the requesting node"),
-        ("pods", pod(), {}, "node \"one\" can only create mirror pods"),
+        ("pods", pod(), {}, 'node "one" can only create mirror pods'),
         ("pods", pod(), {"old": pod(nodeName="one"), "subresource": "status"}, None),
-        ("pods", pod(), {"old": pod(nodeName="two"), "subresource": "status"}, "can only update pod status for pods with"),
+        (
+            "pods",
+            pod(),
+            {"old": pod(nodeName="two"), "subresource": "status"},
+            "can only update pod status for pods with",
+        ),
         ("pods", None, {"old": pod(nodeName="one"), "operation": "DELETE"}, None),
         ("pods", None, {"old": pod(nodeName="two"), "operation": "DELETE"}, "can only delete pods with"),
         ("serviceaccounts", {"spec": {}}, {"subresource": "token"}, "node requested token not bound to a pod"),
@@ -270,11 +286,13 @@ async def test_node_restriction(chain_of, plural, obj, more, message):
 
 async def test_a_node_gets_tokens_for_its_own_pods(store, chain_of):
     chain = chain_of("NodeRestriction", modes=("Node", "RBAC"))
-    store.add(("", "pods"), {"metadata": {"name": "p", "namespace": "default", "uid": "u"}, "spec": {"nodeName": "one"}})
+    store.add(
+        ("", "pods"), {"metadata": {"name": "p", "namespace": "default", "uid": "u"}, "spec": {"nodeName": "one"}}
+    )
     bound = {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u"}
     await admit(chain, "serviceaccounts", {"spec": {"boundObjectRef": bound}}, user=NODE, subresource="token")
+    wrong = {"spec": {"boundObjectRef": {**bound, "uid": "x"}}}
     with pytest.raises(ApiError, match="does not match the UID in record"):
-        wrong = {"spec": {"boundObjectRef": {**bound, "uid": "x"}}}
         await admit(chain, "serviceaccounts", wrong, user=NODE, subresource="token")
 
 
@@ -296,14 +314,15 @@ async def test_quota_counts_and_refuses(store, chain_of):
     with pytest.raises(ApiError) as refused:
         await admit(chain, "pods", pod(containers=[container(requests={"cpu": "400m"})]))
     assert refused.value.message == (
-        'pods "p" is forbidden: exceeded quota: q, requested: pods=1,requests.cpu=400m, used: pods=2,requests.cpu=800m, '
+        'pods "p" is forbidden: exceeded quota: q, requested: pods=1,requests.cpu=400m, '
+        "used: pods=2,requests.cpu=800m, "
         "limited: pods=2,requests.cpu=1"
     )
 
 
 async def test_quota_asks_containers_to_speak(store, chain_of):
     store.add(("", "resourcequotas"), quota({"limits.memory": "1Gi"}))
-    with pytest.raises(ApiError, match="failed quota: q: must specify limits.memory for: c"):
+    with pytest.raises(ApiError, match=r"failed quota: q: must specify limits\.memory for: c"):
         await admit(chain_of("ResourceQuota"), "pods", pod())
 
 
@@ -401,10 +420,13 @@ async def test_certificate_plugins(store, chain_of):
     old = {"metadata": {"name": "r"}, "spec": {"signerName": "example.com/one"}}
     chain = chain_of("CertificateApproval", "CertificateSigning")
     approval = {"group": "certificates.k8s.io", "old": old, "subresource": "approval"}
-    with pytest.raises(ApiError, match='user not permitted to approve requests with signerName "example.com/one"'):
+    with pytest.raises(ApiError, match=r'user not permitted to approve requests with signerName "example\.com/one"'):
         await admit(chain, "certificatesigningrequests", dict(old), **approval)
     names = ["example.com/*"]
-    grant(store, {"verbs": ["approve"], "apiGroups": ["certificates.k8s.io"], "resources": ["signers"], "resourceNames": names})
+    grant(
+        store,
+        {"verbs": ["approve"], "apiGroups": ["certificates.k8s.io"], "resources": ["signers"], "resourceNames": names},
+    )
     await admit(chain, "certificatesigningrequests", dict(old), **approval)
 
 

@@ -71,7 +71,8 @@ async def test_refusals():
     with pytest.raises(ApiError) as refused:
         await impersonate(ADMIN, CIMultiDict({"Impersonate-User": "jane"}), Asked("users"))
     assert refused.value.message == (
-        'users "jane" is forbidden: User "admin" cannot impersonate resource "users" in API group "" at the cluster scope'
+        'users "jane" is forbidden: User "admin" cannot impersonate resource "users" in API group "" '
+        "at the cluster scope"
     )
     with pytest.raises(ApiError, match="without impersonating a user"):
         await impersonate(ADMIN, CIMultiDict({"Impersonate-Group": "dev"}), Asked())

@@ -15,8 +15,10 @@ BORN = "2023-11-14T22:12:20Z"  # a minute before
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (-5, "<invalid>"), (-1, "0s"), (0, "0s"), (119, "119s"), (120, "2m"), (125, "2m5s"), (599, "9m59s"), (600, "10m"),
-        (10799, "179m"), (10800, "3h"), (11100, "3h5m"), (28800, "8h"), (172799, "47h"), (172800, "2d"), (180000, "2d2h"),
+        (-5, "<invalid>"), (-1, "0s"), (0, "0s"), (119, "119s"), (120, "2m"), (125, "2m5s"), (599, "9m59s"), (600,
+         "10m"),
+        (10799, "179m"), (10800, "3h"), (11100, "3h5m"), (28800, "8h"), (172799, "47h"), (172800, "2d"), (180000,
+         "2d2h"),
         (691200, "8d"), (63071999, "729d"), (63072000, "2y"), (63158400, "2y1d"), (252288000, "8y"),
     ],
 )  # fmt: skip
@@ -47,7 +49,12 @@ SIDECAR = {"initContainers": [{"name": "i", "restartPolicy": "Always"}]}
         (_pod({"phase": "Pending"}), "0/1", "Pending", "0"),
         (_pod({"phase": "Running", "containerStatuses": [_container(RUNNING, True)]}), "1/1", "Running", "0"),
         (
-            _pod({"phase": "Running", "containerStatuses": [_container({"waiting": {"reason": "CrashLoopBackOff"}}, restarts=3)]}),
+            _pod(
+                {
+                    "phase": "Running",
+                    "containerStatuses": [_container({"waiting": {"reason": "CrashLoopBackOff"}}, restarts=3)],
+                }
+            ),
             "0/1",
             "CrashLoopBackOff",
             "3",
@@ -60,7 +67,9 @@ SIDECAR = {"initContainers": [{"name": "i", "restartPolicy": "Always"}]}
             "0",
         ),
         (
-            _pod({"phase": "Failed", "containerStatuses": [_container({"terminated": {"exitCode": 137, "signal": 9}})]}),
+            _pod(
+                {"phase": "Failed", "containerStatuses": [_container({"terminated": {"exitCode": 137, "signal": 9}})]}
+            ),
             "0/1",
             "Signal:9",
             "0",
@@ -76,7 +85,9 @@ SIDECAR = {"initContainers": [{"name": "i", "restartPolicy": "Always"}]}
             _pod(
                 {
                     "phase": "Pending",
-                    "initContainerStatuses": [_container({"waiting": {"reason": "CrashLoopBackOff"}}, name="i", restarts=2)],
+                    "initContainerStatuses": [
+                        _container({"waiting": {"reason": "CrashLoopBackOff"}}, name="i", restarts=2)
+                    ],
                 },
                 INIT,
             ),

@@ -41,7 +41,8 @@ def filled_template(**spec):
     ("image", "policy"),
     [
         ("nginx", "Always"), ("nginx:latest", "Always"), ("nginx:1", "IfNotPresent"), ("host:5000/nginx", "Always"),
-        ("host:5000/nginx:1", "IfNotPresent"), ("nginx@sha256:abc", "IfNotPresent"), ("nginx:latest@sha256:abc", "Always"),
+        ("host:5000/nginx:1", "IfNotPresent"), ("nginx@sha256:abc", "IfNotPresent"), ("nginx:latest@sha256:abc",
+         "Always"),
     ],
 )  # fmt: skip
 def test_pull_policy(image, policy):
@@ -112,7 +113,11 @@ def test_volumes(volume, expected):
 
 
 def test_host_network_ports_and_the_old_name_of_the_account():
-    spec = {"hostNetwork": True, "serviceAccount": "app", "containers": [{"name": "c", "ports": [{"containerPort": 80}]}]}
+    spec = {
+        "hostNetwork": True,
+        "serviceAccount": "app",
+        "containers": [{"name": "c", "ports": [{"containerPort": 80}]}],
+    }
     made = default("", "pods", {"spec": spec})["spec"]
     assert made["containers"][0]["ports"][0]["hostPort"] == 80
     assert made["serviceAccountName"] == "app"
@@ -165,7 +170,12 @@ SELECTOR = {"matchLabels": {"a": "b"}}
             "batch",
             "cronjobs",
             {},
-            {"concurrencyPolicy": "Allow", "suspend": False, "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1},
+            {
+                "concurrencyPolicy": "Allow",
+                "suspend": False,
+                "successfulJobsHistoryLimit": 3,
+                "failedJobsHistoryLimit": 1,
+            },
         ),
         (
             "",

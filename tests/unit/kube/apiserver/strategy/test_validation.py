@@ -20,7 +20,10 @@ def pod(**spec):
 
 
 def template(labels=None, **spec):
-    return {"metadata": {"labels": {"a": "b"} if labels is None else labels}, "spec": {"containers": [container()], **spec}}
+    return {
+        "metadata": {"labels": {"a": "b"} if labels is None else labels},
+        "spec": {"containers": [container()], **spec},
+    }
 
 
 def workload(**spec):
@@ -73,7 +76,7 @@ def ingress(**path):
         ("", "pods", pod(containers=[container(resources={"requests": {"cpu": "2"}, "limits": {"cpu": "1"}})]),
          ['spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1']),
         ("", "pods", pod(containers=[container(resources={"requests": {"disk": "1"}})]),
-         ['spec.containers[0].resources.requests[disk]: Invalid value: "disk": must be a standard resource for containers']),
+         ['requests[disk]: Invalid value: "disk": must be a standard resource for containers']),
         ("", "pods", pod(containers=[container(resources={"limits": {"cpu": "much"}})]), ["a quantity"]),
         ("", "pods", pod(containers=[container(ports=[{"containerPort": 70000}])]),
          ["spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive"]),
@@ -177,22 +180,27 @@ def change(obj, **spec):
         ("", "pods", pod(), pod(activeDeadlineSeconds=5), None),
         ("", "pods", pod(), pod(tolerations=[{"key": "a", "operator": "Exists"}]), None),
         ("", "pods", pod(hostNetwork=False), pod(), None),
-        ("", "pods", pod(), pod(hostname="x"), "pod updates may not change fields other than `spec.containers[*].image`"),
+        ("", "pods", pod(), pod(hostname="x"),
+         "pod updates may not change fields other than `spec.containers[*].image`"),
         ("", "pods", pod(), pod(containers=[container(), container(name="d")]), "may not add or remove containers"),
-        ("", "pods", pod(tolerations=[{"key": "a", "operator": "Exists"}]), pod(), "existing toleration can not be modified"),
-        ("", "pods", pod(activeDeadlineSeconds=5), pod(activeDeadlineSeconds=6), "must be less than or equal to previous"),
+        ("", "pods", pod(tolerations=[{"key": "a", "operator": "Exists"}]), pod(),
+         "existing toleration can not be modified"),
+        ("", "pods", pod(activeDeadlineSeconds=5), pod(activeDeadlineSeconds=6),
+         "must be less than or equal to previous"),
         (APPS, "deployments", workload(), workload(replicas=5), None),
         (APPS, "deployments", workload(), workload(
             selector={"matchLabels": {"x": "y"}}, template=template({"x": "y"})), "field is immutable"),
         (APPS, "statefulsets", workload(), workload(replicas=5), None),
-        (APPS, "statefulsets", workload(), workload(serviceName="x"), "updates to statefulset spec for fields other than"),
+        (APPS, "statefulsets", workload(), workload(serviceName="x"),
+         "updates to statefulset spec for fields other than"),
         ("", "services", service(clusterIP="10.0.0.1"), service(clusterIP="10.0.0.2"),
          "spec.clusterIPs[0]: Invalid value: [\"10.0.0.2\"]: may not change once set"),
         ("", "secrets", named(type="Opaque"), named(type="x"), "type: Invalid value: \"x\": field is immutable"),
         ("", "configmaps", named(immutable=True, data={"a": "b"}), named(immutable=True, data={"a": "c"}),
          "data: Forbidden: field is immutable when `immutable` is set"),
         ("", "configmaps", named(immutable=True), named(), "immutable: Forbidden"),
-        (RBAC, "rolebindings", named(roleRef={"kind": "Role", "name": "a"}), named(roleRef={"kind": "Role", "name": "b"}),
+        (RBAC, "rolebindings", named(roleRef={"kind": "Role", "name": "a"}), named(roleRef={"kind": "Role",
+         "name": "b"}),
          "cannot change roleRef"),
         (BATCH, "jobs", workload(manualSelector=True, template=template(restartPolicy="Never")), workload(
             manualSelector=True, template=template(restartPolicy="OnFailure")), "spec.template: Invalid value"),
@@ -240,7 +248,8 @@ def test_names(key, name, good):
 @pytest.mark.parametrize(
     ("schedule", "good"),
     [
-        ("*/5 * * * *", True), ("0 0 1 jan sun-fri", True), ("@hourly", True), ("@every 1h30m", True), ("* * * *", False),
+        ("*/5 * * * *", True), ("0 0 1 jan sun-fri", True), ("@hourly", True), ("@every 1h30m", True), ("* * * *",
+         False),
         ("@never", False), ("*/0 * * * *", False), ("5-1 * * * *", False), ("a * * * *", False), ("0 24 * * *", False),
     ],
 )  # fmt: skip
