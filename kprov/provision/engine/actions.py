@@ -113,8 +113,10 @@ def _find(name: str, surroundings: Surroundings) -> Path:
 
 
 def text_of(content: Any) -> str:
-    """What `content` puts in the file: texts as they are, the rest as JSON (as Ansible does)."""
-    return content if isinstance(content, str) else json.dumps(content, indent=4, sort_keys=True) + "\n"
+    """What `content` puts in the file: mappings and lists as JSON, the rest as it is (as Ansible does)."""
+    if isinstance(content, (dict, list)):
+        return json.dumps(content, indent=4, sort_keys=True) + "\n"
+    return str(content)
 
 
 def _copy(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +55,7 @@ def _mapping(loader: Any, node: yaml.MappingNode) -> Lines:
     result.key_lines = {}
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, Hashable):
+        if not isinstance(key, str):
             raise yaml.constructor.ConstructorError(None, None, "a key must be a text", key_node.start_mark)
         if key in result:
             raise yaml.constructor.ConstructorError(None, None, f"key '{key}' appears twice", key_node.start_mark)
@@ -68,12 +67,13 @@ def _mapping(loader: Any, node: yaml.MappingNode) -> Lines:
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
-def load(path: Path, problems: list[Problem]) -> Any:
-    """Read a YAML file; what is wrong with it goes to `problems`."""
+def load(path: Path, problems: list[Problem], shown: str = "") -> Any:
+    """Read a YAML file; what is wrong with it goes to `problems`, under the name `shown`."""
+    shown = shown or str(path)
     try:
         text = path.read_text()
     except OSError as error:
-        problems.append(Problem(str(path), 1, f"cannot be read: {error.strerror}"))
+        problems.append(Problem(shown, 1, f"cannot be read: {error.strerror}"))
         return None
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
@@ -84,9 +84,9 @@ def load(path: Path, problems: list[Problem]) -> Any:
             if "{{" in (text.splitlines() or [""])[min(line, len(text.splitlines())) - 1]
             else ""
         )
-        problems.append(Problem(str(path), line, f"no valid YAML: {error.problem or error}", hint))
+        problems.append(Problem(shown, line, f"no valid YAML: {error.problem or error}", hint))
     except yaml.YAMLError as error:
-        problems.append(Problem(str(path), 1, f"no valid YAML: {error}"))
+        problems.append(Problem(shown, 1, f"no valid YAML: {error}"))
     return None
 
 

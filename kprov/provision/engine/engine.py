@@ -471,7 +471,9 @@ class Engine:
     # -- modules
 
     def module(self, host: Host | str, name: str, /, **arguments: Any) -> Result:
-        """Run one module on one host. Arguments with a leading underscore are the engine's: _check, _title, _no_log, _timeout,
+        """Run one module on one host.
+
+        Arguments with a leading underscore are the engine's: _check, _title, _no_log, _timeout,
         _environment, _become_user, _quiet (journalled, not reported).
 
         Returns:

@@ -36,14 +36,16 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _to_yaml(value: Any, **options: Any) -> str:
-    return yaml.dump(
-        value, Dumper=_Dumper, **{"default_flow_style": None, "allow_unicode": True, "sort_keys": True, **options}
+    return str(
+        yaml.dump(
+            value, Dumper=_Dumper, **{"default_flow_style": None, "allow_unicode": True, "sort_keys": True, **options}
+        )
     )
 
 
 def _to_nice_yaml(value: Any, indent: int = 2, **options: Any) -> str:
     defaults = {"default_flow_style": False, "allow_unicode": True, "sort_keys": True, "width": 1000}
-    return yaml.dump(value, Dumper=_Dumper, indent=indent, **{**defaults, **options})
+    return str(yaml.dump(value, Dumper=_Dumper, indent=indent, **{**defaults, **options}))
 
 
 def _combine(*mappings: Any, recursive: bool = False) -> dict[Any, Any]:

@@ -99,9 +99,13 @@ class Roles:
         role.defaults = self._variables(path / "defaults" / "main.yml", problems)
         role.variables = self._variables(path / "vars" / "main.yml", problems)
         for file in sorted((path / "tasks").glob("*.y*ml")):
-            role.tasks[file.name] = TaskReader(name, self._shown(file), problems).read(documents.load(file, problems))
+            role.tasks[file.name] = TaskReader(name, self._shown(file), problems).read(
+                documents.load(file, problems, self._shown(file))
+            )
         for file in sorted((path / "handlers").glob("*.y*ml")):
-            role.handlers += TaskReader(name, self._shown(file), problems).read(documents.load(file, problems))
+            role.handlers += TaskReader(name, self._shown(file), problems).read(
+                documents.load(file, problems, self._shown(file))
+            )
         if "main.yml" not in role.tasks:
             problems.append(Problem(str(path), 1, "a role needs tasks/main.yml"))
         self._check(role, problems)
@@ -116,7 +120,7 @@ class Roles:
     def _variables(self, path: Path, problems: list[Problem]) -> dict[str, Any]:
         if not path.exists():
             return {}
-        found = documents.load(path, problems)
+        found = documents.load(path, problems, self._shown(path))
         if found is not None and not isinstance(found, dict):
             problems.append(Problem(str(path), 1, "must be a mapping of variables"))
             return {}

@@ -377,6 +377,7 @@ class HostRunner:
                 if attempt <= retries:
                     time.sleep(delay)
             else:
+                assert item.result is not None
                 words = str(item.result.get("msg") or "")
                 item.result.update(
                     failed=True,

@@ -43,8 +43,10 @@ class HostSession:
 
 
 class Variables:
-    """Puts the layers of a host's variables together. Strongest first: loop, extra, registered, task, role's vars, phase,
-    facts, inventory, magic, role defaults, Jinja's own.
+    """Puts the layers of a host's variables together.
+
+    Strongest first: loop, extra, registered, task, role's vars, phase, facts, inventory, magic, role defaults,
+    Jinja's own.
 
     Args:
         inventory: hosts, groups, cluster.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 import zlib
@@ -255,7 +256,7 @@ class AgentLink:
             return None
         text = bytes(self._received[wire.HEADER.size : wire.HEADER.size + text_length])
         del self._received[:whole]
-        return dict(wire.json.loads(text))
+        return dict(json.loads(text))
 
     def _send_content(self, sha256: str) -> None:
         """Answer the agent's wish for a content, in chunks, compressed where that helps."""

@@ -53,7 +53,8 @@ def test_templates_are_not_judged_before_they_are_rendered() -> None:
 
 @pytest.mark.parametrize(
     ("mode", "current", "folder", "bits"),
-    [("0640", 0, False, 0o640), ("u=rw,g=r,o=", 0o777, False, 0o640), ("u+x", 0o644, False, 0o744), ("a=rX", 0, True, 0o555),
+    [("0640", 0, False, 0o640), ("u=rw,g=r,o=", 0o777, False, 0o640), ("u+x", 0o644, False, 0o744),
+     ("a=rX", 0, True, 0o555),
      ("go-rwx", 0o777, False, 0o700), ("u=rwX,go=rX", 0o600, False, 0o644), ("+t", 0o755, True, 0o1755)],
 )  # fmt: skip
 def test_modes(mode: str, current: int, folder: bool, bits: int) -> None:
