@@ -13,6 +13,7 @@ from typing import Any
 
 from kprov.kube.api import quantity
 from kprov.kube.api.flags import parse_duration
+from kprov.kube.kubelet.config_keys import FIELDS, FIXED, REFUSED
 
 API_VERSION = "kubelet.config.k8s.io/v1beta1"
 
@@ -87,149 +88,6 @@ class KubeletConfig:
     seccomp_default: bool = False
     enable_debugging_handlers: bool = True
     verbosity: int = 0
-
-
-# key -> (attribute, how to read it)
-FIELDS: dict[str, tuple[str, str]] = {
-    "address": ("address", "text"),
-    "port": ("port", "number"),
-    "healthzPort": ("healthz_port", "number"),
-    "healthzBindAddress": ("healthz_address", "text"),
-    "authentication.x509.clientCAFile": ("client_ca_file", "text"),
-    "authentication.anonymous.enabled": ("anonymous", "flag"),
-    "authentication.webhook.enabled": ("webhook_authentication", "flag"),
-    "authentication.webhook.cacheTTL": ("webhook_authentication_ttl", "duration"),
-    "authorization.mode": ("authorization_mode", "text"),
-    "authorization.webhook.cacheAuthorizedTTL": ("authorized_ttl", "duration"),
-    "authorization.webhook.cacheUnauthorizedTTL": ("unauthorized_ttl", "duration"),
-    "tlsCertFile": ("tls_cert_file", "text"),
-    "tlsPrivateKeyFile": ("tls_private_key_file", "text"),
-    "tlsMinVersion": ("tls_min_version", "text"),
-    "tlsCipherSuites": ("tls_cipher_suites", "list"),
-    "rotateCertificates": ("rotate_certificates", "flag"),
-    "serverTLSBootstrap": ("server_tls_bootstrap", "flag"),
-    "clusterDomain": ("cluster_domain", "text"),
-    "clusterDNS": ("cluster_dns", "list"),
-    "resolvConf": ("resolv_conf", "text"),
-    "cgroupDriver": ("cgroup_driver", "text"),
-    "cgroupRoot": ("cgroup_root", "text"),
-    "cgroupsPerQOS": ("cgroups_per_qos", "flag"),
-    "maxPods": ("max_pods", "number"),
-    "podPidsLimit": ("pod_pids_limit", "number"),
-    "cpuCFSQuota": ("cpu_cfs_quota", "flag"),
-    "cpuCFSQuotaPeriod": ("cpu_cfs_period", "duration"),
-    "nodeStatusUpdateFrequency": ("node_status_update_frequency", "duration"),
-    "nodeStatusReportFrequency": ("node_status_report_frequency", "duration"),
-    "nodeLeaseDurationSeconds": ("node_lease_duration", "number"),
-    "syncFrequency": ("sync_frequency", "duration"),
-    "containerRuntimeEndpoint": ("runtime_endpoint", "text"),
-    "imageServiceEndpoint": ("image_endpoint", "text"),
-    "runtimeRequestTimeout": ("runtime_request_timeout", "duration"),
-    "systemReserved": ("system_reserved", "map"),
-    "kubeReserved": ("kube_reserved", "map"),
-    "evictionHard": ("eviction_hard", "map"),
-    "evictionPressureTransitionPeriod": ("eviction_pressure_transition", "duration"),
-    "containerLogMaxSize": ("log_max_size", "quantity"),
-    "containerLogMaxFiles": ("log_max_files", "number"),
-    "imageMinimumGCAge": ("image_minimum_age", "duration"),
-    "imageMaximumGCAge": ("image_maximum_age", "duration"),
-    "imageGCHighThresholdPercent": ("image_gc_high", "number"),
-    "imageGCLowThresholdPercent": ("image_gc_low", "number"),
-    "registerNode": ("register_node", "flag"),
-    "registerWithTaints": ("register_with_taints", "list"),
-    "failSwapOn": ("fail_swap_on", "flag"),
-    "shutdownGracePeriod": ("shutdown_grace", "duration"),
-    "shutdownGracePeriodCriticalPods": ("shutdown_grace_critical", "duration"),
-    "serializeImagePulls": ("serialize_image_pulls", "flag"),
-    "maxParallelImagePulls": ("max_parallel_image_pulls", "number"),
-    "allowedUnsafeSysctls": ("allowed_unsafe_sysctls", "list"),
-    "seccompDefault": ("seccomp_default", "flag"),
-    "enableDebuggingHandlers": ("enable_debugging_handlers", "flag"),
-    "logging.verbosity": ("verbosity", "number"),
-}
-
-# What kprov does anyway, or what has no meaning without the part that it configures: accepted with these values only.
-FIXED: dict[str, tuple[Any, ...]] = {
-    "enableServer": (True,),
-    "readOnlyPort": (0,),
-    "enforceNodeAllocatable": (["pods"], ["none"], []),
-    "logging.format": ("text",),
-    "logging.flushFrequency": (0, "0s", "5s", 5000000000),
-    "configMapAndSecretChangeDetectionStrategy": ("Cache",),
-    "hairpinMode": ("promiscuous-bridge", "hairpin-veth", "none"),  # the pod network's own affair
-    "cpuManagerPolicy": ("none",),
-    "cpuManagerReconcilePeriod": (0, "0s", "10s"),
-    "memoryManagerPolicy": ("None",),
-    "topologyManagerPolicy": ("none",),
-    "topologyManagerScope": ("container",),
-    "featureGates": ({},),
-    "memorySwap": ({},),
-    "podsPerCore": (0,),
-    "protectKernelDefaults": (False,),
-    "makeIPTablesUtilChains": (False,),
-    "localStorageCapacityIsolation": (True,),
-    "enableControllerAttachDetach": (True,),
-    "enableContentionProfiling": (False,),
-    "enableProfilingHandler": (False,),
-    "enableDebugFlagsHandler": (False,),
-    "enableSystemLogHandler": (False,),
-    "staticPodPath": ("",),
-    "staticPodURL": ("",),
-    "podCIDR": None,  # type: ignore[dict-item]  # upstream reads it in standalone mode only
-    "registryPullQPS": None,  # type: ignore[dict-item]  # pulls are one after the other
-    "registryBurst": None,  # type: ignore[dict-item]
-    "eventRecordQPS": None,  # type: ignore[dict-item]  # events are aggregated and bounded
-    "eventBurst": None,  # type: ignore[dict-item]
-    "kubeAPIQPS": None,  # type: ignore[dict-item]  # the API server's fairness decides
-    "kubeAPIBurst": None,  # type: ignore[dict-item]
-    "fileCheckFrequency": None,  # type: ignore[dict-item]  # of static pods, which there are none of
-    "httpCheckFrequency": None,  # type: ignore[dict-item]
-    "volumeStatsAggPeriod": None,  # type: ignore[dict-item]
-    "streamingConnectionIdleTimeout": None,  # type: ignore[dict-item]  # the container runtime's setting
-    "maxOpenFiles": None,  # type: ignore[dict-item]
-    "nodeStatusMaxImages": None,  # type: ignore[dict-item]
-    "oomScoreAdj": None,  # type: ignore[dict-item]  # systemd's setting
-    "contentType": None,  # type: ignore[dict-item]
-}
-
-REFUSED = frozenset(
-    [
-        "staticPodURLHeader",
-        "tlsCertificates",
-        "systemCgroups",
-        "kubeletCgroups",
-        "runtimeCgroups",
-        "cpuManagerPolicyOptions",
-        "qosReserved",
-        "evictionSoft",
-        "evictionSoftGracePeriod",
-        "evictionMaxPodGracePeriod",
-        "evictionMinimumReclaim",
-        "iptablesMasqueradeBit",
-        "iptablesDropBit",
-        "showHiddenMetricsForVersion",
-        "systemReservedCgroup",
-        "kubeReservedCgroup",
-        "reservedSystemCPUs",
-        "providerID",
-        "volumePluginDir",
-        "kernelMemcgNotification",
-        "topologyManagerPolicyOptions",
-        "reservedMemory",
-        "memoryThrottlingFactor",
-        "shutdownGracePeriodByPodPriority",
-        "crashLoopBackOff",
-        "tracing",
-        "containerLogMaxWorkers",
-        "containerLogMonitorInterval",
-        "singleProcessOOMKill",
-        "imagePullCredentialsVerificationPolicy",
-        "preloadedImagesVerificationAllowlist",
-        "mergeDefaultEvictionSettings",
-        "failCgroupV1",
-        "userNamespaces",
-    ]
-)
 
 
 def load_config(path: Path) -> KubeletConfig:
@@ -321,8 +179,8 @@ def _check(config: KubeletConfig) -> None:
         raise ConfigurationError("cgroupDriver must be cgroupfs or systemd")
     if config.image_gc_low >= config.image_gc_high:
         raise ConfigurationError("imageGCLowThresholdPercent must be less than imageGCHighThresholdPercent")
-    if config.shutdown_grace_critical > config.shutdown_grace:
-        raise ConfigurationError("shutdownGracePeriodCriticalPods must not be longer than shutdownGracePeriod")
+    if config.shutdown_grace or config.shutdown_grace_critical:
+        raise ConfigurationError("shutdownGracePeriod: kprov does not delay shutdowns; drain the node, and write 0s")
     if bool(config.tls_cert_file) != bool(config.tls_private_key_file):
         raise ConfigurationError("tlsCertFile and tlsPrivateKeyFile go together")
     if config.log_max_files < 2:

@@ -1,5 +1,6 @@
 """kubelet: puts the parts together and runs them."""
 
+# ruff: noqa: ASYNC240 - small local files, read in no time
 from __future__ import annotations
 
 import asyncio
@@ -18,19 +19,21 @@ from kprov.kube.api.flags import Flags
 from kprov.kube.api.informer import Informer
 from kprov.kube.api.kinds import NODES, PODS, SERVICES
 from kprov.kube.api.kubeconfig import KubeconfigError
+from kprov.kube.api.metrics import REGISTRY
 from kprov.kube.api.serving import HealthServer
 from kprov.kube.kubelet.certificates.bootstrap import join
 from kprov.kube.kubelet.certificates.rotation import Renewer
-from kprov.kube.kubelet.certificates.signing import CLIENT_SIGNER, SERVING_SIGNER
-from kprov.kube.kubelet.certificates.store import Certificate, CertificateStore, ask_tool
+from kprov.kube.kubelet.certificates.signing import CLIENT_SIGNER
+from kprov.kube.kubelet.certificates.store import CertificateStore
 from kprov.kube.kubelet.config import ConfigurationError, KubeletConfig, load_config
 from kprov.kube.kubelet.cri.client import Runtime, RuntimeFailure
 from kprov.kube.kubelet.flags import apply_flags, kubelet_flags
+from kprov.kube.kubelet.gc.eviction import Evictor
 from kprov.kube.kubelet.gc.images import ImageCleaner
 from kprov.kube.kubelet.logs.rotation import LogRotator
 from kprov.kube.kubelet.node import facts
 from kprov.kube.kubelet.node.agent import NodeAgent
-from kprov.kube.kubelet.node.capacity import Capacity
+from kprov.kube.kubelet.node.capacity import Capacity, Pressure
 from kprov.kube.kubelet.node.status import NodeSettings
 from kprov.kube.kubelet.objects import ObjectReader
 from kprov.kube.kubelet.pods.cgroups import Cgroups
@@ -44,6 +47,7 @@ from kprov.kube.kubelet.pods.removal import remove_from_api
 from kprov.kube.kubelet.pods.status_writer import StatusWriter
 from kprov.kube.kubelet.probes.checks import Checker
 from kprov.kube.kubelet.server.access import Access
+from kprov.kube.kubelet.server.certificate_source import serve_with_certificate
 from kprov.kube.kubelet.server.node_server import NodeServer
 from kprov.kube.kubelet.volumes.manager import VolumeManager
 from kprov.kube.kubelet.volumes.sources import ContentSources, TokenCache
@@ -208,6 +212,8 @@ async def _run(
         return "" if manager.relist.last == 0 or manager.relist.healthy else "the container runtime does not answer"
 
     server = NodeServer(host, manager, Access(client, config, settings.name), unwell)
+    REGISTRY.gauge("kubelet_running_pods", "Pods with a running sandbox", function=manager.count_running_pods)
+    REGISTRY.gauge("kubelet_running_containers", "Running containers", function=manager.count_running_containers)
     health = HealthServer(config.healthz_address, config.healthz_port, live={"runtime": lambda: unwell() or True})
     try:
         async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as group:
@@ -220,11 +226,12 @@ async def _run(
             group.create_task(agent.run())
             if config.rotate_certificates and certificates.current.exists():
                 group.create_task(Renewer(client, certificates, CLIENT_SIGNER, settings.name).run())
-            serving = await _serve(flags, config, settings, client, server, group)
+            serving = await serve_with_certificate(Path(flags.cert_dir), config, settings, client, server, group)
             await services.wait_synced()
             group.create_task(manager.run())
             group.create_task(LogRotator(host, manager).run())
             group.create_task(ImageCleaner(host, manager, flags.pod_infra_container_image).run())
+            group.create_task(Evictor(host, manager, lambda: Pressure.measure(config, root)).run())
             await agent.registered.wait()
             if not config.server_tls_bootstrap:
                 await serving.wait()
@@ -238,69 +245,6 @@ async def _run(
         raise DaemonError(f"{type(first).__name__}: {first}") from None
     finally:
         await server.stop()
-
-
-async def _serve(
-    flags: Flags,
-    config: KubeletConfig,
-    settings: NodeSettings,
-    client: ApiClient,
-    server: NodeServer,
-    group: asyncio.TaskGroup,
-) -> asyncio.Event:
-    """Bring the HTTPS server up with the certificate that the configuration asks for; returns what is set when it serves."""
-    serving = asyncio.Event()
-    folder = Path(flags.cert_dir)
-
-    async def start(certificate: Path, key: Path) -> None:
-        await server.certificate(certificate, key)
-        serving.set()
-
-    if config.tls_cert_file:
-        await start(Path(config.tls_cert_file), Path(config.tls_private_key_file))
-        group.create_task(_follow_files(Path(config.tls_cert_file), Path(config.tls_private_key_file), server))
-    elif config.server_tls_bootstrap:
-        store = CertificateStore(folder, "kubelet-server")
-
-        def renewed(certificate: Certificate) -> None:
-            group.create_task(start(certificate.path, certificate.path))
-
-        renewer = Renewer(
-            client,
-            store,
-            SERVING_SIGNER,
-            settings.name,
-            dns_names=[settings.hostname],
-            addresses=settings.addresses,
-            renewed=renewed,
-        )
-        group.create_task(renewer.run())
-    else:
-        certificate, key = folder / "kubelet.crt", folder / "kubelet.key"
-        if not certificate.exists():
-            made = await ask_tool(
-                "self_signed",
-                common_name=f"{settings.name}-ca",
-                dns_names=[settings.hostname],
-                addresses=settings.addresses,
-            )
-            folder.mkdir(parents=True, exist_ok=True)
-            key.touch(0o600)
-            key.write_text(made["key"])
-            certificate.write_text(made["certificate"])
-        await start(certificate, key)
-    return serving
-
-
-async def _follow_files(certificate: Path, key: Path, server: NodeServer) -> None:
-    """Serve with the files' new content after they changed."""
-    stamp = certificate.stat().st_mtime_ns
-    while True:
-        await asyncio.sleep(30)
-        with contextlib.suppress(OSError, ssl.SSLError):
-            if (found := certificate.stat().st_mtime_ns) != stamp:
-                await server.certificate(certificate, key)
-                stamp = found
 
 
 def main() -> None:

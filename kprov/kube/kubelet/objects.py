@@ -12,6 +12,7 @@ from kprov.kube.api.kinds import (
     CONFIG_MAPS,
     PERSISTENT_VOLUME_CLAIMS,
     PERSISTENT_VOLUMES,
+    RUNTIME_CLASSES,
     SECRETS,
     SERVICE_ACCOUNTS,
     Resource,
@@ -26,6 +27,7 @@ RESOURCES: dict[str, Resource] = {
     "Secret": SECRETS,
     "PersistentVolumeClaim": PERSISTENT_VOLUME_CLAIMS,
     "PersistentVolume": PERSISTENT_VOLUMES,
+    "RuntimeClass": RUNTIME_CLASSES,
 }
 FRESH = 1.5  # one pod's containers and volumes ask for the same object in one go
 MAX_KEPT = 256

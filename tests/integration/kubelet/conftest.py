@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import shutil
 import subprocess
@@ -57,6 +58,7 @@ class Machine:
         self.runtime, self.api, self.folder = runtime, api, folder
         self.root = folder / "root"
         self.process: subprocess.Popen[bytes] | None = None
+        self.bootstrap = False  # join with a bootstrap kubeconfig first
         self.config: dict[str, Any] = {
             "apiVersion": "kubelet.config.k8s.io/v1beta1",
             "kind": "KubeletConfiguration",
@@ -73,8 +75,6 @@ class Machine:
 
     def start(self) -> None:
         """Start the kubelet."""
-        import json
-
         (self.folder / "config.yaml").write_text(json.dumps(self.config))
         kubeconfig = {
             "apiVersion": "v1",
@@ -84,7 +84,8 @@ class Machine:
             "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
             "current-context": "x",
         }
-        (self.folder / "kubeconfig").write_text(json.dumps(kubeconfig))
+        known = self.folder / ("bootstrap-kubeconfig" if self.bootstrap else "kubeconfig")
+        known.write_text(json.dumps(kubeconfig))
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.runtime.inside(
@@ -98,6 +99,7 @@ class Machine:
                         ),
                         *("--root-dir", str(self.root), "--cert-dir", str(self.folder / "pki")),
                         *("--hostname-override", "node-a", "--node-ip", NODE_IP),
+                        *(["--bootstrap-kubeconfig", str(known)] if self.bootstrap else []),
                     ]
                 ),
                 stdout=log,

@@ -90,6 +90,13 @@ class FakeApi:
             meta["namespace"] = parts[parts.index("namespaces") + 1]
         return self.put(f"{collection}/{meta['name']}", obj, "ADDED")
 
+    def sign_waiting(self) -> None:
+        """Sign the requests that came while there was no signer."""
+        for path, obj in list(self.objects.items()):
+            if "/certificatesigningrequests/" in path and "status" not in obj:
+                pem = self.sign(base64.b64decode(obj["spec"]["request"]))
+                self.put(path, {**obj, "status": {"certificate": base64.b64encode(pem).decode()}})
+
     def pod(self, name: str, spec: Object, node: str = "node-a", **metadata: Any) -> Object:
         """Create a pod bound to ``node``."""
         spec.setdefault("nodeName", node)

@@ -1,5 +1,6 @@
 """Joining: from a bootstrap token to a client certificate and a kubeconfig that uses it."""
 
+# ruff: noqa: ASYNC240 - small local files, read in no time
 from __future__ import annotations
 
 import asyncio

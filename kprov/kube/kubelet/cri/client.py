@@ -46,11 +46,11 @@ class Runtime:
         """
         options = [("grpc.max_receive_message_length", MAX_MESSAGE), ("grpc.max_send_message_length", MAX_MESSAGE)]
         self._channel = grpc.aio.insecure_channel(_target(endpoint), options=options)
-        self._runtime = stubs.RuntimeServiceStub(self._channel)
+        self._runtime: Any = stubs.RuntimeServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._images_channel = self._channel
         if image_endpoint and image_endpoint != endpoint:
             self._images_channel = grpc.aio.insecure_channel(_target(image_endpoint), options=options)
-        self._images = stubs.ImageServiceStub(self._images_channel)
+        self._images: Any = stubs.ImageServiceStub(self._images_channel)  # type: ignore[no-untyped-call]
         self.timeout = timeout
 
     async def close(self) -> None:
@@ -69,7 +69,8 @@ class Runtime:
 
     async def version(self) -> pb.VersionResponse:
         """Name and version of the runtime."""
-        return await self._call(self._runtime.Version, pb.VersionRequest(version="v1"), 10)
+        found: pb.VersionResponse = await self._call(self._runtime.Version, pb.VersionRequest(version="v1"), 10)
+        return found
 
     async def conditions(self) -> dict[str, pb.RuntimeCondition]:
         """The runtime's own conditions by type (RuntimeReady, NetworkReady)."""
@@ -95,12 +96,13 @@ class Runtime:
     async def sandbox_status(self, sandbox: str) -> pb.PodSandboxStatus:
         """State and addresses of one sandbox."""
         answer = await self._call(self._runtime.PodSandboxStatus, pb.PodSandboxStatusRequest(pod_sandbox_id=sandbox))
-        return answer.status
+        status: pb.PodSandboxStatus = answer.status
+        return status
 
     async def run_sandbox(self, config: pb.PodSandboxConfig, handler: str = "") -> str:
         """Start a sandbox with its network; returns its id."""
         request = pb.RunPodSandboxRequest(config=config, runtime_handler=handler)
-        return (await self._call(self._runtime.RunPodSandbox, request, self.timeout * 2)).pod_sandbox_id
+        return str((await self._call(self._runtime.RunPodSandbox, request, self.timeout * 2)).pod_sandbox_id)
 
     async def stop_sandbox(self, sandbox: str) -> None:
         """Stop a sandbox and give its network back; harmless when it is already stopped or gone."""
@@ -122,14 +124,15 @@ class Runtime:
     async def container_status(self, container: str) -> pb.ContainerStatus:
         """Everything about one container."""
         answer = await self._call(self._runtime.ContainerStatus, pb.ContainerStatusRequest(container_id=container))
-        return answer.status
+        status: pb.ContainerStatus = answer.status
+        return status
 
     async def create_container(
         self, sandbox: str, config: pb.ContainerConfig, sandbox_config: pb.PodSandboxConfig
     ) -> str:
         """Create a container without starting it; returns its id."""
         request = pb.CreateContainerRequest(pod_sandbox_id=sandbox, config=config, sandbox_config=sandbox_config)
-        return (await self._call(self._runtime.CreateContainer, request)).container_id
+        return str((await self._call(self._runtime.CreateContainer, request)).container_id)
 
     async def start_container(self, container: str) -> None:
         """Start a created container."""
@@ -164,16 +167,16 @@ class Runtime:
 
     async def exec_url(self, request: pb.ExecRequest) -> str:
         """Where the runtime's streaming server offers this command's streams."""
-        return (await self._call(self._runtime.Exec, request)).url
+        return str((await self._call(self._runtime.Exec, request)).url)
 
     async def attach_url(self, request: pb.AttachRequest) -> str:
         """Where the runtime's streaming server offers a container's own streams."""
-        return (await self._call(self._runtime.Attach, request)).url
+        return str((await self._call(self._runtime.Attach, request)).url)
 
     async def port_forward_url(self, sandbox: str, ports: Iterable[int]) -> str:
         """Where the runtime's streaming server offers connections to a sandbox's ports."""
         request = pb.PortForwardRequest(pod_sandbox_id=sandbox, port=list(ports))
-        return (await self._call(self._runtime.PortForward, request)).url
+        return str((await self._call(self._runtime.PortForward, request)).url)
 
     # ---- images
 
@@ -190,7 +193,7 @@ class Runtime:
     async def pull_image(self, name: str, auth: pb.AuthConfig | None, sandbox: pb.PodSandboxConfig | None) -> str:
         """Fetch an image, which may take long; returns the reference of what was fetched."""
         request = pb.PullImageRequest(image=pb.ImageSpec(image=name), auth=auth, sandbox_config=sandbox)
-        return (await self._call(self._images.PullImage, request, 3600)).image_ref
+        return str((await self._call(self._images.PullImage, request, 3600)).image_ref)
 
     async def remove_image(self, name: str) -> None:
         """Remove an image."""

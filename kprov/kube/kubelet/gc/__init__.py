@@ -1,1 +1,1 @@
-"""Making room: images that nobody uses."""
+"""Making room: images that nobody uses, and pods when the machine runs short."""

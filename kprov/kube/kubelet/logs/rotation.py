@@ -1,5 +1,6 @@
 """Turns containers' logs over when they are large, and compresses old ones."""
 
+# ruff: noqa: ASYNC240 - small local files, read in no time
 from __future__ import annotations
 
 import asyncio

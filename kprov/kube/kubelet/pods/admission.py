@@ -12,6 +12,36 @@ Pod = dict[str, Any]
 _SHOWN = {"cpu": "cpu", "memory": "memory", "ephemeral-storage": "ephemeral-storage"}
 
 
+# these are the pod's own affair: the kernel keeps them apart by namespace
+SAFE_SYSCTLS = frozenset(
+    {
+        "kernel.shm_rmid_forced",
+        "net.ipv4.ip_local_port_range",
+        "net.ipv4.tcp_syncookies",
+        "net.ipv4.ping_group_range",
+        "net.ipv4.ip_unprivileged_port_start",
+        "net.ipv4.ip_local_reserved_ports",
+        "net.ipv4.tcp_keepalive_time",
+        "net.ipv4.tcp_fin_timeout",
+        "net.ipv4.tcp_keepalive_intvl",
+        "net.ipv4.tcp_keepalive_probes",
+        "net.ipv4.tcp_rmem",
+        "net.ipv4.tcp_wmem",
+    }
+)
+
+
+def forbidden_sysctl(pod: Pod, allowed: Iterable[str]) -> tuple[str, str] | None:
+    """Why the pod's sysctls are refused, or None; ``allowed`` has names and prefixes such as ``net.core.*``."""
+    allowed = list(allowed)
+    for entry in (pod["spec"].get("securityContext") or {}).get("sysctls") or []:
+        name = entry["name"].replace("/", ".")
+        listed = any(name == each or (each.endswith("*") and name.startswith(each[:-1])) for each in allowed)
+        if name not in SAFE_SYSCTLS and not listed:
+            return "SysctlForbidden", f"Pod was rejected: forbidden sysctl: {name!r} not allowlisted"
+    return None
+
+
 def refusal(
     pod: Pod, others: Iterable[Pod], allocatable: dict[str, int], node: dict[str, Any] | None
 ) -> tuple[str, str] | None:
@@ -48,7 +78,8 @@ def refusal(
 def _insufficient(name: str, wanted: int, used: int, capacity: int) -> tuple[str, str]:
     return (
         f"OutOf{name}",
-        f"Pod was rejected: Node didn't have enough resource: {name}, requested: {wanted}, used: {used}, capacity: {capacity}",
+        f"Pod was rejected: Node didn't have enough resource: {name}, requested: {wanted}, used: {used}, "
+        f"capacity: {capacity}",
     )
 
 

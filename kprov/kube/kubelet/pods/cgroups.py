@@ -47,7 +47,7 @@ class Cgroups:
         return f"/{self.prefix}/kubepods{tier}/pod{uid}" if self.prefix else f"/kubepods{tier}/pod{uid}"
 
     def prepare(self, pod: Pod) -> None:
-        """Make the pod's group with its limits. Where the machine gives no write access, containers' own limits remain."""
+        """Make the pod's group with its limits; where the machine lets nobody write, containers' own remain."""
         requests, limits = resources.pod_requests(pod), resources.pod_limits(pod)
         shares = resources.cpu_shares(requests.get("cpu", 0))
         quota = resources.cpu_quota(limits.get("cpu", 0), self.period) if self.quota else 0

@@ -160,7 +160,8 @@ def _refuse_root(
         return
     if plan.image_username and plan.image_user is None:
         raise ContainerConfigError(
-            f"container has runAsNonRoot and image has non-numeric user ({plan.image_username}), cannot verify user is non-root "
+            f"container has runAsNonRoot and image has non-numeric user ({plan.image_username}), "
+            "cannot verify user is non-root "
             f'(container: "{name}")'
         )
     if not plan.image_user:

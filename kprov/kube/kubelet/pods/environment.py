@@ -82,9 +82,9 @@ async def container_environment(
         if source is None:
             found[entry["name"]] = expand(entry.get("value", ""), found, services)
             continue
-        text = await _referred(pod, container, source, lookup, allocatable)
-        if text is not None:
-            found[entry["name"]] = text
+        value = await _referred(pod, container, source, lookup, allocatable)
+        if value is not None:
+            found[entry["name"]] = value
     return {**services, **found}
 
 

@@ -83,7 +83,8 @@ class ImagePuller:
         report(
             "Normal",
             "Pulled",
-            f'Successfully pulled image "{container["image"]}" in {took - waited:.3f}s ({took:.3f}s including waiting). '
+            f'Successfully pulled image "{container["image"]}" in {took - waited:.3f}s '
+            f"({took:.3f}s including waiting). "
             f"Image size: {image.size} bytes.",
         )
         return image

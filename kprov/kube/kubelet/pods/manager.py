@@ -8,7 +8,7 @@ from typing import Any
 
 from kprov.kube.api.informer import Informer
 from kprov.kube.kubelet.names import POD_NAME, POD_NAMESPACE, full_name
-from kprov.kube.kubelet.pods.admission import refusal
+from kprov.kube.kubelet.pods.admission import forbidden_sysctl, refusal
 from kprov.kube.kubelet.pods.host import Host
 from kprov.kube.kubelet.pods.records import PodRecord
 from kprov.kube.kubelet.pods.relist import Relist
@@ -96,7 +96,9 @@ class PodManager:
             for worker in self.workers.values()
             if not worker.ended and (worker.pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
         ]
-        why = refusal(pod, others, self.host.allocatable, self._nodes.get(self.host.node_name))
+        why = forbidden_sysctl(pod, self.host.config.allowed_unsafe_sysctls) or refusal(
+            pod, others, self.host.allocatable, self._nodes.get(self.host.node_name)
+        )
         if why is None:
             return True
         reason, message = why
@@ -173,6 +175,14 @@ class PodManager:
             and (not uid or worker.uid == uid)
         ]
         return max(found, key=lambda worker: not worker.removed, default=None)
+
+    def count_running_pods(self) -> int:
+        """How many pods have a sandbox that is up."""
+        return sum(1 for worker in self.workers.values() if worker.record.sandbox and worker.record.sandbox.ready)
+
+    def count_running_containers(self) -> int:
+        """How many containers run."""
+        return sum(len(worker.record.running) for worker in self.workers.values())
 
     def record(self, uid: str) -> PodRecord | None:
         """What runs of a pod."""

@@ -39,7 +39,7 @@ def limits_of(container: dict[str, Any]) -> dict[str, int]:
 
 
 def pod_requests(pod: Pod) -> dict[str, int]:
-    """What a pod needs at its worst moment: its containers together, or one init container with the sidecars before it."""
+    """What a pod needs at its worst moment: its containers, or one init container with the sidecars before it."""
     return _aggregate(pod, requests_of)
 
 

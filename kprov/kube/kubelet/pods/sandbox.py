@@ -31,7 +31,7 @@ def namespaces(pod: Pod) -> pb.NamespaceOption:
 def seccomp_profile(
     *contexts: dict[str, Any] | None, privileged: bool = False, default: bool = False
 ) -> pb.SecurityProfile:
-    """The first profile that the given security contexts name; unconfined where none does (or RuntimeDefault by setting)."""
+    """The first profile that the security contexts name; where none does, unconfined (or the setting's default)."""
     if privileged:
         return pb.SecurityProfile(profile_type=pb.SecurityProfile.Unconfined)
     for context in contexts:

@@ -69,13 +69,26 @@ class Starter:
         await asyncio.to_thread(host.cgroups.prepare, pod)
         folder = names.log_directory(meta["namespace"], meta["name"], meta["uid"])
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        handler = await self._handler(pod)
         try:
             async with host.create_gate:
-                await host.runtime.run_sandbox(self.sandbox_config(pod, attempt))
+                await host.runtime.run_sandbox(self.sandbox_config(pod, attempt), handler)
         except RuntimeFailure as failure:
             message = f"Failed to create pod sandbox: rpc error: code = {failure.code} desc = {failure.message}"
             host.event(pod, "Warning", "FailedCreatePodSandBox", message, "")
             raise StartError("ContainerCreating", message) from None
+
+    async def _handler(self, pod: Pod) -> str:
+        """The runtime's own name for the pod's runtime class; raises StartError."""
+        name = pod["spec"].get("runtimeClassName")
+        if not name:
+            return ""
+        found = await self._host.lookup("RuntimeClass", "", name)
+        if found is None:
+            message = f'Failed to create pod sandbox: RuntimeClass "{name}" not found'
+            self._host.event(pod, "Warning", "FailedCreatePodSandBox", message, "")
+            raise StartError("ContainerCreating", message)
+        return str(found.get("handler", ""))
 
     async def start_container(
         self,
@@ -164,10 +177,10 @@ class Starter:
             enforce_cpu_limits=host.config.cpu_cfs_quota,
         )
         wanted = container_config(pod, container, plan)
-        if target := container.get("targetContainerName"):
-            if (found := record.latest(target)) is not None:
-                options = wanted.linux.security_context.namespace_options
-                options.pid, options.target_id = pb.TARGET, found.id
+        target = container.get("targetContainerName")
+        if target and (found := record.latest(target)) is not None:
+            options = wanted.linux.security_context.namespace_options
+            options.pid, options.target_id = pb.TARGET, found.id
         return wanted
 
     def _attempt(self, pod: Pod, record: PodRecord, name: str) -> int:

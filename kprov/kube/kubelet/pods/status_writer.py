@@ -47,7 +47,7 @@ class StatusWriter:
     def put(self, pod: Pod, status: Status) -> None:
         """See Statuses."""
         uid = pod["metadata"]["uid"]
-        known = self._wanted[uid][1] if uid in self._wanted else self._written.get(uid, pod.get("status") or {})
+        known = self.current(uid) or pod.get("status") or {}
         if not differs(known, status):
             return
         if uid not in self._wanted:
@@ -108,7 +108,7 @@ class StatusWriter:
 
     async def _write(self, pod: Pod, status: Status) -> None:
         meta = pod["metadata"]
-        base = self._written.get(meta["uid"], pod.get("status") or {})
+        base = self._written.get(meta["uid"]) or pod.get("status") or {}
         patch = {"metadata": {"uid": meta["uid"]}, "status": status_patch(base, status)}
         await self._client.patch(
             PODS, meta["name"], meta["namespace"], patch, patch_type="strategic", subresource="status"
@@ -136,7 +136,7 @@ def _plain(value: Any) -> Any:
 
 
 def status_patch(base: Status, status: Status) -> Status:
-    """A strategic merge patch that makes ``status`` of ``base``: lists merged by key lose what is not there any more."""
+    """A strategic merge patch that makes ``status`` of ``base``; lists merged by key lose what is gone."""
     patch: Status = dict(status)
     for key in KEPT:
         if key in base and key not in status:

@@ -39,7 +39,7 @@ class Stopper:
         grace: float,
         message: str = "",
     ) -> None:
-        """Run the preStop hook, then ask the container to end within what is left of ``grace``. Raises RuntimeFailure."""
+        """Run the preStop hook, then end the container within what is left of ``grace``. Raises RuntimeFailure."""
         host = self._host
         place = field_path(pod, record.name)
         host.event(pod, "Normal", "Killing", message or f"Stopping container {record.name}", place)

@@ -12,11 +12,12 @@ from typing import Any
 from kprov.kube.kubelet.api_failures import API_FAILURES
 from kprov.kube.kubelet.cri.client import RuntimeFailure
 from kprov.kube.kubelet.names import full_name
+from kprov.kube.kubelet.pods.conditions import OWN_CONDITIONS
 from kprov.kube.kubelet.pods.host import Host
 from kprov.kube.kubelet.pods.plan import Actions, Stop, plan
 from kprov.kube.kubelet.pods.records import EXITED, RUNNING, PodRecord
 from kprov.kube.kubelet.pods.starter import Starter, StartError, field_path
-from kprov.kube.kubelet.pods.status import OWN_CONDITIONS, Observation, pod_status
+from kprov.kube.kubelet.pods.status import Observation, pod_status
 from kprov.kube.kubelet.pods.stopper import Stopper
 from kprov.kube.kubelet.probes.prober import LIVENESS, STARTUP, Prober
 from kprov.kube.kubelet.times import parse_time
@@ -114,7 +115,7 @@ class PodWorker:
         self._gone(self.uid)
 
     async def _guarded(self, step: Callable[[], Any]) -> float | None:
-        """Run a step that may be cancelled by news; returns seconds until the next one, None for "when something happens"."""
+        """Run a step that news may cancel; returns seconds until the next one, None for "when something happens"."""
         self._step = asyncio.create_task(step())
         try:
             delay: float | None = await self._step
@@ -359,7 +360,7 @@ class PodWorker:
         self.host.statuses.put(self.pod, pod_status(known, self.record, seen))
 
     def _known_status(self) -> dict[str, Any]:
-        """The API's status with what was reported since and may not have come back yet; others' conditions are the API's."""
+        """The API's status with what was reported since; the conditions that others set are the API's."""
         seen = self.pod.get("status") or {}
         reported = self.host.statuses.current(self.uid)
         if reported is None:

@@ -49,7 +49,7 @@ class Prober:
         was_ready: bool = False,
         was_started: bool = False,
     ) -> None:
-        """Probe this container from now on; ``was_ready`` and ``was_started`` carry the API's knowledge over a restart."""
+        """Probe this container from now on; ``was_ready`` and ``was_started`` are the API's from before a restart."""
         if container_id in self._containers:
             return
         state = _Probed(container["name"], started=was_started or "startupProbe" not in container)

@@ -1,5 +1,6 @@
 """/containerLogs: what ``kubectl logs`` reads."""
 
+# ruff: noqa: ASYNC240 - small local files, read in no time
 from __future__ import annotations
 
 from datetime import timedelta

@@ -36,7 +36,7 @@ class _Forward:
             # a slow far end slows the client down, not the memory up
             if self._writer.transport.get_write_buffer_size() > 4 * CHUNK:
                 self._client.pause_reading()
-                asyncio.ensure_future(self._resume())
+                self._resuming = asyncio.ensure_future(self._resume())
         return False, b""
 
     async def _resume(self) -> None:

@@ -38,7 +38,7 @@ def write_payload(folder: Path, payload: Mapping[str, FileContent], group: int |
     for path in payload:
         _check(path)
     link = folder / DATA
-    old = folder / os.readlink(link) if link.is_symlink() else None
+    old = folder / link.readlink() if link.is_symlink() else None
     if old is not None and _shows(old, payload):
         _link_visible(folder, payload)
         return False

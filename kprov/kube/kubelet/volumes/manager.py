@@ -43,7 +43,7 @@ class VolumeManager:
         fetch: Callable[[str, str, str], Awaitable[dict[str, Any] | None]],
         refresh_every: float = 60,
     ) -> None:
-        """``root`` is the kubelet's --root-dir; ``fetch`` gets PersistentVolumes and claims by kind, namespace, name."""
+        """``root`` is --root-dir; ``fetch`` gets PersistentVolumes and claims by kind, namespace, name."""
         self._root, self._sources, self._fetch, self._every = root, sources, fetch, refresh_every
         self._known: dict[str, PodVolumes] = {}
 
@@ -102,9 +102,8 @@ class VolumeManager:
 
     def expire(self, uid: str) -> None:
         """Make the next ``prepare`` refresh everything, e.g. after the pod's labels changed."""
-        if known := self._known.get(uid):
-            if known.refresh_at is not None:
-                known.refresh_at = 0
+        if (known := self._known.get(uid)) and known.refresh_at is not None:
+            known.refresh_at = 0
 
     async def remove(self, uid: str) -> None:
         """Undo every mount of a pod and remove its folders; raises OSError where something holds on."""

@@ -60,6 +60,6 @@ def mounted_below(folder: Path) -> list[Path]:
 def is_mounted(folder: Path) -> bool:
     """Whether something is mounted right at ``folder``."""
     try:
-        return os.stat(folder).st_dev != os.stat(folder.parent).st_dev
+        return folder.stat().st_dev != folder.parent.stat().st_dev
     except FileNotFoundError:
         return False

@@ -1,5 +1,6 @@
 """persistentVolumeClaim: the path behind a claim, for volumes that are folders of this machine."""
 
+# ruff: noqa: ASYNC240 - small local files, read in no time
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable

@@ -110,7 +110,7 @@ class ContentSources:
                     text = field_value(pod, item["fieldRef"]["fieldPath"])
                 else:
                     reference = item["resourceFieldRef"]
-                    container = next(
+                    container: dict[str, Any] = next(
                         (each for each in pod["spec"]["containers"] if each["name"] == reference.get("containerName")),
                         {},
                     )

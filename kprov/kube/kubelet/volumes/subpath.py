@@ -41,7 +41,7 @@ def bind_subpath(volume: Path, subpath: str, target: Path) -> Path:
 
 def _same(target: Path, handle: int) -> bool:
     try:
-        found, wanted = os.stat(target), os.fstat(handle)
+        found, wanted = target.stat(), os.fstat(handle)
     except FileNotFoundError:
         return False
     return (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino) and not is_mounted(target.parent)
@@ -59,7 +59,7 @@ def _open(root: Path, parts: tuple[str, ...]) -> int:
                 deeper = os.open(part, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=handle)
                 owner = os.fstat(handle)
                 os.chown(f"/proc/self/fd/{deeper}", owner.st_uid, owner.st_gid)
-                os.chmod(f"/proc/self/fd/{deeper}", mode)
+                Path(f"/proc/self/fd/{deeper}").chmod(mode)
             if stat.S_ISLNK(os.fstat(deeper).st_mode):
                 os.close(deeper)
                 raise VolumeError(f"a link appeared in {root} at {part!r}")
