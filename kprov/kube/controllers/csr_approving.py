@@ -16,7 +16,8 @@ Object = dict[str, Any]
 
 def own_names(node: Object) -> tuple[set[str], set[str]]:
     """(DNS names, addresses) that a Node may have a serving certificate for."""
-    names, addresses = {node["metadata"]["name"]}, set()
+    names: set[str] = {node["metadata"]["name"]}
+    addresses: set[str] = set()
     for entry in (node.get("status") or {}).get("addresses") or ():
         (addresses if entry["type"] in ("InternalIP", "ExternalIP") else names).add(entry["address"])
     return names, addresses

@@ -41,7 +41,8 @@ def index_of(pod: Object) -> int | None:
 
 def compress(indexes: set[int]) -> str:
     """Indexes as the API writes them: 0-2,5."""
-    parts, run = [], []
+    parts: list[str] = []
+    run: list[int] = []
     for index in [*sorted(indexes), None]:
         if run and index is not None and index == run[-1] + 1:
             run.append(index)
@@ -274,7 +275,7 @@ class JobController(Controller):
         failures = [e for p in pods if pod_state.phase(p) == "Failed" and (e := ended(p)) > last_success]
         if not failures:
             return 0.0
-        delay = min(FIRST_RETRY * 2 ** (len(failures) - 1), LAST_RETRY)
+        delay: float = min(FIRST_RETRY * 2.0 ** (len(failures) - 1), LAST_RETRY)
         return max(failures) + delay - now
 
     async def _start(

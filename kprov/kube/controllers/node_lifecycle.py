@@ -277,9 +277,8 @@ class NodeLifecycle(Controller):
         if have == ({wanted} if wanted else set()):
             return
         now = clock.now()
-        if wanted and not have:
-            if rate <= 0 or now < self._next_taint.get(zone, 0.0):
-                return
+        if wanted and not have and (rate <= 0 or now < self._next_taint.get(zone, 0.0)):
+            return
         kept = [t for t in current if not (t["effect"] == "NoExecute" and t["key"] in _OWN_NO_EXECUTE)]
         if wanted:
             kept.append({"key": wanted, "effect": "NoExecute", "timeAdded": clock.format_time(now)})

@@ -28,7 +28,7 @@ def data_of(owner: Object) -> Object:
 
 
 def _same(revision: Object, data: Object) -> bool:
-    return _bare(revision.get("data") or {}) == _bare(data)
+    return bool(_bare(revision.get("data") or {}) == _bare(data))
 
 
 def _bare(data: Object) -> Any:

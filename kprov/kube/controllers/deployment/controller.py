@@ -131,7 +131,7 @@ class DeploymentController(Controller):
         wanted = str(deployment["spec"].get("replicas", 1))
         return any(
             rs["spec"].get("replicas", 1) > 0
-            and history.annotations(rs).get(history.DESIRED_REPLICAS, wanted) != wanted
+            and history.annotations_of(rs).get(history.DESIRED_REPLICAS, wanted) != wanted
             for rs in sets
         )
 
@@ -220,7 +220,7 @@ class DeploymentController(Controller):
         if new is not None:
             wanted = history.inherited_annotations(deployment, new, revision)
             ready_wait = deployment["spec"].get("minReadySeconds") or 0
-            if wanted != history.annotations(new) or (new["spec"].get("minReadySeconds") or 0) != ready_wait:
+            if wanted != history.annotations_of(new) or (new["spec"].get("minReadySeconds") or 0) != ready_wait:
                 new = await self.client.update(
                     REPLICA_SETS,
                     {
@@ -229,7 +229,7 @@ class DeploymentController(Controller):
                         "spec": {**new["spec"], "minReadySeconds": ready_wait},
                     },
                 )
-            deployment = await self._note_revision(deployment, history.annotations(new)[history.REVISION])
+            deployment = await self._note_revision(deployment, history.annotations_of(new)[history.REVISION])
             return await self._note_found(deployment, new), new, old
         if not create:
             return deployment, None, old
@@ -283,9 +283,9 @@ class DeploymentController(Controller):
         raise error
 
     async def _note_revision(self, deployment: Object, revision: str) -> Object:
-        if history.annotations(deployment).get(history.REVISION) == revision:
+        if history.annotations_of(deployment).get(history.REVISION) == revision:
             return deployment
-        wanted = {**history.annotations(deployment), history.REVISION: revision}
+        wanted = {**history.annotations_of(deployment), history.REVISION: revision}
         updated = await self.client.update(
             DEPLOYMENTS, {**deployment, "metadata": {**deployment["metadata"], "annotations": wanted}}
         )
@@ -310,13 +310,13 @@ class DeploymentController(Controller):
     async def _scale(self, deployment: Object, rs: Object, size: int) -> Object:
         wanted = history.size_annotations(deployment)
         before = rs["spec"].get("replicas", 1)
-        if before == size and wanted.items() <= history.annotations(rs).items():
+        if before == size and wanted.items() <= history.annotations_of(rs).items():
             return rs
         updated: Object = await self.client.update(
             REPLICA_SETS,
             {
                 **rs,
-                "metadata": {**rs["metadata"], "annotations": {**history.annotations(rs), **wanted}},
+                "metadata": {**rs["metadata"], "annotations": {**history.annotations_of(rs), **wanted}},
                 "spec": {**rs["spec"], "replicas": size},
             },
         )
@@ -380,8 +380,8 @@ class DeploymentController(Controller):
 
 def _is_saturated(deployment: Object, new: Object) -> bool:
     wanted = deployment["spec"].get("replicas", 1)
-    return (
+    return bool(
         new["spec"].get("replicas", 1) == wanted
-        and history.annotations(new).get(history.DESIRED_REPLICAS) == str(wanted)
+        and history.annotations_of(new).get(history.DESIRED_REPLICAS) == str(wanted)
         and (new.get("status") or {}).get("availableReplicas", 0) == wanted
     )

@@ -22,7 +22,7 @@ OWN_ANNOTATIONS = frozenset(
 )
 
 
-def annotations(obj: Object) -> dict[str, str]:
+def annotations_of(obj: Object) -> dict[str, str]:
     """The object's annotations, never None."""
     return obj["metadata"].get("annotations") or {}
 
@@ -30,7 +30,7 @@ def annotations(obj: Object) -> dict[str, str]:
 def revision_of(obj: Object) -> int:
     """The revision in the annotation; 0 without one."""
     try:
-        return int(annotations(obj).get(REVISION, "0"))
+        return int(annotations_of(obj).get(REVISION, "0"))
     except ValueError:
         return 0
 
@@ -59,8 +59,8 @@ def inherited_annotations(deployment: Object, replica_set: Object | None, revisi
 
     A set that gets a newer revision again (a rollback) remembers the ones that it had.
     """
-    own = dict(annotations(replica_set)) if replica_set else {}
-    result = own | {k: v for k, v in annotations(deployment).items() if k not in OWN_ANNOTATIONS}
+    own = dict(annotations_of(replica_set)) if replica_set else {}
+    result = own | {k: v for k, v in annotations_of(deployment).items() if k not in OWN_ANNOTATIONS}
     old = int(own[REVISION]) if own.get(REVISION, "").isdigit() else 0
     if old < revision:
         result[REVISION] = str(revision)

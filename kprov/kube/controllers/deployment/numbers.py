@@ -19,7 +19,7 @@ def scaled(value: int | str, total: int, *, round_up: bool) -> int:
 
 def is_rolling(deployment: Object) -> bool:
     """Whether the strategy is RollingUpdate."""
-    return (deployment["spec"].get("strategy") or {}).get("type", "RollingUpdate") == "RollingUpdate"
+    return bool((deployment["spec"].get("strategy") or {}).get("type", "RollingUpdate") == "RollingUpdate")
 
 
 def fenceposts(deployment: Object) -> tuple[int, int]:

@@ -75,7 +75,7 @@ def availability(deployment: Object, status: Object, now: float) -> Object:
 def is_complete(deployment: Object, status: Object) -> bool:
     """Whether the rollout is over: everything new, everything available, nothing old, and seen by us."""
     wanted = deployment["spec"].get("replicas", 1)
-    return (
+    return bool(
         status.get("updatedReplicas", 0) == wanted
         and status.get("replicas", 0) == wanted
         and status.get("availableReplicas", 0) == wanted
