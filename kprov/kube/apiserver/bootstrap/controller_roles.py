@@ -166,7 +166,14 @@ def _nodes() -> dict[str, list[Rule]]:
                 "certificates.k8s.io",
                 "certificatesigningrequests/status certificatesigningrequests/approval",
             ),
-            rule("approve", "certificates.k8s.io", "signers", "kubernetes.io/kube-apiserver-client-kubelet"),
+            # Upstream approves only the first; kprov's controller also approves a node's serving certificate, when every
+            # name and address in it is the Node's own.
+            rule(
+                "approve",
+                "certificates.k8s.io",
+                "signers",
+                "kubernetes.io/kube-apiserver-client-kubelet kubernetes.io/kubelet-serving",
+            ),
             rule(
                 "sign",
                 "certificates.k8s.io",
