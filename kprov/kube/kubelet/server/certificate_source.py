@@ -25,7 +25,7 @@ async def serve_with_certificate(
     server: NodeServer,
     group: asyncio.TaskGroup,
 ) -> asyncio.Event:
-    """Bring the HTTPS server up with the certificate that the configuration asks for; returns what is set when it serves."""
+    """Bring the HTTPS server up with the certificate that is asked for; returns what is set when it serves."""
     serving = asyncio.Event()
 
     async def start(certificate: Path, key: Path) -> None:
