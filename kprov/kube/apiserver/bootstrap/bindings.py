@@ -1,6 +1,6 @@
 """Who is given the cluster-wide system roles."""
 
-from .rules import Object, cluster_binding
+from kprov.kube.apiserver.bootstrap.rules import Object, cluster_binding
 
 
 def system_bindings() -> list[Object]:

@@ -1,6 +1,6 @@
 """One ClusterRole a controller, bound to the service account of that name in kube-system."""
 
-from .rules import READ, Object, Rule, cluster_binding, cluster_role, events_rule, rule
+from kprov.kube.apiserver.bootstrap.rules import READ, Object, Rule, cluster_binding, cluster_role, events_rule, rule
 
 _PREFIX = "system:controller:"
 _MANAGE = "get list watch create update patch delete"

@@ -1,6 +1,6 @@
 """Roles and bindings that live in kube-system and kube-public."""
 
-from .rules import READ, Object, binding, events_rule, role, rule
+from kprov.kube.apiserver.bootstrap.rules import READ, Object, binding, events_rule, role, rule
 
 _SYSTEM = "kube-system"
 _PUBLIC = "kube-public"

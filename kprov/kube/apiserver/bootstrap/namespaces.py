@@ -1,6 +1,6 @@
 """The namespaces and priority classes that are always there."""
 
-from .rules import Object
+from kprov.kube.apiserver.bootstrap.rules import Object
 
 NAMESPACES = ("kube-system", "kube-public", "kube-node-lease", "default")
 

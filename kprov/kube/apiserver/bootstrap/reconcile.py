@@ -15,15 +15,14 @@ from datetime import UTC, datetime
 from kprov.kube.api import errors
 from kprov.kube.api.errors import ApiError
 from kprov.kube.apiserver.authentication.objects import GroupResource, ObjectStore
-
-from ..authorization.cover import uncovered
-from .bindings import system_bindings
-from .controller_roles import controller_bindings, controller_roles
-from .namespace_roles import namespace_bindings, namespace_roles
-from .namespaces import namespaces, priority_classes
-from .rules import RBAC_GROUP, Object
-from .system_roles import system_roles
-from .user_roles import user_roles
+from kprov.kube.apiserver.authorization.cover import uncovered
+from kprov.kube.apiserver.bootstrap.bindings import system_bindings
+from kprov.kube.apiserver.bootstrap.controller_roles import controller_bindings, controller_roles
+from kprov.kube.apiserver.bootstrap.namespace_roles import namespace_bindings, namespace_roles
+from kprov.kube.apiserver.bootstrap.namespaces import namespaces, priority_classes
+from kprov.kube.apiserver.bootstrap.rules import RBAC_GROUP, Object
+from kprov.kube.apiserver.bootstrap.system_roles import system_roles
+from kprov.kube.apiserver.bootstrap.user_roles import user_roles
 
 _log = logging.getLogger(__name__)
 

@@ -1,6 +1,15 @@
 """The roles of the cluster's own components, and of everyone who may ask the API server how it is."""
 
-from .rules import READ, READ_UPDATE, Object, Rule, cluster_role, events_rule, rule, url_rule
+from kprov.kube.apiserver.bootstrap.rules import (
+    READ,
+    READ_UPDATE,
+    Object,
+    Rule,
+    cluster_role,
+    events_rule,
+    rule,
+    url_rule,
+)
 
 _HEALTH = "/livez /readyz /healthz"
 _CERTIFICATES = "certificates.k8s.io"

@@ -6,7 +6,7 @@ them. The labels chain, so that what a viewer may do an editor may, and what an 
 
 from typing import Any
 
-from .rules import READ, READ_WRITE, WRITE, Object, Rule, cluster_role, rule, url_rule
+from kprov.kube.apiserver.bootstrap.rules import READ, READ_WRITE, WRITE, Object, Rule, cluster_role, rule, url_rule
 
 _AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-"
 
