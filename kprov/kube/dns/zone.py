@@ -34,7 +34,7 @@ class NotReady(Exception):
 
 
 class NoSuchName(Exception):
-    """The name does not exist (NXDOMAIN). One that exists without records of the type asked for gets an empty answer."""
+    """The name does not exist (NXDOMAIN); one without records of the type asked for gets an empty answer."""
 
 
 def _service_key(piece: Object) -> list[str]:

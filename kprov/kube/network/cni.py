@@ -17,8 +17,8 @@ CNI_VERSION = "0.4.0"
 def conflist(pod_cidr: str, mtu: int = 0) -> dict[str, Any]:
     """The configuration for a node whose pods live in ``pod_cidr``.
 
-    Each pod is at the end of a wire of its own (ptp), and the host routes between them: packets between pods of one node
-    pass through the host's connection tracking, which a bridge would bypass on kernels without br_netfilter.
+    Each pod is at the end of a wire of its own (ptp), and the host routes between them: packets between pods of one
+    node pass through the host's connection tracking, which a bridge would bypass on kernels without br_netfilter.
     """
     interface: dict[str, Any] = {
         "type": "ptp",

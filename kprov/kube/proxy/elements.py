@@ -18,8 +18,8 @@ class Contribution:
 
     ``elements`` go into maps and sets that all Services share. ``balancers`` are the shared chains that it needs, as
     (kind, number of endpoints). ``chains`` and ``client_sets`` are its own, for session affinity: chain name -> rules,
-    and set name -> timeout in seconds. ``udp`` lists (address or "", port) -> endpoints of its UDP ports: whoever talked
-    to an endpoint that left must be forgotten by the kernel.
+    and set name -> timeout in seconds. ``udp`` lists (address or "", port) -> endpoints of its UDP ports: whoever
+    talked to an endpoint that left must be forgotten by the kernel.
     """
 
     elements: Elements = field(default_factory=dict)

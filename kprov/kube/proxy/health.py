@@ -1,4 +1,4 @@
-"""The proxy's plain HTTP: /healthz for load balancers and people, /metrics for Prometheus (as upstream's kube-proxy)."""
+"""The proxy's plain HTTP: /healthz for load balancers, /metrics for Prometheus, as upstream's kube-proxy."""
 
 from __future__ import annotations
 

@@ -33,7 +33,8 @@ def _files_of_authorities(authorities: Authorities, host: Host) -> list[Task]:
     tasks: list[Task] = [("file", {"path": folder, "state": "directory", "mode": "0755"}) for folder in folders]
     for file in files:
         content = _content(authorities, file).decode()
-        arguments = {"content": content, "dest": file.path, "mode": file.mode, "owner": "root", "group": "root"}
+        arguments: dict[str, Any] = {"content": content, "dest": file.path, "mode": file.mode}
+        arguments |= {"owner": "root", "group": "root"}
         if file.part == "key":
             arguments["_no_log"] = True
         tasks.append(("copy", arguments))

@@ -18,10 +18,10 @@ class ClusterError(Exception):
 class Phase:
     """One step of a procedure.
 
-    ``hosts`` is a pattern of the inventory. Either ``role`` names a folder under roles/, or ``procedure`` is called with
-    the context and the machines that still take part. ``serial`` is how many machines a role touches at a time, None
-    for all at once. ``essential`` phases end the run when any machine fails in them:
-    what follows would stand on nothing.
+    ``hosts`` is a pattern of the inventory. Either ``role`` names a folder under roles/, or ``procedure`` is called
+    with the context and the machines that still take part. ``serial`` is how many machines a role touches at a time,
+    None for all at once. ``essential`` phases end the run when any machine fails in them: what follows would stand on
+    nothing.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""Runs a procedure over an inventory: validate, connect, preflight, phases; the frame of `kprov up` and `kprov plan`."""
+"""Runs a procedure over an inventory: validate, connect, preflight, phases. The frame of `kprov up` and `plan`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from kprov.provision.bundle import Bundle
 from kprov.provision.cluster.context import Context, api_servers
-from kprov.provision.cluster.phase import ClusterError, Phase, PhaseTime, run_phases
+from kprov.provision.cluster.phase import Phase, PhaseTime, run_phases
 from kprov.provision.cluster.preflight import Finding, preflight
 from kprov.provision.cluster.sources import roles_folder, templates_folder
 from kprov.provision.engine import Engine

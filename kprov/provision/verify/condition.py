@@ -12,7 +12,8 @@ def wait_until(condition: Callable[[], str], seconds: float, pause: float = 0.25
     """Wait until a condition says that nothing is missing.
 
     Arguments: ``condition`` returns "" when it holds, otherwise what is still missing; an error counts as missing too,
-    while there is time, but CheckFailed ends the wait: it can't come true any more. ``seconds`` is the deadline, ``pause`` the time between two looks.
+    while there is time, but CheckFailed ends the wait: it can't come true any more. ``seconds`` is the deadline,
+    ``pause`` the time between two looks.
 
     Returns: how many seconds it took.
 

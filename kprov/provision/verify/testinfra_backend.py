@@ -10,7 +10,7 @@ from testinfra.host import Host as TestinfraHost
 from kprov.provision.engine import Engine
 
 
-class AgentBackend(BaseBackend):
+class AgentBackend(BaseBackend):  # type: ignore[misc]
     """Runs testinfra's commands through the agent of a connected machine."""
 
     NAME = "kprov-agent"

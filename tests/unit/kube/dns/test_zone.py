@@ -48,7 +48,7 @@ SLICES = [
 
 
 def fill(informer: Informer, objects: list[dict[str, Any]]) -> None:
-    for key in list(informer.keys()):  # noqa: SIM118 - an informer is no dict
+    for key in list(informer.keys()):
         informer._remove(key)
     for obj in objects:
         informer._put(obj)

@@ -115,9 +115,8 @@ def test_udp_flows_to_an_endpoint_that_left_are_forgotten() -> None:
     ledger.record(first)
     second = ledger.stage({"dns": udp_service("10.244.0.2")})
     assert second.departed == [("10.96.0.10", 53, Endpoint("10.244.0.1", 53))]
-    assert arguments(*second.departed[0]) == (
-        "conntrack -D -p udp --orig-port-dst 53 --orig-dst 10.96.0.10 --dst-nat 10.244.0.1".split()
-    )
+    command = " ".join(arguments(*second.departed[0]))
+    assert command == "conntrack -D -p udp --orig-port-dst 53 --orig-dst 10.96.0.10 --dst-nat 10.244.0.1"
 
 
 def test_nothing_changed_is_no_transaction() -> None:
