@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 OWNER_INDEX = "controller-uid"
 ORPHANS = "orphans/"
 NODE_INDEX = "node-name"
+RETRY_SECONDS = 3.0
 
 
 def owner_keys(obj: Object) -> Iterable[str]:
@@ -184,12 +185,17 @@ class Controller:
 
 
 async def every(seconds: float, action: Callable[[], Coroutine[Any, Any, None]], what: str) -> None:
-    """Run an action for ever, ``seconds`` apart; an error is logged and does not end the loop."""
+    """Run an action for ever, ``seconds`` apart; an error is logged, and the action tried again soon."""
     while True:
+        pause = seconds
         try:
             await action()
         except asyncio.CancelledError:
             raise
+        except (ApiError, aiohttp.ClientError, TimeoutError) as error:
+            log.warning("%s: %s", what, error or type(error).__name__)
+            pause = min(seconds, RETRY_SECONDS)
         except Exception:
             log.exception("%s", what)
-        await asyncio.sleep(seconds)
+            pause = min(seconds, RETRY_SECONDS)
+        await asyncio.sleep(pause)

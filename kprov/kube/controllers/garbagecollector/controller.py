@@ -31,6 +31,7 @@ Object = dict[str, Any]
 log = logging.getLogger(__name__)
 
 DISCOVERY_PERIOD = 30.0
+FIRST_LISTS_SECONDS = 30.0
 IGNORED = {("", "events"), ("events.k8s.io", "events")}
 _ABSENT_REMEMBERED = 500
 
@@ -82,8 +83,19 @@ class GarbageCollector(Controller):
             for resource in self._followed.keys() - wanted:
                 self._unfollow(resource)
         if not self._ready.is_set():
-            await asyncio.gather(*(informer.wait_synced() for informer, _ in self._followed.values()))
+            await self._first_lists()
             self._ready.set()
+
+    async def _first_lists(self) -> None:
+        """Wait for all kinds, but not for ever: an owner of a kind that can't be listed is asked for by itself."""
+        synced = [asyncio.create_task(informer.wait_synced()) for informer, _ in self._followed.values()]
+        try:
+            _, late = await asyncio.wait(synced, timeout=FIRST_LISTS_SECONDS)
+            if late:
+                log.warning("garbage collector: %d kinds could not be listed yet; going on without", len(late))
+        finally:
+            for task in synced:
+                task.cancel()
 
     def _follow(self, resource: Resource) -> None:
         task = None
