@@ -72,7 +72,7 @@ class Ledger:
 
     def record(self, staged: Staged) -> None:
         """The transaction was carried out."""
-        for key, share in staged.changed.items():
+        for key in staged.changed:
             old = self.contributions.pop(key, None)
             if old is not None:
                 self._counts.subtract(old.elements.keys())
