@@ -7,8 +7,8 @@ import stat
 import tempfile
 from typing import BinaryIO, Callable
 
-from .attributes import Wanted, mode_bits
-from .failures import ModuleFailed
+from kprov.provision.agent.attributes import Wanted, mode_bits
+from kprov.provision.agent.failures import ModuleFailed
 
 PREFIX = ".kprov-"
 

@@ -9,8 +9,8 @@ import re
 import stat
 from typing import Any
 
-from .failures import ModuleFailed
-from .parameters import Parameter
+from kprov.provision.agent.failures import ModuleFailed
+from kprov.provision.agent.parameters import Parameter
 
 # Shared by every module that makes files.
 ATTRIBUTE_PARAMETERS = {

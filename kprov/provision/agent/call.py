@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import processes
-from .contents import Contents
-from .failures import ModuleFailed
+from kprov.provision.agent import processes
+from kprov.provision.agent.contents import Contents
+from kprov.provision.agent.failures import ModuleFailed
 
 
 class Call:

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from .failures import ConnectionEnded, ModuleFailed
+from kprov.provision.agent.failures import ConnectionEnded, ModuleFailed
 
 # Contents kept in memory between tasks (the same file may go to several places).
 KEPT = 32 * 1024 * 1024

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from . import atomic, diffs
-from .attributes import Wanted
-from .call import Call
-from .failures import ModuleFailed
-from .modules.copy import validator
+from kprov.provision.agent import atomic, diffs
+from kprov.provision.agent.attributes import Wanted
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.failures import ModuleFailed
+from kprov.provision.agent.modules.copy import validator
 
 
 def read_text(path: str) -> str | None:

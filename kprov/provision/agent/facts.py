@@ -10,7 +10,7 @@ import sys
 import time
 from typing import Any
 
-from . import dpkg, network_facts
+from kprov.provision.agent import dpkg, network_facts
 
 # File systems that hold nothing of a person's.
 PSEUDO = frozenset(

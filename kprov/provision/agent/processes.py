@@ -10,7 +10,7 @@ import subprocess
 import threading
 from typing import Any
 
-from .failures import ConnectionEnded, ModuleFailed
+from kprov.provision.agent.failures import ConnectionEnded, ModuleFailed
 
 _lock = threading.Lock()
 _running: dict[int, bool] = {}  # process group -> must be let finish

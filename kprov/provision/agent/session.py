@@ -14,11 +14,11 @@ import time
 import traceback
 from typing import Any, BinaryIO
 
-from . import modules, parameters, processes, wire
-from .call import Call
-from .contents import Contents, file_hash
-from .failures import ConnectionEnded, ModuleFailed
-from .lock import MachineLock
+from kprov.provision.agent import modules, parameters, processes, wire
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.contents import Contents, file_hash
+from kprov.provision.agent.failures import ConnectionEnded, ModuleFailed
+from kprov.provision.agent.lock import MachineLock
 
 # A controller that says nothing for so long is gone, even if no packet ever told so. It speaks every few seconds.
 SILENCE = 90.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import shlex
 import subprocess
 import tempfile
 
@@ -82,9 +81,8 @@ def connect(target: Target) -> AgentLink:
     Raises:
         Unreachable: why it did not start.
     """
-    line = bootstrap.command(target)
-    argv = shlex.split(line.removeprefix("exec "))
-    link = AgentLink(target, LocalPipe(argv))
+    # Through a shell, as over SSH: it says the same where a program is missing.
+    link = AgentLink(target, LocalPipe(["/bin/sh", "-c", bootstrap.command(target)]))
     try:
         link.start()
     except BaseException:

@@ -12,10 +12,10 @@ from __future__ import annotations
 import os
 from typing import Any, BinaryIO
 
-from .. import atomic, diffs
-from ..attributes import Wanted
-from ..call import Call
-from ..parameters import Parameter
+from kprov.provision.agent import atomic, diffs
+from kprov.provision.agent.attributes import Wanted
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.parameters import Parameter
 
 CACHE = "/var/cache/kprov/artifacts"
 

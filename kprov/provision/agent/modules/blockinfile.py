@@ -12,11 +12,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .. import edits
-from ..attributes import ATTRIBUTE_PARAMETERS
-from ..call import Call
-from ..failures import ModuleFailed
-from ..parameters import Parameter
+from kprov.provision.agent import edits
+from kprov.provision.agent.attributes import ATTRIBUTE_PARAMETERS
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.failures import ModuleFailed
+from kprov.provision.agent.parameters import Parameter
 
 PARAMETERS = {
     "path": Parameter("path", required=True, aliases=("dest", "name")),

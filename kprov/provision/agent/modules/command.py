@@ -17,10 +17,10 @@ import shlex
 import time
 from typing import Any
 
-from .. import processes
-from ..call import Call
-from ..failures import ModuleFailed
-from ..parameters import Parameter
+from kprov.provision.agent import processes
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.failures import ModuleFailed
+from kprov.provision.agent.parameters import Parameter
 
 FREE_FORM = "cmd"
 PARAMETERS = {

@@ -16,12 +16,12 @@ import os
 import shlex
 from typing import Any, BinaryIO
 
-from .. import atomic, diffs
-from ..attributes import ATTRIBUTE_PARAMETERS, Wanted
-from ..call import Call
-from ..contents import file_hash
-from ..failures import ModuleFailed
-from ..parameters import Parameter
+from kprov.provision.agent import atomic, diffs
+from kprov.provision.agent.attributes import ATTRIBUTE_PARAMETERS, Wanted
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.contents import file_hash
+from kprov.provision.agent.failures import ModuleFailed
+from kprov.provision.agent.parameters import Parameter
 
 PARAMETERS = {
     "dest": Parameter("path", required=True),

@@ -22,11 +22,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from .. import diffs, dpkg, processes
-from ..call import Call
-from ..failures import ConnectionEnded, ModuleFailed
-from ..parameters import Parameter
-from . import artifacts
+from kprov.provision.agent import diffs, dpkg, processes
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.failures import ConnectionEnded, ModuleFailed
+from kprov.provision.agent.modules import artifacts
+from kprov.provision.agent.parameters import Parameter
 
 PARAMETERS = {
     "packages": Parameter("list", required=True, aliases=("name",)),

@@ -16,11 +16,11 @@ import shutil
 import stat
 from typing import Any
 
-from .. import diffs
-from ..attributes import ATTRIBUTE_PARAMETERS, Wanted
-from ..call import Call
-from ..failures import ModuleFailed
-from ..parameters import Parameter
+from kprov.provision.agent import diffs
+from kprov.provision.agent.attributes import ATTRIBUTE_PARAMETERS, Wanted
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.failures import ModuleFailed
+from kprov.provision.agent.parameters import Parameter
 
 PARAMETERS = {
     "path": Parameter("path", required=True, aliases=("dest", "name")),

@@ -9,9 +9,9 @@ import fnmatch
 import os
 from typing import Any
 
-from ..call import Call
-from ..parameters import Parameter
-from .file import kind_of
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.modules.file import kind_of
+from kprov.provision.agent.parameters import Parameter
 
 PARAMETERS = {
     "paths": Parameter("list", required=True, aliases=("path", "name")),

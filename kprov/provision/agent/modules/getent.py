@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..call import Call
-from ..failures import ModuleFailed
-from ..parameters import Parameter
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.failures import ModuleFailed
+from kprov.provision.agent.parameters import Parameter
 
 PARAMETERS = {
     "database": Parameter("str", required=True),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import grp
 from typing import Any
 
-from .. import diffs
-from ..call import Call
-from ..parameters import Parameter
+from kprov.provision.agent import diffs
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.parameters import Parameter
 
 PARAMETERS = {
     "name": Parameter("str", required=True),

@@ -6,10 +6,10 @@ import os
 import socket
 from typing import Any
 
-from .. import atomic, diffs
-from ..attributes import Wanted
-from ..call import Call
-from ..parameters import Parameter
+from kprov.provision.agent import atomic, diffs
+from kprov.provision.agent.attributes import Wanted
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.parameters import Parameter
 
 PARAMETERS = {"name": Parameter("str", required=True)}
 

@@ -11,12 +11,12 @@ import os
 import platform
 from typing import Any
 
-from .. import atomic, diffs
-from ..attributes import Wanted
-from ..call import Call
-from ..edits import read_text
-from ..failures import ModuleFailed
-from ..parameters import Parameter
+from kprov.provision.agent import atomic, diffs
+from kprov.provision.agent.attributes import Wanted
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.edits import read_text
+from kprov.provision.agent.failures import ModuleFailed
+from kprov.provision.agent.parameters import Parameter
 
 PARAMETERS = {
     "name": Parameter("str", required=True),

@@ -15,13 +15,13 @@ import os
 import tempfile
 from typing import Any
 
-from .. import atomic
-from ..attributes import ATTRIBUTE_PARAMETERS, Wanted
-from ..call import Call
-from ..contents import file_hash
-from ..failures import ModuleFailed
-from ..parameters import Parameter
-from .openssl_privatekey import public_key_hash
+from kprov.provision.agent import atomic
+from kprov.provision.agent.attributes import ATTRIBUTE_PARAMETERS, Wanted
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.contents import file_hash
+from kprov.provision.agent.failures import ModuleFailed
+from kprov.provision.agent.modules.openssl_privatekey import public_key_hash
+from kprov.provision.agent.parameters import Parameter
 
 PARAMETERS = {
     "privatekey_path": Parameter("path", required=True),

@@ -13,11 +13,11 @@ import hashlib
 import os
 from typing import Any
 
-from .. import atomic, diffs
-from ..attributes import ATTRIBUTE_PARAMETERS, Wanted
-from ..call import Call
-from ..failures import ModuleFailed
-from ..parameters import Parameter
+from kprov.provision.agent import atomic, diffs
+from kprov.provision.agent.attributes import ATTRIBUTE_PARAMETERS, Wanted
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.failures import ModuleFailed
+from kprov.provision.agent.parameters import Parameter
 
 PARAMETERS = {
     "path": Parameter("path", required=True),

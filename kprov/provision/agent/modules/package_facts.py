@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import dpkg
-from ..call import Call
-from ..parameters import Parameter
+from kprov.provision.agent import dpkg
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.parameters import Parameter
 
 PARAMETERS = {"manager": Parameter("list")}
 

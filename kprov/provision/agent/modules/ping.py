@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..call import Call
-from ..parameters import Parameter
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.parameters import Parameter
 
 PARAMETERS = {"data": Parameter("str", default="pong")}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import facts
-from ..call import Call
-from ..parameters import Parameter
+from kprov.provision.agent import facts
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.parameters import Parameter
 
 PARAMETERS = {
     "gather_subset": Parameter("list"),

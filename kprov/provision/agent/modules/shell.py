@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from .. import processes
-from ..call import Call
-from ..failures import ModuleFailed
-from ..parameters import Parameter
-from . import command
+from kprov.provision.agent import processes
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.failures import ModuleFailed
+from kprov.provision.agent.modules import command
+from kprov.provision.agent.parameters import Parameter
 
 FREE_FORM = "cmd"
 PARAMETERS = {

@@ -6,9 +6,9 @@ import base64
 import os
 from typing import Any
 
-from ..call import Call
-from ..failures import ModuleFailed
-from ..parameters import Parameter
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.failures import ModuleFailed
+from kprov.provision.agent.parameters import Parameter
 
 PARAMETERS = {"src": Parameter("path", required=True, aliases=("path",))}
 

@@ -6,10 +6,10 @@ import os
 import stat
 from typing import Any
 
-from ..attributes import group_name, owner_name
-from ..call import Call
-from ..contents import file_hash
-from ..parameters import Parameter
+from kprov.provision.agent.attributes import group_name, owner_name
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.contents import file_hash
+from kprov.provision.agent.parameters import Parameter
 
 PARAMETERS = {
     "path": Parameter("path", required=True, aliases=("dest", "name")),

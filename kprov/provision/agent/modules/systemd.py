@@ -15,10 +15,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from .. import diffs
-from ..call import Call
-from ..failures import ModuleFailed
-from ..parameters import Parameter
+from kprov.provision.agent import diffs
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.failures import ModuleFailed
+from kprov.provision.agent.parameters import Parameter
 
 PARAMETERS = {
     "name": Parameter("str", aliases=("service", "unit")),

@@ -19,12 +19,12 @@ import tarfile
 import tempfile
 from typing import Any
 
-from .. import diffs
-from ..attributes import Wanted
-from ..call import Call
-from ..contents import file_hash
-from ..failures import ModuleFailed
-from ..parameters import Parameter
+from kprov.provision.agent import diffs
+from kprov.provision.agent.attributes import Wanted
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.contents import file_hash
+from kprov.provision.agent.failures import ModuleFailed
+from kprov.provision.agent.parameters import Parameter
 
 PARAMETERS = {
     "src": Parameter("path"),
@@ -63,6 +63,8 @@ def _safe_members(archive: tarfile.TarFile, owner: Wanted) -> Any:
 
 def _unpack(path: str, folder: str, owner: Wanted) -> None:
     with tarfile.open(path, "r:*") as archive:
+        # Newer Pythons filter by themselves, and would drop modes; the members are checked here.
+        archive.extraction_filter = getattr(tarfile, "fully_trusted_filter", None)
         archive.extractall(folder, members=_safe_members(archive, owner), numeric_owner=True)  # noqa: S202 - members are checked
 
 

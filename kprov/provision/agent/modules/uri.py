@@ -19,10 +19,10 @@ import time
 import urllib.parse
 from typing import Any
 
-from .. import processes
-from ..call import Call
-from ..failures import ConnectionEnded, ModuleFailed
-from ..parameters import Parameter
+from kprov.provision.agent import processes
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.failures import ConnectionEnded, ModuleFailed
+from kprov.provision.agent.parameters import Parameter
 
 PARAMETERS = {
     "url": Parameter("str", required=True),

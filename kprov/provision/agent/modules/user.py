@@ -12,11 +12,11 @@ import grp
 import pwd
 from typing import Any
 
-from .. import diffs
-from ..attributes import group_id, group_name
-from ..call import Call
-from ..failures import ModuleFailed
-from ..parameters import Parameter
+from kprov.provision.agent import diffs
+from kprov.provision.agent.attributes import group_id, group_name
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.failures import ModuleFailed
+from kprov.provision.agent.parameters import Parameter
 
 PARAMETERS = {
     "name": Parameter("str", required=True, aliases=("user",)),

@@ -16,10 +16,10 @@ import stat
 import time
 from typing import Any
 
-from .. import processes
-from ..call import Call
-from ..failures import ConnectionEnded, ModuleFailed
-from ..parameters import Parameter
+from kprov.provision.agent import processes
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.failures import ConnectionEnded, ModuleFailed
+from kprov.provision.agent.parameters import Parameter
 
 PARAMETERS = {
     "host": Parameter("str", default="127.0.0.1"),

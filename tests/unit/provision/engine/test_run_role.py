@@ -194,10 +194,8 @@ def test_a_connection_lost_within_a_task_leaves_its_handler_due(workshop: Any) -
     )
     engine = workshop.engine()
     result = engine.run_role("r", ["h1"])
-    assert (
-        result.failed["h1"].status is Status.UNREACHABLE
+    assert result.failed["h1"].status is Status.UNREACHABLE
     assert "run the same command again" in result.failed["h1"].message
-    )
     assert engine.outcome() == "unreachable"
     engine.close()
     assert workshop.run().ok and workshop.file("log") == "restarted\n"
