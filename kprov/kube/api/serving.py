@@ -147,11 +147,11 @@ class HealthServer:
             if self._client_authority:
                 context.load_verify_locations(self._client_authority)
                 context.verify_mode = ssl.CERT_OPTIONAL
-        runner = web.ServerRunner(web.Server(self._handle, access_log=None))
+        runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=2.0)
         await runner.setup()
         try:
             host = None if self.address in ("0.0.0.0", "::", "") else self.address  # noqa: S104 - all addresses
-            site = web.TCPSite(runner, host, self.port, ssl_context=context, shutdown_timeout=2.0)
+            site = web.TCPSite(runner, host, self.port, ssl_context=context)
             await site.start()
             yield
         finally:
