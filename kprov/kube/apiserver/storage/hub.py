@@ -57,8 +57,15 @@ class Hub:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
         for cache in self._caches.values():
             cache.reset()
+
+    def end_feeds(self) -> None:
+        """End every watch; the caches go on."""
+        for cache in self._caches.values():
+            for feed in tuple(cache.feeds):
+                feed.close()
 
     async def _follow(self) -> None:
         while True:

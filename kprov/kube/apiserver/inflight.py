@@ -1,0 +1,34 @@
+"""Limits on requests at a time: what is beyond them is told to try again, so that nothing drowns."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from kprov.kube.api import errors
+from kprov.kube.apiserver.request import UserInfo
+
+
+class InFlight:
+    """Counts the requests under way; 0 stands for no limit."""
+
+    def __init__(self, reads: int, writes: int) -> None:
+        self._limits = {True: reads, False: writes}
+        self.counts = {True: 0, False: 0}
+
+    @asynccontextmanager
+    async def slot(self, read_only: bool, user: UserInfo) -> AsyncIterator[None]:
+        """Hold a place for one request. Raises ApiError (429) where there is none; the cluster's administrators pass."""
+        limit = self._limits[read_only]
+        if limit and self.counts[read_only] >= limit and "system:masters" not in user.groups:
+            raise errors.too_many_requests("Too many requests, please try again later.", 1)
+        self.counts[read_only] += 1
+        try:
+            yield
+        finally:
+            self.counts[read_only] -= 1
+
+    @property
+    def total(self) -> int:
+        """All requests under way, streams aside."""
+        return self.counts[True] + self.counts[False]

@@ -1,0 +1,1 @@
+"""What the server itself does about Services: addresses, ports, and the Service of the API server."""
