@@ -1,4 +1,4 @@
-"""A kubelet process against a private containerd and a stand-in API, all in network and mount namespaces of their own."""
+"""A kubelet process against a private containerd and a stand-in API, in namespaces of their own."""
 
 from __future__ import annotations
 

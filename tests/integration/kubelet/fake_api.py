@@ -136,7 +136,7 @@ class FakeApi:
         found: Any = None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(deadline):
-                while not (found := condition()):
+                while not (found := condition()):  # noqa: ASYNC110 - it lies in other processes
                     await asyncio.sleep(0.05)
                 return found
         raise AssertionError(f"not within {deadline:g} s: {what}")

@@ -1,4 +1,4 @@
-"""What a real kubectl needs in front of the stand-in API: discovery, and streams handed on to the kubelet byte by byte."""
+"""What a real kubectl needs in front of the stand-in API: discovery, and streams handed on to the kubelet."""
 
 from __future__ import annotations
 

@@ -37,6 +37,15 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
   SystemdCgroup = false
 """
 
+# the machine's own address lies on one end of a cable whose other end leads nowhere
+INTERFACES = """
+ip link set lo up
+ip link add node0 type veth peer name node1
+ip link set node1 up
+ip addr add 192.0.2.10/24 dev node0
+ip link set node0 up
+ip route add default dev node0""".strip().replace("\n", "; ")
+
 NETWORK = {
     "cniVersion": "0.4.0",
     "name": "test",
@@ -97,8 +106,7 @@ class PrivateRuntime:
                 "private",
                 "sh",
                 "-c",
-                f"ip link set lo up; ip link add node0 type veth peer name node1; ip link set node1 up; ip addr add 192.0.2.10/24 dev node0; ip link set node0 up; "
-                f"ip route add default dev node0; mount --make-rshared / ; touch {self.root}/ready; exec sleep infinity",
+                f"{INTERFACES}; mount --make-rshared /; touch {self.root}/ready; exec sleep infinity",
             ],
         )
         _until(lambda: (self.root / "ready").exists(), "namespaces")
@@ -124,7 +132,7 @@ class PrivateRuntime:
     def inside(self, command: list[str]) -> list[str]:
         """``command``, run in the runtime's namespaces."""
         assert self._holder
-        return ["nsenter", "--target", str(self._holder.pid), "--net", "--mount", f"--wd={os.getcwd()}", "--", *command]
+        return ["nsenter", "--target", str(self._holder.pid), "--net", "--mount", f"--wd={Path.cwd()}", "--", *command]
 
     def ctr(self, *arguments: str, stdin: bytes | None = None) -> str:
         """Run ctr in the kubelet's namespace of images and return what it says."""

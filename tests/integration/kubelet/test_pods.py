@@ -1,5 +1,6 @@
 """Pods on a real container runtime: run, restart, end, and survive the kubelet."""
 
+# ruff: noqa: ASYNC240 - tests look at local files
 from __future__ import annotations
 
 from pathlib import Path

@@ -20,7 +20,10 @@ from front import Front
 KUBECTL = Path(sys.executable).with_name("kubectl")
 WEBSOCKET: dict[str, str] = {}
 SPDY = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false", "KUBECTL_PORT_FORWARD_WEBSOCKETS": "false"}
-PAGE = "mkdir /www; echo page > /www/index.html; httpd -p 8000 -h /www; trap 'exit 0' TERM; while true; do date; sleep 0.2; done"
+PAGE = (
+    "mkdir /www; echo page > /www/index.html; httpd -p 8000 -h /www; "
+    "trap 'exit 0' TERM; while true; do date; sleep 0.2; done"
+)
 
 
 class Client:
