@@ -54,7 +54,7 @@ ALLOWED: dict[str, set[str]] = {
 def room_of(module: str) -> str | None:
     """The room that a dotted module name lies in, or None for the package itself."""
     parts = module.split(".")
-    if parts[0] != "kprov" or len(parts) < 2:
+    if parts[0] != "kprov" or len(parts) < 2 or parts[1] == "__version__":
         return None
     if parts[1] in {"provision", "kube"}:
         return ".".join(parts[1:3]) if len(parts) > 2 else None
