@@ -166,8 +166,8 @@ def _nodes() -> dict[str, list[Rule]]:
                 "certificates.k8s.io",
                 "certificatesigningrequests/status certificatesigningrequests/approval",
             ),
-            # Upstream approves only the first; kprov's controller also approves a node's serving certificate, when every
-            # name and address in it is the Node's own.
+            # Upstream approves only the first; kprov's controller also approves the serving certificate of a node, when
+            # every name and address in it is the Node's own.
             rule(
                 "approve",
                 "certificates.k8s.io",

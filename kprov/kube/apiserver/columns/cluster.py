@@ -94,7 +94,7 @@ def _binding(obj: Object, now: float) -> Cells:
 
     def names(kind: str) -> str:
         return ", ".join(
-            f"{each.get('namespace')}/{each.get('name')}" if kind == "ServiceAccount" else str(each.get("name"))
+            f"{each.get('namespace') or ''}/{each.get('name')}" if kind == "ServiceAccount" else str(each.get("name"))
             for each in subjects
             if each.get("kind") == kind
         )

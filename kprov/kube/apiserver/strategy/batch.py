@@ -65,7 +65,8 @@ class JobStrategy(Strategy):
             return
         metadata = obj["metadata"]
         template = spec.setdefault("template", {})
-        labels = template.setdefault("metadata", {})["labels"] = dict((template["metadata"]).get("labels") or {})
+        template_metadata = template["metadata"] = template.get("metadata") or {}
+        labels = template_metadata["labels"] = dict(template_metadata.get("labels") or {})
         for prefix in ("", _PREFIX):
             labels.setdefault(prefix + _NAME, metadata.get("name") or "")
             labels.setdefault(prefix + _UID, metadata.get("uid") or "")

@@ -229,7 +229,8 @@ def test_what_a_new_object_starts_with():
         "spec": {"finalizers": ["kubernetes"]},
         "status": {"phase": "Active"},
     }
-    job = {"metadata": {"name": "j", "uid": "u"}, "spec": {"template": template()}}
+    bare = {"spec": template()["spec"]}
+    job = {"metadata": {"name": "j", "uid": "u"}, "spec": {"template": bare}}
     strategy_of("batch", "jobs").prepare_for_create(job, context("batch", "jobs"))
     assert job["spec"]["selector"] == {"matchLabels": {"batch.kubernetes.io/controller-uid": "u"}}
     assert job["spec"]["template"]["metadata"]["labels"]["job-name"] == "j"
