@@ -14,40 +14,29 @@ from kprov.kube.apiserver.strategy.base import (
     not_supported,
     required,
 )
-from kprov.kube.apiserver.strategy.cluster_policy import privileged_is_allowed
+from kprov.kube.apiserver.strategy.environment_validation import validate_env, validate_env_from
 from kprov.kube.apiserver.strategy.fields import (
-    config_key_errors,
     name_errors,
     not_negative,
     port_errors,
     port_name_errors,
     port_or_name_errors,
 )
+from kprov.kube.apiserver.strategy.path_validation import descending_path_errors
 from kprov.kube.apiserver.strategy.resource_validation import validate_requirements
+from kprov.kube.apiserver.strategy.security_validation import validate_security
 
 Object = dict[str, Any]
 
 PROTOCOLS = ["SCTP", "TCP", "UDP"]
 _PULL_POLICIES = ["Always", "IfNotPresent", "Never"]
-_ID_RANGE = "must be between 0 and 2147483647, inclusive"
 _HEADER = re.compile(r"[-A-Za-z0-9]+")
 _HEADER_MESSAGE = (
     "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for "
     "validation "
     "is '[-A-Za-z0-9]+')"
 )
-_ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
-_ENV_MESSAGE = (
-    "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must "
-    "not start "
-    "with a digit (e.g. 'my.env-name',  or 'MY_ENV.NAME',  or 'MyEnvName1', regex used for validation is "
-    "'[-._a-zA-Z][-._a-zA-Z0-9]*')"
-)
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
-_ENV_FIELDS = re.compile(
-    r"metadata\.(name|namespace|uid|labels\['[^']+'\]|annotations\['[^']+'\])|spec\.(nodeName|serviceAccountName)"
-    r"|status\.(hostIP|hostIPs|podIP|podIPs)"
-)
 _INIT_FORBIDDEN = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
 _EPHEMERAL_FORBIDDEN = ("ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "resources")
 
@@ -121,15 +110,15 @@ def _validate_container(container: Object, path: str, volumes: dict[str, Object]
         where = f"{path}.terminationMessagePolicy"
         found.append(invalid(where, policy, message) if policy else required(where, message))
     found += _validate_ports(container.get("ports") or [], f"{path}.ports")
-    found += _validate_env(container.get("env") or [], f"{path}.env")
-    found += _validate_env_from(container.get("envFrom") or [], f"{path}.envFrom")
+    found += validate_env(container.get("env") or [], f"{path}.env")
+    found += validate_env_from(container.get("envFrom") or [], f"{path}.envFrom")
     found += _validate_mounts(container, volumes, path)
     pull = container.get("imagePullPolicy")
     if pull not in _PULL_POLICIES:
         where = f"{path}.imagePullPolicy"
         found.append(not_supported(where, pull, _PULL_POLICIES) if pull else required(where))
     found += validate_requirements(container.get("resources") or {}, f"{path}.resources")
-    found += _validate_security(container.get("securityContext"), f"{path}.securityContext")
+    found += validate_security(container.get("securityContext"), f"{path}.securityContext")
     return found
 
 
@@ -209,93 +198,6 @@ def _port_conflicts(containers: list[Object], path: str) -> list[FieldError]:
     return found
 
 
-def env_name_errors(name: str) -> list[str]:
-    """What is wrong with the name of an environment variable."""
-    problems = [] if _ENV_NAME.fullmatch(name) else [_ENV_MESSAGE]
-    if name in (".", ".."):
-        problems.append(f"must not be '{name}'")
-    elif name.startswith(".."):
-        problems.append("must not start with '..'")
-    return problems
-
-
-def _validate_env(variables: list[Object], path: str) -> list[FieldError]:
-    found = []
-    for index, variable in enumerate(variables):
-        here = f"{path}[{index}]"
-        if not variable.get("name"):
-            found.append(required(f"{here}.name"))
-        else:
-            found += [invalid(f"{here}.name", variable["name"], p) for p in env_name_errors(variable["name"])]
-        if variable.get("valueFrom") is not None:
-            found += _validate_value_from(variable, f"{here}.valueFrom")
-    return found
-
-
-_SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef")
-
-
-def _validate_value_from(variable: Object, path: str) -> list[FieldError]:
-    given = [kind for kind in _SOURCES if variable["valueFrom"].get(kind) is not None]
-    found: list[FieldError] = []
-    for kind in given:
-        reference, here = variable["valueFrom"][kind], f"{path}.{kind}"
-        if kind == "fieldRef":
-            field = reference.get("fieldPath")
-            if not field:
-                found.append(required(f"{here}.fieldPath"))
-            elif not _ENV_FIELDS.fullmatch(field):
-                found.append(_unknown_field(field, f"{here}.fieldPath"))
-        elif kind == "resourceFieldRef":
-            if not reference.get("resource"):
-                found.append(required(f"{here}.resource"))
-        else:
-            if not reference.get("name"):
-                found.append(required(f"{here}.name"))
-            key = reference.get("key")
-            found += (
-                [invalid(f"{here}.key", key, p) for p in config_key_errors(key)] if key else [required(f"{here}.key")]
-            )
-    if not given:
-        found.append(
-            invalid(
-                path, "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
-            )
-        )
-    elif variable.get("value"):
-        found.append(invalid(path, "", "may not be specified when `value` is not empty"))
-    elif len(given) > 1:
-        found.append(invalid(path, "", "may not have more than one field specified at a time"))
-    return found
-
-
-def _unknown_field(field: str, path: str) -> FieldError:
-    known = [
-        "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
-        "status.hostIP",
-        "status.hostIPs", "status.podIP", "status.podIPs",
-    ]  # fmt: skip
-    if field.split(".")[0] not in ("metadata", "spec", "status"):
-        return invalid(path, field, f'error converting fieldPath: field label not supported: "{field}"')
-    return not_supported(path, field, known)
-
-
-def _validate_env_from(sources: list[Object], path: str) -> list[FieldError]:
-    found = []
-    for index, source in enumerate(sources):
-        here = f"{path}[{index}]"
-        if source.get("prefix"):
-            found += [invalid(f"{here}.prefix", source["prefix"], p) for p in env_name_errors(source["prefix"])]
-        given = [kind for kind in ("configMapRef", "secretRef") if source.get(kind) is not None]
-        for kind in given:
-            found += name_errors(source[kind].get("name"), f"{here}.{kind}.name")
-        if not given:
-            found.append(invalid(path, "", "must specify one of: `configMapRef` or `secretRef`"))
-        elif len(given) > 1:
-            found.append(invalid(path, "", "may not have more than one field specified at a time"))
-    return found
-
-
 def _validate_mounts(container: Object, volumes: dict[str, Object], path: str) -> list[FieldError]:
     found: list[FieldError] = []
     devices = container.get("volumeDevices") or []
@@ -344,65 +246,3 @@ def _validate_propagation(mount: Object, container: Object, path: str) -> list[F
     if not (container.get("securityContext") or {}).get("privileged"):
         return [forbidden(path, "Bidirectional mount propagation is available only to privileged containers")]
     return []
-
-
-def descending_path_errors(path_given: str | None, path: str) -> list[FieldError]:
-    """That a path stays below where it starts."""
-    if not path_given:
-        return []
-    if path_given.startswith("/"):
-        return [invalid(path, path_given, "must be a relative path")]
-    return backstep_errors(path_given, path)
-
-
-def backstep_errors(path_given: str, path: str) -> list[FieldError]:
-    """That a path has no ``..`` in it."""
-    return [invalid(path, path_given, "must not contain '..'")] if ".." in path_given.split("/") else []
-
-
-def id_errors(owner: Object, fields: tuple[str, ...], path: str) -> list[FieldError]:
-    """That user and group numbers are ones."""
-    found = []
-    for field in fields:
-        value = owner.get(field)
-        if value is not None and not 0 <= value <= 2147483647:
-            found.append(invalid(f"{path}.{field}", value, _ID_RANGE))
-    return found
-
-
-def seccomp_errors(profile: Object | None, path: str) -> list[FieldError]:
-    """That a seccomp profile is complete."""
-    if profile is None:
-        return []
-    kind, local = profile.get("type"), profile.get("localhostProfile")
-    if not kind:
-        return [required(f"{path}.type", "type is required when seccompProfile is set")]
-    if kind == "Localhost":
-        if not local:
-            return [required(f"{path}.localhostProfile", "must be set when seccomp type is Localhost")]
-        return descending_path_errors(local, f"{path}.localhostProfile")
-    found = []
-    if local:
-        found.append(invalid(f"{path}.localhostProfile", local, "can only be set when seccomp type is Localhost"))
-    if kind not in ("RuntimeDefault", "Unconfined"):
-        found.append(not_supported(f"{path}.type", kind, ["Localhost", "RuntimeDefault", "Unconfined"]))
-    return found
-
-
-def _validate_security(context: Object | None, path: str) -> list[FieldError]:
-    if not context:
-        return []
-    found = id_errors(context, ("runAsUser", "runAsGroup"), path)
-    if context.get("privileged") and not privileged_is_allowed():
-        found.append(forbidden(f"{path}.privileged", "disallowed by cluster policy"))
-    if context.get("procMount") not in (None, "Default", "Unmasked"):
-        found.append(not_supported(f"{path}.procMount", context["procMount"], ["Default", "Unmasked"]))
-    found += seccomp_errors(context.get("seccompProfile"), f"{path}.seccompProfile")
-    if context.get("allowPrivilegeEscalation") is False:
-        if context.get("privileged"):
-            message = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
-            found.append(invalid(path, context, message))
-        if "CAP_SYS_ADMIN" in ((context.get("capabilities") or {}).get("add") or ()):
-            message = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"
-            found.append(invalid(path, context, message))
-    return found

@@ -18,8 +18,9 @@ from kprov.kube.apiserver.strategy.base import (
     not_supported,
     required,
 )
-from kprov.kube.apiserver.strategy.container_validation import id_errors, seccomp_errors, validate_containers
+from kprov.kube.apiserver.strategy.container_validation import validate_containers
 from kprov.kube.apiserver.strategy.fields import annotation_errors, label_errors, name_errors, qualified_name_errors
+from kprov.kube.apiserver.strategy.security_validation import id_errors, seccomp_errors
 from kprov.kube.apiserver.strategy.volume_validation import validate_volumes
 
 Object = dict[str, Any]

@@ -27,6 +27,7 @@ from kprov.kube.apiserver.strategy.fields import (
     port_or_name_errors,
     qualified_name_errors,
 )
+from kprov.kube.apiserver.strategy.service_updates import drop_what_the_type_lacks, keep_node_ports
 
 Object = dict[str, Any]
 
@@ -78,7 +79,7 @@ class ServiceStrategy(Strategy):
     def prepare_for_update(self, obj: Object, old: Object, ctx: StrategyContext) -> None:
         """What the allocators gave is kept where the client leaves it out; what the new type does not have, goes."""
         spec, before = obj.setdefault("spec", {}), old.get("spec") or {}
-        _drop_what_the_type_lacks(spec, before)
+        drop_what_the_type_lacks(spec, before)
         if spec.get("type") == "ExternalName":
             return
         if before.get("type") != "ExternalName":
@@ -89,7 +90,7 @@ class ServiceStrategy(Strategy):
         if address and addresses and addresses[0] != address and addresses == before.get("clusterIPs"):
             # A client that knows only one of the two fields changed that one.
             spec["clusterIPs"] = [address]
-        _keep_node_ports(spec, before)
+        keep_node_ports(spec, before)
 
     def validate(self, obj: Object) -> list[FieldError]:
         """See the functions below."""
@@ -135,42 +136,6 @@ def _agree_on_addresses(spec: Object) -> None:
         spec["clusterIPs"] = [spec["clusterIP"]]
     elif spec.get("clusterIPs") and not spec.get("clusterIP"):
         spec["clusterIP"] = spec["clusterIPs"][0]
-
-
-def _drop_what_the_type_lacks(spec: Object, before: Object) -> None:
-    """Values that only made sense for the old type, and that the client merely sent back."""
-    if spec.get("type") == before.get("type"):
-        return
-    if spec.get("type") == "ExternalName":
-        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"):
-            if spec.get(field) == before.get(field):
-                spec.pop(field, None)
-    if spec.get("type") not in ("NodePort", "LoadBalancer"):
-        given = {port.get("nodePort") for port in before.get("ports") or ()}
-        for port in spec.get("ports") or ():
-            if port.get("nodePort") in given:
-                port.pop("nodePort", None)
-        if spec.get("externalTrafficPolicy") == before.get("externalTrafficPolicy") and not spec.get("externalIPs"):
-            spec.pop("externalTrafficPolicy", None)
-    if spec.get("type") != "LoadBalancer":
-        for field in ("healthCheckNodePort", "allocateLoadBalancerNodePorts", "loadBalancerClass"):
-            if spec.get(field) == before.get(field):
-                spec.pop(field, None)
-    if before.get("type") == "ExternalName" and spec.get("externalName") == before.get("externalName"):
-        spec.pop("externalName", None)
-
-
-def _keep_node_ports(spec: Object, before: Object) -> None:
-    if spec.get("type") not in ("NodePort", "LoadBalancer"):
-        return
-    had = {(port.get("protocol"), port.get("port")): port.get("nodePort") for port in before.get("ports") or ()}
-    taken = {port.get("nodePort") for port in spec.get("ports") or ()}
-    for port in spec.get("ports") or ():
-        number = had.get((port.get("protocol"), port.get("port")))
-        if not port.get("nodePort") and number and number not in taken:
-            port["nodePort"] = number
-    if not spec.get("healthCheckNodePort") and before.get("healthCheckNodePort"):
-        spec["healthCheckNodePort"] = before["healthCheckNodePort"]
 
 
 def _type_errors(spec: Object) -> list[FieldError]:

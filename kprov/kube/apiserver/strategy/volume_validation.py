@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from kprov.kube.apiserver.strategy.base import FieldError, duplicate, forbidden, invalid, not_supported, required
-from kprov.kube.apiserver.strategy.container_validation import backstep_errors, descending_path_errors
 from kprov.kube.apiserver.strategy.fields import name_errors, quantity_errors
+from kprov.kube.apiserver.strategy.path_validation import backstep_errors, descending_path_errors
 
 Object = dict[str, Any]
 
