@@ -141,6 +141,11 @@ def status_patch(base: Status, status: Status) -> Status:
     for key in KEPT:
         if key in base and key not in status:
             patch[key] = None
+    before = {each["type"]: each for each in base.get("conditions") or []}
+    patch["conditions"] = [
+        {**dict.fromkeys(before.get(each["type"], {}).keys() - each.keys()), **each}
+        for each in status.get("conditions") or []
+    ]
     for key in ("podIPs", "hostIPs"):
         new = [each["ip"] for each in status.get(key) or []]
         stale = [each["ip"] for each in base.get(key) or [] if each["ip"] not in new]

@@ -290,6 +290,12 @@ def test_status_patch_names_what_is_gone() -> None:
     assert patch["reason"] is None
 
 
+def test_status_patch_clears_what_a_condition_no_longer_says() -> None:
+    base = {"conditions": [{"type": "Ready", "status": "False", "reason": "ContainersNotReady"}]}
+    patch = status_patch(base, {"conditions": [{"type": "Ready", "status": "True"}]})
+    assert patch["conditions"] == [{"type": "Ready", "status": "True", "reason": None}]
+
+
 def test_admission() -> None:
     room = {"cpu": 1000, "memory": 2**30, "pods": 2}
     small, large = pod(sized(requests={"cpu": "600m"})), pod(sized(requests={"cpu": "2"}))
