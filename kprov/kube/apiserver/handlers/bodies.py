@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from kprov.kube.api import errors
+from kprov.kube.apiserver import protobuf
 from kprov.kube.apiserver.http.message import Request
 from kprov.kube.apiserver.resources.info import ResourceInfo
 from kprov.kube.apiserver.versions import to_storage
@@ -33,10 +34,12 @@ def decode(request: Request) -> Object:
             obj = yaml.load(request.body, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
         elif kind in ("application/json", "text/plain", "application/octet-stream"):
             obj = orjson.loads(request.body)
+        elif kind == protobuf.MEDIA_TYPE:
+            obj = protobuf.decode(request.body)
         else:
             raise errors.unsupported_media_type(
                 f"the body of the request was in an unknown format - accepted media types include: "
-                f"application/json, application/yaml; got {kind}"
+                f"application/json, application/yaml, {protobuf.MEDIA_TYPE}; got {kind}"
             )
     except (orjson.JSONDecodeError, ValueError) as error:
         raise errors.bad_request(f"the request's body cannot be read: {error}") from None
