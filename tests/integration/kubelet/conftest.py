@@ -22,6 +22,7 @@ from private_runtime import PrivateRuntime
 
 CLONE_NEWNET = 0x40000000
 NODE_IP = "192.0.2.10"
+CGROUP = f"kprov-test-{os.getpid()}"
 IMAGE = "registry.kprov.local/busybox:1"
 
 
@@ -44,6 +45,9 @@ def runtime() -> Iterator[PrivateRuntime]:
         os.close(home)
         found.stop()
         shutil.rmtree(folder, ignore_errors=True)
+        for group in Path("/sys/fs/cgroup").glob(f"**/{CGROUP}"):
+            for inner, _, _ in os.walk(group, topdown=False):
+                Path(inner).rmdir()
 
 
 def _enter(namespace: int) -> None:
@@ -64,7 +68,7 @@ class Machine:
             "kind": "KubeletConfiguration",
             "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": True}},
             "authorization": {"mode": "AlwaysAllow"},
-            "cgroupRoot": f"/kprov-test-{os.getpid()}",
+            "cgroupRoot": f"/{CGROUP}",
             "clusterDomain": "cluster.local",
             "clusterDNS": ["10.96.0.10"],
             "failSwapOn": False,
