@@ -110,9 +110,11 @@ def _boot(command: list[str], group: MachineGroup, leader_file: Path) -> int:
                 partial.write_text(found[1])
                 partial.replace(leader_file)
                 break
-        code = machine.wait()
-        leader_file.unlink(missing_ok=True)
-        return code
+    # The socket is closed by now: systemd-nspawn passes on every notice of the machine's init, and both would stand
+    # still as soon as a queue that nobody reads is full.
+    code = machine.wait()
+    leader_file.unlink(missing_ok=True)
+    return code
 
 
 def supervise(state: LabState, name: str) -> int:
