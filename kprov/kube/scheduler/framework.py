@@ -159,7 +159,8 @@ class Framework:
         for plugin in self.filters:
             if not left:
                 break
-            rejected, hopeless = np.zeros_like(curable), np.zeros_like(curable)
+            rejected: Mask | None = None
+            hopeless: Mask | None = None
             for mask, reason, can_be_cured in plugin.filter(cycle):
                 hit = mask & cycle.alive
                 count = int(np.count_nonzero(hit))
@@ -167,11 +168,11 @@ class Framework:
                     continue
                 reasons[reason] += count
                 culprits.add(plugin.name)
-                rejected |= hit
+                rejected = hit if rejected is None else rejected | hit
                 if not can_be_cured:
-                    hopeless |= hit
-            if rejected.any():
-                curable |= rejected & ~hopeless
+                    hopeless = hit if hopeless is None else hopeless | hit
+            if rejected is not None:
+                curable |= rejected if hopeless is None else rejected & ~hopeless
                 cycle.alive &= ~rejected
                 left = int(np.count_nonzero(cycle.alive))
         if not left:

@@ -65,17 +65,19 @@ class NodeResourcesFit(Plugin):
     def score(self, cycle: Cycle) -> Scores | None:
         """The mean share of cpu and memory that would be left (or used)."""
         table, pod = cycle.table, cycle.pod
-        total: Scores = np.zeros(table.size, np.int64)
-        kinds = np.zeros(table.size, np.int64)
+        total = np.zeros(table.size)
+        kinds = np.zeros(table.size)
         for column, amount in ((CPU, pod.nonzero_cpu), (MEMORY, pod.nonzero_memory)):
             allocatable = table.allocatable(column)
             used = table.nonzero(column) + amount
-            some = allocatable > 0
-            room = np.maximum(allocatable, 1)
-            share = used * MAX_SCORE // room if self._most_allocated else (allocatable - used) * MAX_SCORE // room
-            total += np.where(some & (used <= allocatable), share, 0)
-            kinds += some
-        return total // np.maximum(kinds, 1)
+            part = used if self._most_allocated else allocatable - used
+            # floats: dividing whole numbers is far slower, and below 2**50 the floor is the same
+            share = np.floor(part * float(MAX_SCORE) / np.maximum(allocatable, 1))
+            share[used > allocatable] = 0
+            total += share
+            kinds += allocatable > 0
+        scores: Scores = (total / np.maximum(kinds, 1)).astype(np.int64)
+        return scores
 
 
 class NodeResourcesBalancedAllocation(Plugin):
