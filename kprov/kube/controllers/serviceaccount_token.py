@@ -66,7 +66,7 @@ def legacy_claims(account: dict[str, Any], secret_name: str) -> dict[str, Any]:
     metadata = account["metadata"]
     prefix = "kubernetes.io/serviceaccount"
     return {
-        "iss": prefix,
+        "iss": "kubernetes/serviceaccount",
         f"{prefix}/namespace": metadata["namespace"],
         f"{prefix}/secret.name": secret_name,
         f"{prefix}/service-account.name": metadata["name"],

@@ -245,7 +245,7 @@ class DeploymentController(Controller):
                 deployment,
                 "Normal",
                 "ScalingReplicaSet",
-                f"Scaled up replica set {new['metadata']['name']} to {built['spec']['replicas']}",
+                f"Scaled up replica set {new['metadata']['name']} from 0 to {built['spec']['replicas']}",
             )
         status = dict(deployment.get("status") or {})
         if progress.has_deadline(deployment):
@@ -326,7 +326,7 @@ class DeploymentController(Controller):
                 deployment,
                 "Normal",
                 "ScalingReplicaSet",
-                f"Scaled {word} replica set {rs['metadata']['name']} to {size} from {before}",
+                f"Scaled {word} replica set {rs['metadata']['name']} from {before} to {size}",
             )
         return updated
 

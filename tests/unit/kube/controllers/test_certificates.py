@@ -205,6 +205,6 @@ async def test_a_token_secret_is_filled_and_goes_with_its_account(bench, cluster
     raw = base64.urlsafe_b64decode(signature + "==")
     key.public_key().verify(raw, signed.encode(), padding.PKCS1v15(), hashes.SHA256())
     claims = json.loads(base64.urlsafe_b64decode(signed.split(".")[1] + "=="))
-    assert claims["sub"] == "system:serviceaccount:default:robot"
+    assert (claims["iss"], claims["sub"]) == ("kubernetes/serviceaccount", "system:serviceaccount:default:robot")
     await cluster.delete(SERVICE_ACCOUNTS, "robot", "default")
     await bench.until(lambda: not cluster.of(SECRETS))
