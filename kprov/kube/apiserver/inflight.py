@@ -18,7 +18,7 @@ class InFlight:
 
     @asynccontextmanager
     async def slot(self, read_only: bool, user: UserInfo) -> AsyncIterator[None]:
-        """Hold a place for one request. Raises ApiError (429) where there is none; the cluster's administrators pass."""
+        """Hold a place for one request. Raises ApiError (429) where there is none; administrators always pass."""
         limit = self._limits[read_only]
         if limit and self.counts[read_only] >= limit and "system:masters" not in user.groups:
             raise errors.too_many_requests("Too many requests, please try again later.", 1)

@@ -8,15 +8,18 @@ from kprov.kube.apiserver.http.message import Request, Response, json_response
 from kprov.kube.apiserver.openapi.service import Encoded, OpenApi
 
 _PROTOBUF = "application/com.github.proto-openapi.spec.v2"
+# The type that clients ask for has an "@" in it, which Go's own parser refuses in an answer: upstream answers so.
+_PROTOBUF_ANSWER = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 
 
 def _response(request: Request, document: Encoded) -> Response:
+    content_type = _PROTOBUF_ANSWER if document.content_type.startswith(_PROTOBUF) else document.content_type
     headers = {"ETag": document.etag, "Vary": "Accept, Accept-Encoding"}
     if request.headers.get("If-None-Match", "") == document.etag:
-        return Response(b"", 304, document.content_type, headers)
+        return Response(b"", 304, content_type, headers)
     if "gzip" in request.headers.get("Accept-Encoding", ""):
-        return Response(document.gzipped, 200, document.content_type, {**headers, "Content-Encoding": "gzip"})
-    return Response(gzip.decompress(document.gzipped), 200, document.content_type, headers)
+        return Response(document.gzipped, 200, content_type, {**headers, "Content-Encoding": "gzip"})
+    return Response(gzip.decompress(document.gzipped), 200, content_type, headers)
 
 
 async def answer(request: Request, documents: OpenApi) -> Response | None:

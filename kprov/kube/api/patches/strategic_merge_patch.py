@@ -1,7 +1,7 @@
 """Strategic merge patch: a merge patch that knows which lists are maps in disguise.
 
-Directives, as upstream's strategicpatch has them: ``$patch: replace|delete|merge`` in a map or list element, ``$retainKeys``,
-``$setElementOrder/FIELD`` and ``$deleteFromPrimitiveList/FIELD``.
+Directives, as upstream's strategicpatch has them: ``$patch: replace|delete|merge`` in a map or list element,
+``$retainKeys``, ``$setElementOrder/FIELD`` and ``$deleteFromPrimitiveList/FIELD``.
 """
 
 from __future__ import annotations
@@ -72,9 +72,10 @@ def _merge_list(original: Any, patch: list[Any], parent: dict[str, Any], field: 
     if merge_key is None:
         merged = _merge_primitives(present, patch, parent.get(_DELETE + field) or [])
     else:
-        merged = _merge_elements(present, patch, merge_key, shape.child(field))
-        if merged is None:
+        elements = _merge_elements(present, patch, merge_key, shape.child(field))
+        if elements is None:
             return [item for item in patch if item.get("$patch") != "replace"]
+        merged = elements
     wanted = parent.get(_ORDER + field)
     if wanted is None:
         return merged

@@ -8,6 +8,7 @@ import orjson
 
 from kprov.kube.api import errors
 from kprov.kube.apiserver import protobuf
+from kprov.kube.apiserver.handlers.conformance import conform
 from kprov.kube.apiserver.http.message import Request
 from kprov.kube.apiserver.resources.info import ResourceInfo
 from kprov.kube.apiserver.versions import to_storage
@@ -100,8 +101,7 @@ def decode_object(request: Request, info: ResourceInfo, name: str = "") -> Objec
     version = request.info.api_version
     check_kind(obj, info, version)
     check_place(obj, info, request.info.namespace, name)
-    if b"null" in request.body or media_type(request) != "application/json":
-        obj = without_nulls(obj)
+    obj = conform(obj, info, version, request.query.get("fieldValidation", ""), request.warnings)
     return to_storage(info, version, obj)
 
 

@@ -74,9 +74,13 @@ def read_options(request: Request) -> Object:
         options.setdefault("orphanDependents", request.flag("orphanDependents"))
     policy = options.get("propagationPolicy")
     if policy not in (None, "Orphan", "Background", "Foreground"):
-        raise errors.invalid("DeleteOptions", "", [{"reason": "FieldValueNotSupported", "field": "propagationPolicy",
-            "message": f'Unsupported value: "{policy}": supported values: "Foreground", "Background", "Orphan", "nil"'}],
-            group="meta.k8s.io")  # fmt: skip
+        supported = '"Foreground", "Background", "Orphan", "nil"'
+        cause = {
+            "reason": "FieldValueNotSupported",
+            "field": "propagationPolicy",
+            "message": f'Unsupported value: "{policy}": supported values: {supported}',
+        }
+        raise errors.invalid("DeleteOptions", "", [cause], group="meta.k8s.io")
     return options
 
 

@@ -15,7 +15,7 @@ Object = dict[str, Any]
 
 
 async def finalize(parts: Parts, request: Request, info: ResourceInfo) -> Response:
-    """PUT of namespaces/finalize: only spec.finalizers change; the last one gone ends a namespace that is being deleted."""
+    """PUT of namespaces/finalize: only spec.finalizers change. The last one gone ends a namespace to be deleted."""
     renderer = Renderer(request, info)
     given = bodies.decode_object(request, info, request.info.name)
     finalizers = (given.get("spec") or {}).get("finalizers") or []

@@ -43,8 +43,9 @@ class Patch:
         manager = request.query.get("fieldManager", "")
         if kind == APPLY_PATCH:
             if not manager:
-                raise errors.bad_request("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required "
-                                         "for apply patch")  # fmt: skip
+                raise errors.bad_request(
+                    'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
+                )
             value: Any = bodies.decode(request)
         else:
             try:

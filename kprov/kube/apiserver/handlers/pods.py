@@ -56,7 +56,8 @@ async def bind(parts: Parts, request: Request, info: ResourceInfo) -> Response:
             raise errors.conflict(
                 _PODS,
                 name,
-                f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {pod['metadata']['uid']}",
+                f"Precondition failed: UID in precondition: {metadata['uid']}, "
+                f"UID in object meta: {pod['metadata']['uid']}",
             )
         if pod["metadata"].get("deletionTimestamp"):
             raise errors.conflict(_PODS, name, f"pod {name} is being deleted, cannot be assigned to a host")

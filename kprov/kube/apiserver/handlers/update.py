@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from kprov.kube.api import errors
 from kprov.kube.api.errors import ApiError
 from kprov.kube.apiserver.admission.attributes import UPDATE, AdmissionAttributes
 from kprov.kube.apiserver.handlers import bodies, deletion, metadata
+from kprov.kube.apiserver.handlers.conformance import conform
 from kprov.kube.apiserver.handlers.create import create_object, event_ttl, refuse
 from kprov.kube.apiserver.handlers.parts import Parts
 from kprov.kube.apiserver.handlers.patching import Patch
@@ -267,6 +268,9 @@ async def patch(parts: Parts, request: Request, info: ResourceInfo) -> Response:
         new = change.apply(shown)
         bodies.check_kind(new, info, version)
         bodies.check_place(new, info, request.info.namespace, request.info.name)
+        noted: list[str] = []
+        new = conform(new, info, version, request.query.get("fieldValidation", ""), noted, patched=True)
+        request.warnings.extend(text for text in noted if text not in request.warnings)
         return to_storage(info, version, new)
 
     update_ = Update(parts, request, info, dry_run=dry, options_kind="PatchOptions")
@@ -278,6 +282,7 @@ async def patch(parts: Parts, request: Request, info: ResourceInfo) -> Response:
         obj = change.created()
         bodies.check_kind(obj, info, version)
         bodies.check_place(obj, info, request.info.namespace, request.info.name)
+        obj = conform(obj, info, version, request.query.get("fieldValidation", ""), request.warnings)
         new = to_storage(info, version, obj)
         return renderer.entry(await create_object(parts, request, info, new, dry_run=dry), 201)
     return renderer.entry(entry)

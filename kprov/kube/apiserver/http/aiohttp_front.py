@@ -55,9 +55,9 @@ class AiohttpFront:
             )
 
         server = web.Server(
-            self._handle,  # type: ignore[arg-type]
+            self._handle,
             handler_cancellation=True,
-            request_factory=make_request,  # type: ignore[arg-type]
+            request_factory=make_request,
             access_log=None,
             keepalive_timeout=120.0,
             max_line_size=65_536,
@@ -134,12 +134,12 @@ class AiohttpFront:
         if transport is None:
             return _Taken()
         try:
-            await tunnel.run(answer, protocol, transport)  # type: ignore[arg-type]
+            await tunnel.run(answer, protocol, transport)
         except (OSError, TimeoutError) as error:
             _log.info("%s:%d cannot be reached for %s: %s", answer.host, answer.port, request.path, error)
             status = errors.internal(f"error dialing backend: {error}").status
             plain = json_response(status, 500)
-            transport.write(  # type: ignore[attr-defined]
+            transport.write(
                 b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
                 b"Connection: close\r\n\r\n%b" % (len(plain.body), plain.body)
             )

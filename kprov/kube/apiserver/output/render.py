@@ -88,7 +88,7 @@ class Renderer:
         return self.response(body(self.form, whole))
 
     def event_writer(self) -> Callable[[str, Entry, bytes | None], bytes]:
-        """A function that makes the line of a watch event of its type, entry and (where it is plain) ready-made line."""
+        """A function that makes a watch event's line of its type, entry and (where it is plain) ready-made line."""
         if self._as_stored and self.form.kind == PLAIN:
 
             def plain(type_: str, entry: Entry, line: bytes | None) -> bytes:

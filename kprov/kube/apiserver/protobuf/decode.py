@@ -1,7 +1,7 @@
 """Decodes Kubernetes' protobuf by a table of fields, straight into JSON's shape.
 
-What a typed server does by decoding into structs and encoding again is done here by the table's flags: a field that is no
-pointer and is left out of JSON when empty is dropped when it is zero.
+What a typed server does by decoding into structs and encoding again is done here by the table's flags: a field that
+is no pointer and is left out of JSON when empty is dropped when it is zero.
 """
 
 from __future__ import annotations
@@ -10,27 +10,19 @@ import base64
 import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import orjson
+
+from kprov.kube.apiserver.protobuf.table import message_of, rows_of
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 _MAGIC = b"k8s\x00"
 _EMPTY: tuple[Any, ...] = ("", 0, False, 0.0)
 
-Row = list[str]
-
 
 class ProtobufError(ValueError):
     """The bytes are not what they are said to be."""
-
-
-@cache
-def _table() -> dict[str, Any]:
-    table: dict[str, Any] = orjson.loads((Path(__file__).parent / "fields.json").read_bytes())
-    return table
 
 
 def _varint(data: bytes, place: int) -> tuple[int, int]:
@@ -144,7 +136,7 @@ def _value(kind: str, value: Any) -> Any:
 
 
 def _message(name: str, data: bytes) -> Any:
-    rows: dict[str, Row] | None = _table()["messages"].get(name)
+    rows = rows_of(name)
     if rows is None:
         return {}
     if rows.get("1", ("-",))[0] == "":  # a list that Go gives a name
@@ -189,8 +181,7 @@ def decode(body: bytes) -> dict[str, Any]:
         kind_of = dict(_fields(envelope.get(1, b"")))
         api_version, kind = kind_of.get(1, b"").decode(), kind_of.get(2, b"").decode()
         group, _, version = api_version.rpartition("/")
-        table = _table()["kinds"]
-        name = table.get(f"{group}/{version}/{kind}") or table.get(f"meta/v1/{kind}")
+        name = message_of(group, version, kind)
         if name is None:
             raise ProtobufError(f'no kind "{kind}" is registered for version "{api_version}"')
         obj: dict[str, Any] = {"kind": kind, "apiVersion": api_version, **_message(name, envelope.get(2, b""))}

@@ -2,8 +2,10 @@
 
     python -m kprov.kube.apiserver.protobuf.extract K8S_API_DIR APIMACHINERY_DIR
 
-A field's row is [JSON name, type, flags]. Types: s string, b bool, n number (signed), f float, y bytes, or a message's name.
-Flags: l list, m map from strings, p a pointer in Go (an explicit zero means something), o left out when empty, i inlined.
+A field's row is [JSON name, type, flags]. Types: s string, b bool, n number (signed), f float, y bytes, or a
+message's name.
+Flags: l list, m map from strings, p a pointer in Go (an explicit zero means something), o left out when empty, i
+inlined.
 """
 
 from __future__ import annotations
@@ -22,14 +24,16 @@ VERSIONS = (
 )  # fmt: skip
 GROUPS = {
     "core": "", "admissionregistration": "admissionregistration.k8s.io", "authentication": "authentication.k8s.io",
-    "authorization": "authorization.k8s.io", "certificates": "certificates.k8s.io", "coordination": "coordination.k8s.io",
+    "authorization": "authorization.k8s.io", "certificates": "certificates.k8s.io",
+    "coordination": "coordination.k8s.io",
     "discovery": "discovery.k8s.io", "events": "events.k8s.io", "flowcontrol": "flowcontrol.apiserver.k8s.io",
     "networking": "networking.k8s.io", "node": "node.k8s.io", "rbac": "rbac.authorization.k8s.io",
     "scheduling": "scheduling.k8s.io", "storage": "storage.k8s.io",
 }  # fmt: skip
 _SPECIAL = {
     "metav1.Time": "Time", "metav1.MicroTime": "MicroTime", "metav1.Duration": "Duration", "Time": "Time",
-    "MicroTime": "MicroTime", "Duration": "Duration", "intstr.IntOrString": "IntOrString", "resource.Quantity": "Quantity",
+    "MicroTime": "MicroTime", "Duration": "Duration", "intstr.IntOrString": "IntOrString",
+    "resource.Quantity": "Quantity",
     "runtime.RawExtension": "RawExtension", "metav1.FieldsV1": "FieldsV1", "FieldsV1": "FieldsV1",
 }  # fmt: skip
 _SCALARS = {"string": "s", "bool": "b", "int32": "n", "int64": "n", "int": "n", "uint32": "n", "float64": "f",

@@ -75,8 +75,8 @@ class Selection:
         for term in fields.terms:
             if term.field not in known:
                 raise errors.bad_request(
-                    f'Unable to find "{info.group}/{info.versions[0]}, Resource={info.plural}" that match label selector '
-                    f'"{label_selector}", field selector "{field_selector}": field label not supported: {term.field}'
+                    f'Unable to find "{info.group}/{info.versions[0]}, Resource={info.plural}" that match '
+                    f'label selector "{label_selector}", field selector "{field_selector}": field label not supported: {term.field}'
                 )
         self._fields: FieldSelector = fields
         self.name = fields.exact("metadata.name")

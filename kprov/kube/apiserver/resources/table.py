@@ -6,7 +6,7 @@ from typing import Any
 
 from kprov.kube.apiserver.resources.info import ResourceInfo
 
-_REVIEW = {"verbs": ("create",), "prefix": ""}
+_REVIEW: dict[str, Any] = {"verbs": ("create",), "prefix": ""}
 
 
 def _row(

@@ -242,7 +242,8 @@ class ServiceAllocation:
 
     async def mark_used(self, services: Iterable[Object]) -> None:
         """See to it that what Services hold is taken: a range may be new, or restored from an old backup."""
-        addresses, ports = set(), set()
+        addresses: set[int] = set()
+        ports: set[int] = set()
         size = self._network.num_addresses - 2
         for service in services:
             address = _address(service)

@@ -1,7 +1,7 @@
 """A range of things to give out (addresses, ports), kept in etcd as upstream's RangeAllocation.
 
-``data`` is a bitmap in base64, the bytes of one big-endian number whose bit N stands for the range's Nth item. Several API
-servers share it: every change is a compare on the revision that it was computed from.
+``data`` is a bitmap in base64, the bytes of one big-endian number whose bit N stands for the range's Nth item.
+Several API servers share it: every change is a compare on the revision that it was computed from.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The Service ``kubernetes``, and its endpoints: all API servers that are alive.
 
-Each server keeps a lease of its own, /registry/masterleases/ADDRESS, for fifteen seconds at a time. Whoever looks writes what
-the leases say into Endpoints and EndpointSlice; all write the same.
+Each server keeps a lease of its own, /registry/masterleases/ADDRESS, for fifteen seconds at a time. Whoever looks
+writes what the leases say into Endpoints and EndpointSlice; all write the same.
 """
 
 from __future__ import annotations

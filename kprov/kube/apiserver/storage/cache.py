@@ -22,7 +22,7 @@ Subscriber = Callable[[Entry | None, Entry | None], None]
 
 
 class Feed:
-    """The events that one watcher has not read yet. Ends (``closed``) when the watcher is too slow or the cache reloads."""
+    """The events that one watcher has not read yet. ``closed`` when the watcher is too slow or the cache reloads."""
 
     LIMIT = 10_000
 

@@ -1,7 +1,7 @@
 """Compaction of etcd every five minutes, by one API server at a time, with upstream's protocol.
 
-The key compact_rev_key counts the compactions. Whoever raises it from the version it saw five minutes ago compacts what was
-the revision then; the others take note of the new version and wait again.
+The key compact_rev_key counts the compactions. Whoever raises it from the version it saw five minutes ago compacts
+what was the revision then; the others take note of the new version and wait again.
 """
 
 from __future__ import annotations

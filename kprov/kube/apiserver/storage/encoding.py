@@ -1,6 +1,7 @@
 """Objects as bytes: in etcd without resourceVersion, in the cache and on the wire with it.
 
-Both forms are the same JSON but for one member of metadata. What kprov and upstream store begins with kind, apiVersion and
+Both forms are the same JSON but for one member of metadata. What kprov and upstream store begins with kind,
+apiVersion and
 metadata, so going from one form to the other is a splice; anything else takes the long way through the parser.
 """
 

@@ -1,19 +1,22 @@
 """A client of etcd v3: several endpoints, failover, and writes whose fate is never guessed.
 
-grpc's own balancing is not used: with ``pick_first`` a call waits for its whole deadline when the member behind it dies, and
-with one channel for several TLS endpoints every member's certificate would have to carry the same name.
+grpc's own balancing is not used: with ``pick_first`` a call waits for its whole deadline when the member behind it
+dies, and with one channel for several TLS endpoints every member's certificate would have to carry the same name.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # children of this process exec: they never use its channels
 
 import grpc
 import grpc.aio

@@ -1,8 +1,8 @@
 """One watch on all of etcd, feeding the cache of every kind.
 
-A single stream has what many have not: one order. Every revision of etcd's is an event on it, so "the cache is as fresh as
-revision R" is simply "the stream has passed R", and no progress notifications are needed for it. (Those that a client asks
-for may overtake events in etcd before 3.4.25.) Decoding happens only for the kinds that somebody uses.
+A single stream has what many have not: one order. Every revision of etcd's is an event on it, so "the cache is as
+fresh as revision R" is simply "the stream has passed R", and no progress notifications are needed for it. (Those that a
+client asks for may overtake events in etcd before 3.4.25.) Decoding happens only for the kinds that somebody uses.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ GroupResource = tuple[str, str]
 Change = Callable[[Object], Object | None] | Callable[[Object], Awaitable[Object | None]]
 
 
-async def _resolve(result: Object | None | Awaitable[Object | None]) -> Object | None:
+async def _resolve(result: Object | Awaitable[Object | None] | None) -> Object | None:
     if inspect.isawaitable(result):
         return await result
     return result
@@ -198,7 +198,7 @@ class Store:
         ]
 
     def subscribe(self, resource: GroupResource, callback: Callable[[Object | None, Object | None], None]) -> None:
-        """Call back on each change (old, new); None for "is not there". Load the cache afterwards to hear of what exists."""
+        """Call back on each change (old, new; None: is not there). Load the cache afterwards to hear of what exists."""
 
         def parsed(old: Entry | None, new: Entry | None) -> None:
             callback(old.object() if old else None, new.object() if new else None)

@@ -1,0 +1,138 @@
+"""Holds an object against its type: unknown fields are found and dropped, values of a wrong type are refused.
+
+What a typed server does by decoding into structs is done by a walk along the table of upstream's types. What comes
+out has no nulls, no fields that nobody knows, and in each field a value of the type that strategies count on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kprov.kube.api import errors
+from kprov.kube.apiserver.protobuf.table import fields_of, message_of
+from kprov.kube.apiserver.resources.info import ResourceInfo
+
+Object = dict[str, Any]
+
+_JSON_NAMES = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}
+_GO_NAMES = {"s": "string", "n": "int64", "b": "bool", "y": "[]uint8", "f": "float64", "Time": "time.Time",
+             "MicroTime": "time.Time", "Duration": "string"}  # fmt: skip
+_MAX_REPORTED = 32
+
+
+class _Mismatch(Exception):
+    """A value of the wrong type."""
+
+    def __init__(self, path: str, value: Any, wanted: str) -> None:
+        given = _JSON_NAMES.get(type(value), "null")
+        super().__init__(f"json: cannot unmarshal {given} into Go struct field {path} of type {wanted}")
+
+
+def _scalar(kind: str, value: Any, path: str) -> Any:
+    match kind:
+        case "s" | "y" | "Time" | "MicroTime" | "Duration":
+            good = isinstance(value, str)
+        case "n":
+            good = isinstance(value, int) and not isinstance(value, bool)
+        case "b":
+            good = isinstance(value, bool)
+        case "f":
+            good = isinstance(value, (int, float)) and not isinstance(value, bool)
+        case "IntOrString":
+            good = isinstance(value, (int, str)) and not isinstance(value, bool)
+        case "Quantity":
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                return str(value)
+            good = isinstance(value, str)
+        case _:
+            return value  # raw JSON
+    if not good:
+        raise _Mismatch(path, value, _GO_NAMES.get(kind, kind))
+    return value
+
+
+def _value(kind: str, value: Any, path: str, unknown: list[str]) -> Any:
+    if "." not in kind:
+        return _scalar(kind, value, path)
+    fields = fields_of(kind)
+    if fields is None:
+        return value
+    if "" in fields:  # a list that Go gives a name
+        return _items(fields[""][0], value, path, unknown)
+    if not isinstance(value, dict):
+        raise _Mismatch(path, value, kind)
+    return _struct(fields, value, path, unknown)
+
+
+def _items(kind: str, value: Any, path: str, unknown: list[str]) -> list[Any]:
+    if not isinstance(value, list):
+        raise _Mismatch(path, value, "[]" + _GO_NAMES.get(kind, kind))
+    return [_value(kind, item, f"{path}[{index}]", unknown) for index, item in enumerate(value) if item is not None]
+
+
+def _struct(fields: dict[str, tuple[str, str]], value: Object, path: str, unknown: list[str]) -> Object:
+    out: Object = {}
+    for name, item in value.items():
+        field = fields.get(name)
+        place = f"{path}.{name}" if path else name
+        if field is None:
+            unknown.append(place)
+            continue
+        if item is None:
+            continue
+        kind, flags = field
+        if "m" in flags:
+            if not isinstance(item, dict):
+                raise _Mismatch(place, item, "map[string]" + _GO_NAMES.get(kind, kind))
+            out[name] = {
+                key: _value(kind, each, f"{place}.{key}", unknown) for key, each in item.items() if each is not None
+            }
+        elif "l" in flags:
+            out[name] = _items(kind, item, place, unknown)
+        else:
+            out[name] = _value(kind, item, place, unknown)
+    return out
+
+
+def conform(
+    obj: Object, info: ResourceInfo, version: str, validation: str, warnings: list[str], *, patched: bool = False
+) -> Object:
+    """The object as its type has it.
+
+    Args:
+        obj: what a client sent, or what its patch made.
+        info: its kind.
+        version: its version.
+        validation: the query's fieldValidation: Ignore, Warn (as without it) or Strict.
+        warnings: where unknown fields are noted for Warn.
+        patched: whether it is a patch's result, for the error's text.
+
+    Raises:
+        ApiError: 400 for a wrong type, or for an unknown field under Strict.
+    """
+    if validation not in ("", "Ignore", "Warn", "Strict"):
+        supported = '"", "Ignore", "Strict", "Warn"'
+        text = f'fieldValidation: Unsupported value: "{validation}": supported values: {supported}'
+        raise errors.make(422, "Invalid", text)
+    message = message_of(info.group, version, info.kind) or message_of(info.group, info.versions[0], info.kind)
+    fields = fields_of(message) if message else None
+    if fields is None:
+        return obj
+    unknown: list[str] = []
+    head = {"kind": obj.get("kind"), "apiVersion": obj.get("apiVersion")}
+    rest = {name: item for name, item in obj.items() if name not in head}
+    label = f'{info.kind} in version "{version}" cannot be handled as a {info.kind}: '
+    try:
+        conformed = _struct(fields, rest, "", unknown)
+    except _Mismatch as error:
+        raise errors.bad_request(label + str(error)) from None
+    if unknown:
+        said = [f'unknown field "{place}"' for place in unknown[:_MAX_REPORTED]]
+        if validation == "Strict":
+            text = f"strict decoding error: {', '.join(said)}"
+            if patched:
+                raise errors.make(422, "Invalid", f' "" is invalid: patch: Invalid value: "": {text}')
+            raise errors.bad_request(label + text)
+        if validation != "Ignore":
+            warnings.extend(said)
+    return {**head, "metadata": {}, **conformed}
