@@ -24,8 +24,9 @@ PACKAGES = (
     "socat",
 )
 
-# What the images are made of; taken from Debian 12 whatever the machines run: both are static programs.
-IMAGE_PACKAGES = ("busybox-static", "catatonit")
+# What the images are made of; taken from Debian 12 whatever the machines run: both programs are static, but looking up
+# names loads the C library that they were built with.
+IMAGE_PACKAGES = ("busybox-static", "catatonit", "libc6")
 IMAGE_RELEASE = "12"
 
 # Program -> the module whose main() it is. The names are upstream's; pyproject.toml has the same.

@@ -20,7 +20,9 @@ def key_of(names: tuple[str, ...], mirrors: Mirrors) -> str:
     return hashlib.sha256(json.dumps([names, mirrors.archive, mirrors.security]).encode()).hexdigest()
 
 
-def gather(store: Store, release: Release, names: tuple[str, ...], mirrors: Mirrors) -> tuple[list[Package], set[str]]:
+def gather(
+    store: Store, release: Release, names: tuple[str, ...], mirrors: Mirrors, *, for_images: bool = False
+) -> tuple[list[Package], set[str]]:
     """Resolve and fetch packages.
 
     Args:
@@ -28,6 +30,7 @@ def gather(store: Store, release: Release, names: tuple[str, ...], mirrors: Mirr
         release: whose packages.
         names: the packages wanted.
         mirrors: where from.
+        for_images: an image has nothing beforehand, so what every Debian has is left out only if it is not named.
 
     Returns the packages in the order of unpacking, and the names that every Debian of this release has.
     """
@@ -35,7 +38,8 @@ def gather(store: Store, release: Release, names: tuple[str, ...], mirrors: Mirr
     apt.refresh()
     everywhere = apt.resolve(apt.essential())
     base = {choice.name for choice in everywhere}
-    choices = [choice for choice in apt.resolve(names) if choice.name not in base]
+    kept = frozenset(names) if for_images else frozenset[str]()
+    choices = [choice for choice in apt.resolve(names) if choice.name not in base or choice.name in kept]
     fields = apt.describe(choices)
     base_names = base | set(provided_by(apt.describe(everywhere)))
     providers = provided_by(fields)

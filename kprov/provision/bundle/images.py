@@ -18,12 +18,22 @@ from kprov.provision.bundle.oci_image import RootFiles, write_archive
 from kprov.provision.bundle.store import Store
 
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_VERSION = 1  # raise it when what is in the images changes
+_VERSION = 2  # raise it when what is in the images changes
 
 
 def key_of(mirrors: Mirrors) -> str:
     """What the images are made from."""
     return hashlib.sha256(f"{_VERSION} {debian_packages.key_of(IMAGE_PACKAGES, mirrors)}".encode()).hexdigest()
+
+
+# A static program looks names up with these; without them it dies at the first name.
+_LIBRARIES = {
+    "lib/x86_64-linux-gnu/libc.so.6": "lib/x86_64-linux-gnu/libc.so.6",
+    "lib/x86_64-linux-gnu/libnss_dns.so.2": "lib/x86_64-linux-gnu/libnss_dns.so.2",
+    "lib/x86_64-linux-gnu/libnss_files.so.2": "lib/x86_64-linux-gnu/libnss_files.so.2",
+    "lib/x86_64-linux-gnu/libresolv.so.2": "lib/x86_64-linux-gnu/libresolv.so.2",
+    "lib64/ld-linux-x86-64.so.2": "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
+}
 
 
 def pause(catatonit: bytes) -> tuple[RootFiles, dict[str, Any]]:
@@ -32,25 +42,40 @@ def pause(catatonit: bytes) -> tuple[RootFiles, dict[str, Any]]:
     return root, {"Entrypoint": ["/pause", "-P"], "User": "65535:65535"}
 
 
-def busybox(program: bytes, applets: list[str], tag: str) -> tuple[RootFiles, dict[str, Any]]:
+def busybox(
+    program: bytes, libraries: dict[str, bytes], applets: list[str], tag: str
+) -> tuple[RootFiles, dict[str, Any]]:
     """A shell and its usual company. The tag is in /etc/image-version, so that a rolling update can be seen.
 
     Args:
         program: the static busybox.
+        libraries: what it needs to look names up, by path.
         applets: the names that it answers to.
         tag: the image's tag.
     """
     root = RootFiles(
         files={
             "bin/busybox": program,
+            **libraries,
+            "etc/nsswitch.conf": b"hosts: files dns\n",
             "etc/passwd": b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
             "etc/group": b"root:x:0:\nnogroup:x:65534:\n",
             "etc/image-version": f"{tag}\n".encode(),
             "var/www/index.html": f"kprov busybox {tag}\n".encode(),
         },
-        programs={"bin/busybox"},
+        programs={"bin/busybox", "lib64/ld-linux-x86-64.so.2"},
         links={f"bin/{applet}": "busybox" for applet in applets if applet != "busybox"},
-        folders={"bin": 0o755, "etc": 0o755, "root": 0o700, "tmp": 0o1777, "var": 0o755, "var/www": 0o755},
+        folders={
+            "bin": 0o755,
+            "etc": 0o755,
+            "lib": 0o755,
+            "lib/x86_64-linux-gnu": 0o755,
+            "lib64": 0o755,
+            "root": 0o700,
+            "tmp": 0o1777,
+            "var": 0o755,
+            "var/www": 0o755,
+        },
     )
     return root, {"Cmd": ["sh"], "Env": [_PATH], "Labels": {"org.opencontainers.image.version": tag}}
 
@@ -65,15 +90,19 @@ def _applets(program: bytes, folder: Path) -> list[str]:
 def gather(store: Store, mirrors: Mirrors) -> list[Image]:
     """Make the images from Debian's packages of static programs."""
     release = RELEASES[IMAGE_RELEASE]
-    packages = {row.name: row.path for row in debian_packages.gather(store, release, IMAGE_PACKAGES, mirrors)[0]}
+    packages = {
+        row.name: row.path
+        for row in debian_packages.gather(store, release, IMAGE_PACKAGES, mirrors, for_images=True)[0]
+    }
     shell = file_in(packages["busybox-static"], "bin/busybox")
+    libraries = {path: file_in(packages["libc6"], source) for path, source in _LIBRARIES.items()}
     with store.scratch() as folder:
         applets = _applets(shell, folder)
 
         def made() -> Iterator[Image]:
             wanted = {
                 "pause:1": pause(file_in(packages["catatonit"], "usr/bin/catatonit")),
-                **{f"busybox:{tag}": busybox(shell, applets, tag) for tag in ("1", "2")},
+                **{f"busybox:{tag}": busybox(shell, libraries, applets, tag) for tag in ("1", "2")},
             }
             for short, (root, run) in wanted.items():
                 name = f"{REGISTRY}/{short}"

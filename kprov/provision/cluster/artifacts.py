@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from kprov.provision.bundle import Image
 from kprov.provision.cluster.context import Context
 from kprov.provision.inventory import Host
 
 RELEASES = "/opt/kprov/releases"
 CURRENT = "/opt/kprov/current"
+IMPORTED = "/var/lib/kprov/images"
+
+Task = tuple[str, dict[str, Any]]
 
 PACKAGES_EVERYWHERE = (
     "ca-certificates",
@@ -27,10 +31,20 @@ PACKAGES_EVERYWHERE = (
 PACKAGES_BY_GROUP = {"etcd": ("etcd-client", "etcd-server")}
 
 
+DAEMONS_EVERYWHERE = ("kprov-node", "kube-proxy", "kubelet")
+DAEMONS_BY_GROUP = {"control_plane": ("kube-apiserver", "kube-controller-manager", "kube-scheduler")}
+
+
 def package_names(host: Host) -> list[str]:
     """The Debian packages that a machine needs for its groups, without their dependencies."""
     extra = [name for group, names in PACKAGES_BY_GROUP.items() if group in host.groups for name in names]
     return sorted({*PACKAGES_EVERYWHERE, *extra})
+
+
+def daemons_of(host: Host) -> set[str]:
+    """kprov's own daemons on a machine, by their units."""
+    extra = {unit for group, units in DAEMONS_BY_GROUP.items() if group in host.groups for unit in units}
+    return {*DAEMONS_EVERYWHERE, *extra}
 
 
 def debian_release(context: Context, host: Host) -> str:
@@ -42,7 +56,7 @@ def install_packages(context: Context, hosts: list[Host]) -> None:
     """Install the packages of each machine's release that are not installed yet; no service is started by it."""
     engine = context.engine
     with engine.phase("Install packages", hosts):
-        tasks: dict[str, tuple[str, dict[str, Any]]] = {}
+        tasks: dict[str, Task] = {}
         for host in hosts:
             found = context.bundle.packages(debian_release(context, host), package_names(host))
             listed = [
@@ -64,11 +78,11 @@ def install_release(context: Context, hosts: list[Host]) -> None:
     """Lay kprov's daemons beside the release that runs, and switch to them."""
     engine = context.engine
     with engine.phase("Install the daemons", hosts):
-        tasks: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+        tasks: dict[str, list[Task]] = {}
         for host in hosts:
             release = context.bundle.release_for(debian_release(context, host))
             folder = f"{RELEASES}/{release.version}"
-            steps: list[tuple[str, dict[str, Any]]] = [
+            steps: list[Task] = [
                 ("file", {"path": RELEASES, "state": "directory", "mode": "0755", "owner": "root", "group": "root"})
             ]
             for archive in release.archives:
@@ -76,38 +90,52 @@ def install_release(context: Context, hosts: list[Host]) -> None:
                 steps.append(("unarchive", arguments))
             steps.append(("file", {"path": CURRENT, "src": folder, "state": "link"}))
             tasks[host.name] = steps
-        engine.module_all(tasks)
+        for name, results in engine.module_all(tasks).items():
+            if results[-1].changed and engine.facts[name].get("kprov_release"):
+                context.stale_services.setdefault(name, set()).update(daemons_of(context.inventory.hosts[name]))
 
 
 def import_images(context: Context, hosts: list[Host]) -> None:
-    """Give containerd the images that it can't fetch: the pause image, and a small one to try things with."""
+    """Give containerd the images that it can't fetch: the pause image, and a small one to try things with.
+
+    An image is there when containerd has its name and a mark on the machine says that it was this archive: a name alone
+    may stand for an older one.
+    """
     engine = context.engine
     images = context.bundle.images()
     with engine.phase("Import images", hosts) as phase:
-        listing = ("command", {"argv": ["ctr", "--namespace=k8s.io", "images", "list", "--quiet"], "_check": False})
-        present = engine.module_all({host.name: listing for host in hosts})
-        missing = {
-            host.name: [image for image in images if image.name not in present[host.name]["stdout"].split()]
-            for host in hosts
-            if not present[host.name].failed
-        }
+        listing = f"ctr --namespace=k8s.io images list --quiet; ls -1 {IMPORTED} 2>/dev/null || true"
+        present = engine.module_all({host.name: ("shell", {"cmd": listing, "_check": False}) for host in hosts})
+        missing: dict[str, list[Image]] = {}
+        for host in hosts:
+            if present[host.name].failed and not engine.check:
+                continue
+            words = set(str(present[host.name].get("stdout", "")).split())
+            missing[host.name] = [image for image in images if not {image.name, image.sha256} <= words]
         if engine.check:
             for host in hosts:
-                for image in missing.get(host.name, ()):
+                for image in missing[host.name]:
                     phase.record(host, f"Image {image.name}", changed=True)
             return
-        files = {
-            name: ("artifacts", {"files": [{"path": str(i.path), "sha256": i.sha256, "size": i.size} for i in wanted]})
-            for name, wanted in missing.items()
-            if wanted
-        }
-        sent = engine.module_all(files)
-        imports = {
-            name: [
-                ("command", {"argv": ["ctr", "--namespace=k8s.io", "images", "import", result["paths"][image.sha256]]})
-                for image in missing[name]
-            ]
-            for name, result in sent.items()
-            if not result.failed
-        }
+        sent = engine.module_all(
+            {
+                name: (
+                    "artifacts",
+                    {"files": [{"path": str(i.path), "sha256": i.sha256, "size": i.size} for i in wanted]},
+                )
+                for name, wanted in missing.items()
+                if wanted
+            }
+        )
+        imports: dict[str, list[Task]] = {}
+        for name, result in sent.items():
+            if result.failed:
+                continue
+            imports[name] = [("file", {"path": IMPORTED, "state": "directory", "mode": "0700"})]
+            for image in missing[name]:
+                archive = result["paths"][image.sha256]
+                imports[name] += [
+                    ("command", {"argv": ["ctr", "--namespace=k8s.io", "images", "import", archive]}),
+                    ("copy", {"content": f"{image.name}\n", "dest": f"{IMPORTED}/{image.sha256}", "mode": "0600"}),
+                ]
         engine.module_all(imports)

@@ -31,7 +31,7 @@ class Context:
     """The administrator's, on the controller."""
     variables: dict[str, Any] = field(default_factory=dict)
     stale_services: dict[str, set[str]] = field(default_factory=dict)
-    """By machine: the units whose certificates were made anew while they ran."""
+    """By machine: the units that run with a certificate or a release that has been replaced."""
     _api: ClusterApi | None = None
 
     @property

@@ -28,7 +28,7 @@ UP: tuple[Phase, ...] = (
     Phase("Start the kubelets", "all", role="kubelet"),
     Phase("Start the Service proxies", "all", role="kube-proxy"),
     Phase("Start pod network and DNS", "all", role="kprov-node"),
-    Phase("Read new certificates", "all", procedure=restart_stale_services),
+    Phase("Restart what is stale", "all", procedure=restart_stale_services),
     Phase("Wait for the nodes", "all", procedure=wait_for_nodes),
 )
 

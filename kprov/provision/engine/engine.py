@@ -299,8 +299,13 @@ class Engine:
             if not answer.get("locked"):
                 if answer.get("failed"):
                     raise Unreachable(f"its lock {self._lock_path} could not be taken: {answer.get('msg')}")
+                holder = answer.get("holder") or {}
+                if holder.get("run") == self.run_id:
+                    raise Unreachable(
+                        "is the same machine as another one of this inventory: correct ansible_host of one of them"
+                    )
                 self._disconnect([session])
-                return HostState("locked", _locked_by(answer.get("holder") or {}))
+                return HostState("locked", _locked_by(holder))
         result = link.wait(gathering, 60)["result"]
         if result.get("failed"):
             raise Unreachable(f"its facts could not be gathered: {result.get('msg')}")

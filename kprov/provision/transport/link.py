@@ -81,7 +81,7 @@ class AgentLink:
             except TimeoutError:
                 data = None
             if data == b"":
-                raise self._why_not_started()
+                raise self._why_not_started(received)
             received += data or b""
             found = bootstrap.read_greeting(received)
             if found is not None:
@@ -109,12 +109,17 @@ class AgentLink:
         self._received += rest
         self._write(bootstrap.archive(self.greeting.magic))
 
-    def _why_not_started(self) -> Exception:
+    def _why_not_started(self, printed: bytes) -> Exception:
         """What the machine said instead of the greeting, in terms of what to do."""
         code = self._pipe.exit_code()
         words = self._pipe.errors().decode(errors="replace").replace(bootstrap.SUDO_PROMPT, "").strip()
         target, low = self.target, words.lower()
         python_named = target.python.lower() in low
+        if code == 1 and b"account is currently not available" in printed:
+            return PythonMissing(
+                f"the login shell of {target.user} on {target.name} does not run commands: give it one "
+                f"(chsh -s /bin/sh {target.user}) or connect as another user"
+            )
         if "password is required" in low or "a terminal is required" in low:
             return SudoRefused(
                 f"sudo on {target.name} asks {target.user} for a password: set ansible_become_password or allow "
@@ -133,7 +138,7 @@ class AgentLink:
                 f"there is no {target.python} on {target.name}: install it (Debian: apt-get install python3) "
                 "or say where it is by ansible_python_interpreter"
             )
-        tail = words[-300:] or "nothing"
+        tail = (words or printed.decode(errors="replace").strip())[-300:] or "nothing"
         return ConnectionLost(f"the agent did not start on {target.name} (exit code {code}); the machine said: {tail}")
 
     # -- sending

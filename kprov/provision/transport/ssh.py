@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from kprov.provision.transport.errors import (
     ConnectionLost,
     NameNotResolved,
     Refused,
+    SudoRefused,
     TimedOut,
     Unreachable,
 )
@@ -24,6 +26,10 @@ from kprov.provision.transport.link import AgentLink
 from kprov.provision.transport.target import Target
 
 KEEPALIVE = 15
+
+# What paramiko's threads have to say goes nowhere unless somebody asks for it: without a handler Python would print it
+# between kprov's own lines.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 class SSHPipe:
@@ -248,6 +254,11 @@ def connect(target: Target, *, accept_new: bool = False, warn: Callable[[str], N
         channel.exec_command(bootstrap.command(target))
         link = AgentLink(target, SSHPipe(channel, close))
         link.start()
+        if link.greeting is not None and link.greeting.uid != 0 and not target.become:
+            raise SudoRefused(
+                f"{target.user} is not root on {target.name}, and kprov needs root there: set ansible_become: true, "
+                f"or connect as root"
+            )
     except BaseException as error:
         close()
         raise _explain(error, target) from None

@@ -68,7 +68,8 @@ def service() -> dict[str, Any]:
 def asking_pod(domain: str, namespace: str) -> dict[str, Any]:
     """A pod that succeeds when it reaches the Service by each of its names."""
     names = f"{NAME} {NAME}.{namespace} {NAME}.{namespace}.svc.{domain}"
-    script = f"for name in {names}; do wget -q -T 5 -O - http://$name/ || exit 1; done"
+    # Debian 12's wget of busybox dies of its own -T.
+    script = f"for name in {names}; do timeout 8 wget -q -O - http://$name/ || exit 1; done"
     return {
         "apiVersion": "v1",
         "kind": "Pod",

@@ -67,7 +67,10 @@ def operating_system(machine: Machine) -> Iterator[Problem]:
 def architecture(machine: Machine) -> Iterator[Problem]:
     """The bundle holds packages for amd64 only."""
     if machine.facts["ansible_architecture"] != "x86_64":
-        yield f"is a {machine.facts['ansible_architecture']} machine", "kprov's bundle holds packages for x86_64 only"
+        yield (
+            f"is a machine of architecture {machine.facts['ansible_architecture']}",
+            "kprov's bundle holds packages for x86_64 only",
+        )
 
 
 def service_manager(machine: Machine) -> Iterator[Problem]:
@@ -96,6 +99,10 @@ def disk(machine: Machine) -> Iterator[Problem]:
     for path, needed in MINIMUM_FREE_MB.items():
         mount = _mount_of(path, machine.facts["ansible_mounts"])
         if mount is None or mount["mount"] in told:
+            continue
+        if "ro" in str(mount.get("options", "")).split(","):
+            told.add(mount["mount"])
+            yield f"has {path} on a read-only file system ({mount['mount']})", "Mount it for writing, or mend its disk"
             continue
         free = int(mount["size_available"]) // 2**20
         if machine.is_fresh and free < needed:

@@ -172,7 +172,7 @@ def test_files_are_read_out_of_a_package(tmp_path: Path) -> None:
 
 
 def test_an_image_archive_holds_together(tmp_path: Path) -> None:
-    root, run = images.busybox(b"program", ["busybox", "sh", "ls"], "2")
+    root, run = images.busybox(b"program", {"lib/libc.so.6": b"library"}, ["busybox", "sh", "ls"], "2")
     write_archive(tmp_path / "a.tar", "registry.test/busybox:2", root, run)
     with tarfile.open(tmp_path / "a.tar") as archive:
         read = {member.name: archive.extractfile(member).read() for member in archive}  # type: ignore[union-attr]
