@@ -22,6 +22,7 @@ from kprov.kube.api.serving import HealthServer
 from kprov.kube.controllers.command_line import flag_set, options_of
 from kprov.kube.controllers.controller import Context, Controller
 from kprov.kube.controllers.credentials import AccountClients
+from kprov.kube.controllers.memory import keep_giving_back
 from kprov.kube.controllers.options import Options
 from kprov.kube.controllers.registry import Row, chosen
 
@@ -135,6 +136,7 @@ async def control(client: ApiClient, rows: list[Row], options: Options, *, own_a
         async with asyncio.TaskGroup() as group:
             if accounts is not None:
                 group.create_task(accounts.keep_fresh(account_informer), name="account tokens")
+            group.create_task(keep_giving_back(), name="memory")
             for controller in controllers:
                 group.create_task(controller.run(), name=controller.name)
     finally:

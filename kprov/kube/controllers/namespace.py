@@ -12,6 +12,7 @@ from kprov.kube.controllers.discovery import discover
 
 Object = dict[str, Any]
 FINALIZER = "kubernetes"
+AFTER_A_POD = 0.5  # seconds; the pods that go meanwhile are seen together
 
 # (condition, reason and message while all is well)
 _FINE = (
@@ -84,6 +85,14 @@ class NamespaceController(Controller):
         self.namespaces = self.watch(
             NAMESPACES, on_add=self._enqueue_terminating, on_update=lambda _, new: self._enqueue_terminating(new)
         )
+
+        self.watch(PODS, on_delete=self._pod_gone)
+
+    def _pod_gone(self, pod: Object) -> None:
+        """Look again soon: waiting for the pods' whole grace period would be waiting for nothing."""
+        namespace = self.namespaces.get(pod["metadata"]["namespace"])
+        if namespace is not None and namespace["metadata"].get("deletionTimestamp"):
+            self.queue.add_after(namespace["metadata"]["name"], AFTER_A_POD)
 
     def _enqueue_terminating(self, namespace: Object) -> None:
         if namespace["metadata"].get("deletionTimestamp"):

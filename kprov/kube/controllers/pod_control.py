@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from kprov.kube.api.client import ApiClient
@@ -11,6 +12,7 @@ from kprov.kube.api.kinds import PODS, Resource
 from kprov.kube.controllers.ownership import controller_reference
 
 Object = dict[str, Any]
+CONCURRENT_CALLS = 32
 
 
 def pod_from_template(template: Object, owner: Object, owner_resource: Resource, *, name: str | None = None) -> Object:
@@ -42,11 +44,14 @@ class PodControl:
     def __init__(self, client: ApiClient, recorder: EventRecorder) -> None:
         self._client = client
         self._recorder = recorder
+        # Each call under way holds a TLS connection, and the server's time: more of them would not make it faster.
+        self._turns = asyncio.Semaphore(CONCURRENT_CALLS)
 
     async def create(self, pod: Object, owner: Object) -> Object:
         """Create a pod. Raises ApiError after recording FailedCreate on the owner."""
         try:
-            created: Object = await self._client.create(PODS, pod, pod["metadata"]["namespace"])
+            async with self._turns:
+                created: Object = await self._client.create(PODS, pod, pod["metadata"]["namespace"])
         except ApiError as error:
             if not namespace_is_terminating(error):
                 self._recorder.event(owner, "Warning", "FailedCreate", f"Error creating: {error.message}")
@@ -58,7 +63,8 @@ class PodControl:
         """Delete a pod; one that is gone already is no error. Raises ApiError after recording FailedDelete."""
         metadata = pod["metadata"]
         try:
-            await self._client.delete(PODS, metadata["name"], metadata["namespace"], uid=metadata["uid"])
+            async with self._turns:
+                await self._client.delete(PODS, metadata["name"], metadata["namespace"], uid=metadata["uid"])
         except ApiError as error:
             if is_not_found(error):
                 raise
