@@ -115,7 +115,10 @@ def open_socket(target: Target) -> socket.socket:
             f"{where} did not answer within {target.connect_timeout:g} s: is the machine up, and does a firewall "
             f"let SSH through?"
         )
-    raise Unreachable(f"{where} cannot be reached: {last.strerror if last else 'no address'}")
+    raise Unreachable(
+        f"{where} cannot be reached: {last.strerror if last else 'no address'}: is the machine up, and is the address "
+        f"right?"
+    )
 
 
 def _tried(target: Target) -> str:
@@ -164,7 +167,9 @@ def open_client(
         except paramiko.SSHException as error:
             _close_all(below)
             raise Unreachable(
-                f"jump host {target.jump.name} cannot reach {target.address}:{target.port}: {error}"
+                f"jump host {target.jump.name} cannot reach {target.address}:{target.port} "
+                f"({getattr(error, 'text', None) or error}): is the machine up, and does sshd on the jump host allow "
+                f"AllowTcpForwarding?"
             ) from None
     else:
         sock = open_socket(target)
@@ -213,6 +218,10 @@ def _explain(error: BaseException, target: Target) -> BaseException:
             f"{target.address} does not let {target.user} in; tried: {_tried(target)}. "
             f"Put the public key into ~{target.user}/.ssh/authorized_keys there, or correct ansible_user or "
             f"ansible_ssh_private_key_file"
+        )
+    if "banner" in str(error).lower() and "timed out" not in str(error).lower():
+        return Unreachable(
+            f"what answers on {target.address}:{target.port} is no SSH server: correct ansible_host or ansible_port"
         )
     if isinstance(error, TimeoutError) or "banner" in str(error).lower():
         return TimedOut(

@@ -56,7 +56,7 @@ def test_good_machines_pass(tmp_path: Path) -> None:
     [
         ({"ansible_distribution": "Ubuntu", "ansible_distribution_version": "24.04"}, "runs Ubuntu 24.04"),
         ({"ansible_distribution_major_version": "11", "ansible_distribution_version": "11.9"}, "runs Debian 11.9"),
-        ({"ansible_architecture": "aarch64"}, "is a aarch64 machine"),
+        ({"ansible_architecture": "aarch64"}, "is a machine of architecture aarch64"),
         ({"ansible_service_mgr": "sysvinit"}, "is run by sysvinit"),
         ({"ansible_memtotal_mb": 512}, "has 512 MB of memory, a machine of control_plane needs 1700"),
         (
@@ -66,6 +66,10 @@ def test_good_machines_pass(tmp_path: Path) -> None:
         (
             {"ansible_mounts": [{"mount": "/", "size_available": 2**40, "inode_available": 9, "inode_total": 2**20}]},
             "has 9 inodes left on /",
+        ),
+        (
+            {"ansible_mounts": [{"mount": "/", "options": "ro,relatime", "size_available": 2**40}]},
+            "has /var on a read-only file system (/)",
         ),
         ({"kprov_clock_offset_ms": -300_000.0}, "has a clock 300 s behind the controller's"),
         ({"kprov_clock_offset_ms": 300_000.0}, "has a clock 300 s ahead of the controller's"),

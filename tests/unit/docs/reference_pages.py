@@ -1,0 +1,176 @@
+"""The pages of docs/reference that are made from the code: modules, roles, the command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer.main
+import yaml
+
+from kprov.cli.main import app
+from kprov.provision.agent import modules
+from kprov.provision.agent.parameters import Parameter
+from kprov.provision.cluster.sources import roles_folder
+from kprov.provision.cluster.up import UP
+
+# Actions that the controller does by itself, so no module of the agent stands for them.
+ON_THE_CONTROLLER = (
+    ("template", "a Jinja2 template of `templates/` becomes a file: `src`, and all that `copy` takes"),
+    ("set_fact", "sets variables of the host"),
+    ("assert", "fails unless every condition of `that` holds"),
+    ("fail", "fails with `msg`"),
+    ("debug", "shows `msg` or `var`"),
+    ("meta", "`flush_handlers` or `end_host`"),
+    ("include_tasks, import_tasks", "tasks of another file of the role"),
+    ("include_role, import_role", "another role"),
+)
+_HIDDEN = {"--install-completion", "--show-completion", "--help"}
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _parameter_row(name: str, parameter: Parameter) -> str:
+    kind = " or ".join(f"`{choice}`" for choice in parameter.choices) if parameter.choices else parameter.kind
+    if parameter.required:
+        default = "must be given"
+    elif parameter.default is None:
+        default = ""
+    else:
+        value = parameter.default
+        default = f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    names = ", ".join(f"`{each}`" for each in (name, *parameter.aliases))
+    return f"| {names} | {kind} | {default} |"
+
+
+def _prose(docstring: str) -> Iterator[str]:
+    """A docstring as paragraphs: after the title, its sections become paragraphs of their own."""
+    for paragraph in docstring.strip().split("\n\n")[0:]:
+        text = " ".join(line.strip() for line in paragraph.splitlines())
+        yield re.sub(r"^(Parameters|Returns|Args|Arguments): ?", "", text)
+
+
+def modules_page() -> str:
+    """docs/reference/modules.md."""
+    lines = [
+        "# Modules",
+        "",
+        "What a task of a role may do on a machine. Names and parameters are Ansible's where Ansible has the module;",
+        "`deb` and `artifacts` are kprov's own. Each compares first and changes only what differs; in a plan it only",
+        "compares. A module may also be named with its collection (`ansible.builtin.copy`). A name or a parameter that",
+        "does not exist is refused before any machine is contacted, with the nearest one that does.",
+        "",
+        "## Done on the controller",
+        "",
+        "| action | what it does |",
+        "|---|---|",
+        *(f"| `{name}` | {text} |" for name, text in ON_THE_CONTROLLER),
+        "",
+    ]
+    aliases: dict[str, list[str]] = {}
+    for alias, name in modules.ALIASES.items():
+        aliases.setdefault(name, []).append(alias)
+    for name in sorted(modules.NAMES):
+        module = modules.load(name)
+        title, *rest = _prose(module.__doc__ or "")
+        lines += [f"## {name}", "", title.partition(": ")[2][:1].upper() + title.partition(": ")[2][1:], ""]
+        if name in aliases:
+            lines += [f"Also called {', '.join(f'`{each}`' for each in aliases[name])}.", ""]
+        for paragraph in rest:
+            lines += [paragraph, ""]
+        if module.PARAMETERS:
+            lines += ["| parameter | kind | default |", "|---|---|---|"]
+            lines += [_parameter_row(each, parameter) for each, parameter in module.PARAMETERS.items()]
+            lines.append("")
+    return "\n".join(lines)
+
+
+def _tasks(folder: Path) -> list[dict[str, Any]]:
+    return [task for task in yaml.safe_load((folder / "tasks/main.yml").read_text()) or [] if isinstance(task, dict)]
+
+
+def roles_page() -> str:
+    """docs/reference/roles.md."""
+    lines = [
+        "# Roles",
+        "",
+        "A role says what is done to a machine, in Ansible's words: `tasks/main.yml`, `handlers/main.yml`,",
+        "`defaults/main.yml`. They lie in `roles/`, their templates in `templates/`. `kprov up` runs them in this",
+        "order, between steps that are written in Python because they look at several machines at once.",
+        "",
+        "| step of `kprov up` | machines | role |",
+        "|---|---|---|",
+    ]
+    for phase in UP:
+        serial = ", one by one" if phase.serial == 1 else ""
+        role = f"[{phase.role}](#{phase.role})" if phase.role else ""
+        lines.append(f"| {phase.title} | `{phase.hosts}`{serial} | {role} |")
+    lines += [
+        "",
+        "A variable below is a role's default: any place of the inventory that sets it is stronger",
+        "([which value holds](inventory.md#which-value-of-a-variable-holds)).",
+        "",
+    ]
+    for folder in sorted(path for path in roles_folder().iterdir() if path.is_dir()):
+        lines += [f"## {folder.name}", "", *(f"- {task['name']}" for task in _tasks(folder) if "name" in task), ""]
+        defaults = folder / "defaults/main.yml"
+        if defaults.exists():
+            lines += ["| variable | default |", "|---|---|"]
+            for name, value in (yaml.safe_load(defaults.read_text()) or {}).items():
+                shown = yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("...\n").strip()
+                lines.append(f"| `{name}` | `{_cell(shown)}` |")
+            lines.append("")
+    return "\n".join(lines)
+
+
+def _options(command: Any) -> Iterator[str]:
+    for parameter in command.params:
+        names = [*parameter.opts, *parameter.secondary_opts]
+        if _HIDDEN & set(names):
+            continue
+        if parameter.param_type_name == "argument":
+            shown = f"`{(parameter.metavar or parameter.name or '').upper()}`"
+        else:
+            shown = ", ".join(f"`{name}`" for name in names)
+        text = _cell(getattr(parameter, "help", None) or "")
+        if getattr(parameter, "envvar", None):
+            text += f" Environment: `{parameter.envvar}`."
+        yield f"| {shown} | {text} |"
+
+
+def _command(words: list[str], command: Any) -> Iterator[str]:
+    if getattr(command, "commands", None):
+        for name, child in command.commands.items():
+            yield from _command([*words, name], child)
+        return
+    yield f"## {' '.join(words)}"
+    yield ""
+    yield re.sub(r"\s+", " ", command.help or "").strip()
+    yield ""
+    rows = list(_options(command))
+    if rows:
+        yield from ["| | |", "|---|---|", *rows, ""]
+
+
+def cli_page() -> str:
+    """docs/reference/cli.md."""
+    from kprov.cli.main import _load
+    from kprov.cli.verbs import available
+
+    lines = [
+        "# The command line",
+        "",
+        "`kprov VERB --help` shows the same. How a run ended is told by its [exit code](exit-codes.md).",
+        "",
+    ]
+    assert typer.main.get_command(app)
+    for name, verb in available().items():
+        lines += _command(["kprov", name], _load(name, verb))
+    return "\n".join(lines)
+
+
+PAGES = {"modules.md": modules_page, "roles.md": roles_page, "cli.md": cli_page}
