@@ -23,7 +23,7 @@ from kprov.kube.api.kinds import EVENTS, Object
 log = logging.getLogger(__name__)
 
 _QUEUE_LIMIT = 1000
-_REMEMBERED = 4096  # events whose repetitions are still counted
+_REMEMBERED = 1024  # events whose repetitions are still counted
 _SIMILAR_LIMIT, _SIMILAR_WINDOW = 10, 600.0  # from then on, differing messages are combined
 _BURST, _REFILL = 25.0, 1 / 300  # per object: a burst, then one in five minutes
 _ATTEMPTS = 3

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _BACKOFF_FIRST, _BACKOFF_MOST = 0.4, 15.0
 _HEALTHY_AFTER = 10.0  # a watch that lived this long ends the backoff
+_PAGE = 250  # objects asked for at once; a server that lists from its cache may send all
 _BATCH = 256  # objects handled between two turns of the event loop
 
 Objects = list[Object]  # the methods below are called list, too
@@ -187,18 +188,27 @@ class Informer:
             backoff = min(backoff * 2, _BACKOFF_MOST)
 
     async def _relist(self, version: str | None) -> None:
-        answer = await self._client.list(self.resource, resource_version=version, **self._where)
-        items: list[Object] = answer.get("items") or []
-        present = set()
-        for position, obj in enumerate(items):
-            obj.setdefault("apiVersion", self.resource.api_version)
-            obj.setdefault("kind", self.resource.kind)
-            present.add(self._put(obj))
-            if position % _BATCH == _BATCH - 1:
-                await asyncio.sleep(0)
+        present: set[str] = set()
+        token: str | None = None
+        while True:  # by pages: a whole collection, parsed at once, would stay in the process's memory for ever
+            answer = await self._client.list(
+                self.resource, resource_version=version, limit=_PAGE, continue_token=token, **self._where
+            )
+            metadata, items = answer["metadata"], answer.get("items") or []
+            del answer
+            for position, obj in enumerate(items):
+                obj.setdefault("apiVersion", self.resource.api_version)
+                obj.setdefault("kind", self.resource.kind)
+                present.add(self._put(obj))
+                items[position] = None
+                if position % _BATCH == _BATCH - 1:
+                    await asyncio.sleep(0)
+            token, version = metadata.get("continue"), None
+            if not token:
+                break
         for key in [key for key in self._store if key not in present]:
             self._remove(key)
-        self.resource_version = answer["metadata"].get("resourceVersion", "")
+        self.resource_version = metadata.get("resourceVersion", "")
 
     async def _watch(self) -> None:
         events = self._client.watch(self.resource, resource_version=self.resource_version, **self._where)

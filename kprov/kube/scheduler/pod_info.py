@@ -83,7 +83,7 @@ class PodInfo:
         )
         # pods of equal signature are treated alike by every plugin that looks only at a node's own properties
         parts = [spec.get("nodeSelector"), affinity.get("nodeAffinity"), spec.get("tolerations"), self.images]
-        self.signature: bytes = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
+        self.signature: bytes = _signature(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS))
 
     @property
     def spec(self) -> Mapping[str, Any]:
@@ -165,6 +165,18 @@ _CONTAINER_KEPT = ("image", "name", "ports", "resources", "restartPolicy")
 _STATUS_KEPT = ("nominatedNodeName", "phase", "startTime")
 
 
+@lru_cache(maxsize=1024)
+def _shared(spec: bytes) -> Object:
+    """A specification, parsed once for all pods of a workload: they share it in memory."""
+    parsed: Object = orjson.loads(spec)
+    return parsed
+
+
+@lru_cache(maxsize=1024)
+def _signature(parts: bytes) -> bytes:
+    return parts
+
+
 def slim(pod: Object) -> Object:
     """A pod without what scheduling never reads: environments, probes, volumes' contents, container statuses."""
     spec, status, metadata = pod.get("spec") or {}, pod.get("status") or {}, pod["metadata"]
@@ -178,9 +190,12 @@ def slim(pod: Object) -> Object:
     ]
     if claims:
         kept["volumes"] = claims
+    node = kept.pop("nodeName", None)
+    shared = _shared(orjson.dumps(kept, option=orjson.OPT_SORT_KEYS))
+    kept = {**shared, "nodeName": node} if node else shared
     slim_status: Object = {name: status[name] for name in _STATUS_KEPT if name in status}
     conditions = [c for c in status.get("conditions") or () if c.get("type") == "PodScheduled"]
-    if conditions:
+    if conditions and not node:  # it is read only while the pod waits
         slim_status["conditions"] = conditions
     return {
         "apiVersion": pod.get("apiVersion", "v1"),

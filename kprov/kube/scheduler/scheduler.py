@@ -19,7 +19,7 @@ from kprov.kube.scheduler.queue import QueuedPod, SchedulingQueue
 
 log = logging.getLogger(__name__)
 
-_BINDINGS_AT_ONCE = 128
+_BINDINGS_AT_ONCE = 32  # each is a connection with TLS: memory; more would not be faster
 
 
 class Scheduler:
