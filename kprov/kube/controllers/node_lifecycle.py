@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 
-from kprov.kube.api.errors import ApiError, is_not_found
+from kprov.kube.api.errors import ApiError, is_conflict, is_not_found
 from kprov.kube.api.kinds import LEASES, NODES, PODS
 from kprov.kube.controllers import clock, pod_state, taints
 from kprov.kube.controllers.controller import NODE_INDEX, Context, Controller, every, node_keys
@@ -252,8 +252,16 @@ class NodeLifecycle(Controller):
                 self._next_taint[zone] = now + (0.0 if everything_down else grace)
         for zone, members in zones.items():
             for node in members:
+                rate = 0.0 if everything_down else rates[zone]
                 try:
-                    await self._taint(node, 0.0 if everything_down else rates[zone], zone, everything_down)
+                    try:
+                        await self._taint(node, rate, zone, everything_down)
+                    except ApiError as error:
+                        if not is_conflict(error):
+                            raise
+                        # The NoSchedule taint was written meanwhile: five seconds more would be five seconds lost.
+                        fresh = await self.client.get(NODES, node["metadata"]["name"])
+                        await self._taint(fresh, rate, zone, everything_down)
                 except ApiError as error:
                     log.debug("node %s: %s", node["metadata"]["name"], error)  # the next pass tries again
 
