@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 
@@ -24,14 +25,24 @@ def _table(layout: Layout) -> str:
     return f"kprov_lab_{layout.name.replace('-', '_')}"
 
 
+def _hardware_address(layout: Layout) -> str:
+    """The bridge's own, locally administered: left to itself it changes with the cables that are plugged in."""
+    digits = hashlib.sha256(layout.bridge.encode()).hexdigest()
+    return ":".join(["02", *(digits[at : at + 2] for at in range(0, 10, 2))])
+
+
 def raise_bridge(layout: Layout) -> None:
     """Make the bridge, its address and its fence, whatever of them is there already.
 
-    The fence holds also where the host forwards packets for others; refusing at once spares the machines time-outs.
+    The fence holds also where the host forwards packets for others; refusing at once spares the machines time-outs. It
+    looks at what is sent to the host itself: what machines send each other crosses the bridge, pods' packets among it,
+    and kernels with br_netfilter show that to the host's rules too.
     """
     if layout.bridge not in _links():
         _refuse_taken_subnet(layout)
         _run("ip", "link", "add", layout.bridge, "type", "bridge")
+    own = _hardware_address(layout)
+    _run("ip", "link", "set", layout.bridge, "address", own)
     _run("ip", "address", "replace", f"{layout.gateway}/{layout.prefix_length}", "dev", layout.bridge)
     _run("ip", "link", "set", layout.bridge, "up")
     table = _table(layout)
@@ -41,8 +52,8 @@ def raise_bridge(layout: Layout) -> None:
         table inet {table} {{
             chain fence {{
                 type filter hook prerouting priority filter; policy accept;
-                iifname "{layout.bridge}" ip daddr != {layout.subnet} fib daddr type unicast reject
-                iifname "{layout.bridge}" ip6 daddr != fe80::/10 fib daddr type unicast reject
+                iifname "{layout.bridge}" ether daddr {own} ip daddr != {layout.subnet} fib daddr type unicast reject
+                iifname "{layout.bridge}" ether daddr {own} ip6 daddr != fe80::/10 fib daddr type unicast reject
             }}
         }}
     """
