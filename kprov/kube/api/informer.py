@@ -177,7 +177,7 @@ class Informer:
                 raise
             except Exception:
                 log.exception("%s: informer failed, listing again", self.resource.plural)
-                listed = False
+                version, listed = self.resource_version or "0", False
             else:
                 if loop.time() - began > 1.0:
                     backoff = _BACKOFF_FIRST

@@ -55,6 +55,10 @@ class Binder:
         message = f"Successfully assigned {pod.namespace}/{pod.name} to {node}"
         self._recorder.event(pod.object, "Normal", "Scheduled", message)
 
+    async def close(self) -> None:
+        """Write the events that still wait, shortly."""
+        await self._recorder.close()
+
     async def _is_on(self, pod: PodInfo, node: str) -> bool:
         try:
             current = await self._client.get(PODS, pod.name, pod.namespace)

@@ -128,6 +128,7 @@ async def _run(flags: Flags) -> None:
         raise DaemonError(f"leaderelection lost: {error}") from error
     finally:
         await factory.stop()
+        await scheduler.close()
         for each in (client, *reviewers):
             if each:
                 await each.close()

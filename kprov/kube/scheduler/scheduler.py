@@ -58,6 +58,10 @@ class Scheduler:
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=5)
 
+    async def close(self) -> None:
+        """Write what still waits to be said."""
+        await self._binder.close()
+
     def schedule(self, entry: QueuedPod) -> None:
         """Decide about one pod. The binding, or the report why not, goes its way as a task; needs a slot."""
         pod = entry.pod
