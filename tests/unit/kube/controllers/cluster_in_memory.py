@@ -66,6 +66,7 @@ class ClusterInMemory:
         field_selector: str | None = None,
         resource_version: str | None = None,
         limit: int | None = None,
+        continue_token: str | None = None,
     ) -> Object:
         await asyncio.sleep(0)
         self._count("list", resource, "")
