@@ -98,7 +98,7 @@ def names_by_kind(definitions: dict[str, Schema]) -> dict[tuple[str, str, str], 
     """(group, version, kind) -> the definition's name. Kinds that all groups share go by their own group alone."""
     found = {}
     for name, schema in definitions.items():
-        kinds = schema.get(GROUP_VERSION_KIND) or ()
+        kinds: list[dict[str, str]] = schema.get(GROUP_VERSION_KIND) or []
         if len(kinds) == 1:
             found[kinds[0]["group"], kinds[0]["version"], kinds[0]["kind"]] = name
     return found
