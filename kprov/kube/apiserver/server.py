@@ -194,8 +194,8 @@ class Server:
             task.cancel()
         self.store.hub.end_feeds()
         deadline = asyncio.get_running_loop().time() + _DRAIN_SECONDS
-        while self._inflight.total and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.02)  # noqa: ASYNC110 - a count, not an event
+        while self._inflight.total and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - a count
+            await asyncio.sleep(0.02)
         await self._front.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.store.stop()

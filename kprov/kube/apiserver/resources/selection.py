@@ -76,7 +76,8 @@ class Selection:
             if term.field not in known:
                 raise errors.bad_request(
                     f'Unable to find "{info.group}/{info.versions[0]}, Resource={info.plural}" that match '
-                    f'label selector "{label_selector}", field selector "{field_selector}": field label not supported: {term.field}'
+                    f'label selector "{label_selector}", field selector "{field_selector}": '
+                    f"field label not supported: {term.field}"
                 )
         self._fields: FieldSelector = fields
         self.name = fields.exact("metadata.name")
