@@ -25,6 +25,16 @@ InventoryPath = Annotated[
     typer.Option("--inventory", "-i", envvar="KPROV_INVENTORY", help="The inventory: YAML in Ansible's shape."),
 ]
 DEFAULT_INVENTORY = Path("inventory.yaml")
+InventoryArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="[INVENTORY]", help="The inventory; the same as --inventory.", show_default=False),
+]
+
+
+def chosen(argument: Path | None, option: Path) -> Path:
+    """The inventory that was meant: the argument, else the option."""
+    return argument or option
+
 
 ExtraVars = Annotated[
     list[str] | None,

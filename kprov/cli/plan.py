@@ -13,13 +13,15 @@ from kprov.cli.options import (
     AcceptNewHostKeys,
     ExtraVars,
     Forks,
+    InventoryArgument,
     InventoryPath,
     Output,
     SkipTags,
     Tags,
     Verbose,
+    chosen,
 )
-from kprov.cli.up import InventoryArgument, chosen, run
+from kprov.cli.up import run
 
 app = typer.Typer(help="Show what `up` would change, with diffs; change nothing.")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,27 +16,19 @@ from kprov.cli.options import (
     Diff,
     ExtraVars,
     Forks,
+    InventoryArgument,
     InventoryPath,
     Output,
     SkipTags,
     Tags,
     Verbose,
+    chosen,
 )
 
 if TYPE_CHECKING:
     from kprov.provision.inventory import Inventory
 
 app = typer.Typer(help="Turn the machines of an inventory into a cluster, or bring one up to date.")
-
-InventoryArgument = Annotated[
-    Path | None,
-    typer.Argument(metavar="[INVENTORY]", help="The inventory; the same as --inventory.", show_default=False),
-]
-
-
-def chosen(argument: Path | None, option: Path) -> Path:
-    """The inventory that was meant: the argument, else the option."""
-    return argument or option
 
 
 @app.command()

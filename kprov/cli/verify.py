@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kprov.cli.exit_codes import ExitCode
-from kprov.cli.options import DEFAULT_INVENTORY, AcceptNewHostKeys, ExtraVars, InventoryPath, Verbose
-from kprov.cli.up import InventoryArgument, chosen
+from kprov.cli.options import (
+    DEFAULT_INVENTORY,
+    AcceptNewHostKeys,
+    ExtraVars,
+    InventoryArgument,
+    InventoryPath,
+    Verbose,
+    chosen,
+)
 from kprov.cli.verify_format import VerifyFormat, VerifyOutput
 
 if TYPE_CHECKING:
