@@ -17,6 +17,7 @@ _LIFETIME = timedelta(hours=1)
 _CERTIFICATE = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 _ALPHABET = string.ascii_lowercase + string.digits
 _READY_SECONDS = 180.0
+_ROLES = {"control_plane": "control-plane", "node": "worker"}
 
 
 def bootstrap_token_secret(token_id: str, token_secret: str, now: datetime) -> dict[str, Any]:
@@ -99,6 +100,26 @@ def wait_for_nodes(context: Context, hosts: list[Host]) -> None:
                     "On that machine, see: journalctl -u kubelet -n 50"
                 )
             time.sleep(0.3)
+
+
+def node_labels(host: Host) -> dict[str, str]:
+    """The labels that a machine's Node must have: its roles, and what the inventory says."""
+    roles = {f"node-role.kubernetes.io/{role}": "" for group, role in _ROLES.items() if group in host.groups}
+    return {**roles, **(host.variables.get("node_labels") or {})}
+
+
+def label_nodes(context: Context, hosts: list[Host]) -> None:
+    """Give Nodes their labels: the role's is one that a kubelet may not give itself."""
+    engine = context.engine
+    with engine.phase("Label the nodes", hosts) as phase:
+        if engine.check:
+            return
+        for host in hosts:
+            labels = node_labels(host)
+            if labels:
+                metadata = {"name": host.name, "labels": labels}
+                wanted = {"apiVersion": "v1", "kind": "Node", "metadata": metadata}
+                phase.record(host, f"Labels {', '.join(labels)}", changed=context.api.apply(wanted))
 
 
 def _why_not_ready(name: str, node: dict[str, Any] | None) -> str:

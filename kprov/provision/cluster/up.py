@@ -5,7 +5,7 @@ from __future__ import annotations
 from kprov.provision.cluster.artifacts import import_images, install_packages, install_release
 from kprov.provision.cluster.certificates import issue_certificates
 from kprov.provision.cluster.etcd import form_etcd
-from kprov.provision.cluster.joining import make_bootstrap_token, wait_for_nodes
+from kprov.provision.cluster.joining import label_nodes, make_bootstrap_token, wait_for_nodes
 from kprov.provision.cluster.manifests import apply_cluster_objects
 from kprov.provision.cluster.phase import Phase
 from kprov.provision.cluster.restarts import restart_stale_services
@@ -30,6 +30,7 @@ UP: tuple[Phase, ...] = (
     Phase("Start pod network and DNS", "all", role="kprov-node"),
     Phase("Restart what is stale", "all", procedure=restart_stale_services),
     Phase("Wait for the nodes", "all", procedure=wait_for_nodes),
+    Phase("Label the nodes", "all", procedure=label_nodes),
 )
 
 ROLES: tuple[str, ...] = tuple(phase.role for phase in UP if phase.role)
