@@ -105,11 +105,25 @@ def _slice_from_v1(obj: Object) -> Object:
     return out
 
 
+def _csr_to_v1(obj: Object) -> Object:
+    """certificates.k8s.io/v1beta1 -> v1: what could be left out then gets the default that it had."""
+    spec = dict(obj.get("spec") or {})
+    spec.setdefault("signerName", "kubernetes.io/legacy-unknown")
+    spec.setdefault("usages", ["digital signature", "key encipherment"])
+    out = {**obj, "spec": spec}
+    conditions = (obj.get("status") or {}).get("conditions")
+    if conditions:
+        filled = [{"status": "True", **condition} for condition in conditions]
+        out["status"] = {**obj["status"], "conditions": filled}
+    return out
+
+
 _CONVERSIONS: dict[tuple[str, str, str], tuple[Convert, Convert]] = {
     ("events.k8s.io", "events", "v1"): (_event_to_core, _event_from_core),
     ("events.k8s.io", "events", "v1beta1"): (_event_to_core, _event_from_core),
     ("autoscaling", "horizontalpodautoscalers", "v1"): (_hpa_to_v2, _hpa_from_v2),
     ("discovery.k8s.io", "endpointslices", "v1beta1"): (_slice_to_v1, _slice_from_v1),
+    ("certificates.k8s.io", "certificatesigningrequests", "v1beta1"): (_csr_to_v1, dict),
 }
 
 

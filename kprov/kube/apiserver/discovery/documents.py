@@ -102,12 +102,18 @@ def api_versions(address: str) -> Object:
     }
 
 
+# Clients that read these documents rather than the aggregated ones are older than 1.26 and take the preferred version,
+# of which they may not know the newest.
+_OLD_PREFERENCE = {"autoscaling": "v1", "batch": "v1beta1", "policy": "v1beta1", "discovery.k8s.io": "v1beta1"}
+
+
 @cache
 def api_group(group: str) -> Object | None:
     """The APIGroup of a group, or None where it is not served."""
     if not group or group not in GROUPS:
         return None
-    versions = [{"groupVersion": f"{group}/{version}", "version": version} for version in GROUPS[group]]
+    ordered = sorted(GROUPS[group], key=lambda version: version != _OLD_PREFERENCE.get(group))
+    versions = [{"groupVersion": f"{group}/{version}", "version": version} for version in ordered]
     return {
         "kind": "APIGroup",
         "apiVersion": "v1",

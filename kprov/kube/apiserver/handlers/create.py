@@ -68,7 +68,7 @@ async def create_object(parts: Parts, request: Request, info: ResourceInfo, obj:
     await parts.admission.mutate(attrs)
     obj = attrs.obj or obj
     metadata.fill_for_create(obj, info)
-    if info.has_status:
+    if info.has_status and not info.status_on_create:
         obj.pop("status", None)
     strategy.prepare_for_create(obj, ctx)
     name = obj["metadata"].get("name") or ""

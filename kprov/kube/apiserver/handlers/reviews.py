@@ -39,11 +39,10 @@ async def review(parts: Parts, request: Request, info: ResourceInfo) -> Response
 
 
 def _user(spec: Object) -> UserInfo:
-    if not spec.get("user") and not spec.get("groups"):
+    groups = spec.get("groups") or spec.get("group") or ()  # v1beta1 says "group"
+    if not spec.get("user") and not groups:
         raise errors.bad_request("spec.user: Required value: at least one of user or group must be specified")
-    return UserInfo(
-        spec.get("user") or "", spec.get("uid") or "", tuple(spec.get("groups") or ()), spec.get("extra") or {}
-    )
+    return UserInfo(spec.get("user") or "", spec.get("uid") or "", tuple(groups), spec.get("extra") or {})
 
 
 def _local(spec: Object, info: ResourceInfo, request: Request) -> Object:

@@ -30,6 +30,7 @@ class ResourceInfo:
     verbs: tuple[str, ...] = ALL_VERBS
     tracks_generation: bool = False  # metadata.generation counts the changes of everything but metadata and status
     selectable_fields: tuple[str, ...] = ()  # besides metadata.name and metadata.namespace
+    status_on_create: bool = False  # a client that creates it may set its status (kubelets register so)
     create_on_update: bool = False  # PUT of a name that does not exist creates it
     unconditional_update: bool = True  # PUT without resourceVersion overwrites
     subresource_kinds: dict[str, tuple[str, str, str]] = field(default_factory=dict)  # name -> group, version, kind

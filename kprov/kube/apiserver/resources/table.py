@@ -89,7 +89,7 @@ _ROWS: tuple[ResourceInfo, ...] = (
     _row("", "namespaces", "Namespace", short=("ns",), cluster=True, sub=("finalize", "status"),
          fields=("status.phase",), verbs=("create", "delete", "get", "list", "patch", "update", "watch")),
     _row("", "nodes", "Node", short=("no",), cluster=True, sub=("proxy", "status"), prefix="minions",
-         fields=("spec.unschedulable",)),
+         fields=("spec.unschedulable",), status_on_create=True,),
     _row("", "persistentvolumeclaims", "PersistentVolumeClaim", short=("pvc",), sub=("status",)),
     _row("", "persistentvolumes", "PersistentVolume", short=("pv",), cluster=True, sub=("status",)),
     _row("", "pods", "Pod", short=("po",), categories=_ALL, sub=_POD_SUBRESOURCES, fields=_POD_FIELDS,
@@ -133,10 +133,12 @@ _ROWS: tuple[ResourceInfo, ...] = (
          generation=True),
     _row("networking.k8s.io", "networkpolicies", "NetworkPolicy", short=("netpol",), generation=True),
     # rbac
-    _row("rbac.authorization.k8s.io", "clusterrolebindings", "ClusterRoleBinding", cluster=True, create_on_update=True),
-    _row("rbac.authorization.k8s.io", "clusterroles", "ClusterRole", cluster=True, create_on_update=True),
-    _row("rbac.authorization.k8s.io", "rolebindings", "RoleBinding", create_on_update=True),
-    _row("rbac.authorization.k8s.io", "roles", "Role", create_on_update=True),
+    _row("rbac.authorization.k8s.io", "clusterrolebindings", "ClusterRoleBinding", versions=("v1", "v1beta1"),
+         cluster=True, create_on_update=True),
+    _row("rbac.authorization.k8s.io", "clusterroles", "ClusterRole", versions=("v1", "v1beta1"), cluster=True,
+         create_on_update=True),
+    _row("rbac.authorization.k8s.io", "rolebindings", "RoleBinding", versions=("v1", "v1beta1"), create_on_update=True),
+    _row("rbac.authorization.k8s.io", "roles", "Role", versions=("v1", "v1beta1"), create_on_update=True),
     # coordination, discovery, events
     _row("coordination.k8s.io", "leases", "Lease", create_on_update=True, unconditional_update=False),
     _row("discovery.k8s.io", "endpointslices", "EndpointSlice", versions=("v1", "v1beta1"), generation=True),
@@ -152,7 +154,8 @@ _ROWS: tuple[ResourceInfo, ...] = (
     # scheduling, node, certificates
     _row("scheduling.k8s.io", "priorityclasses", "PriorityClass", short=("pc",), cluster=True, generation=False),
     _row("node.k8s.io", "runtimeclasses", "RuntimeClass", cluster=True),
-    _row("certificates.k8s.io", "certificatesigningrequests", "CertificateSigningRequest", short=("csr",), cluster=True,
+    _row("certificates.k8s.io", "certificatesigningrequests", "CertificateSigningRequest", versions=("v1",
+         "v1beta1"), short=("csr",), cluster=True,
          sub=("approval", "status"), fields=("spec.signerName",)),
     # admission and flow control: stored as given
     _row("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", cluster=True,
@@ -165,10 +168,14 @@ _ROWS: tuple[ResourceInfo, ...] = (
     # questions: answered, never stored
     _row("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview", cluster=True, **_REVIEW),
     _row("authentication.k8s.io", "tokenreviews", "TokenReview", cluster=True, **_REVIEW),
-    _row("authorization.k8s.io", "localsubjectaccessreviews", "LocalSubjectAccessReview", **_REVIEW),
-    _row("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview", cluster=True, **_REVIEW),
-    _row("authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview", cluster=True, **_REVIEW),
-    _row("authorization.k8s.io", "subjectaccessreviews", "SubjectAccessReview", cluster=True, **_REVIEW),
+    _row("authorization.k8s.io", "localsubjectaccessreviews", "LocalSubjectAccessReview", versions=("v1", "v1beta1"),
+         **_REVIEW),
+    _row("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview", versions=("v1", "v1beta1"),
+         cluster=True, **_REVIEW),
+    _row("authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview", versions=("v1", "v1beta1"),
+         cluster=True, **_REVIEW),
+    _row("authorization.k8s.io", "subjectaccessreviews", "SubjectAccessReview", versions=("v1", "v1beta1"),
+         cluster=True, **_REVIEW),
 )  # fmt: skip
 
 RESOURCES: dict[tuple[str, str], ResourceInfo] = {row.key: row for row in _ROWS}
