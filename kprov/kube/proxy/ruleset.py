@@ -85,7 +85,10 @@ def balancer(kind: str, count: int) -> tuple[str, tuple[str, ...]]:
         "local-nodeport": f"meta l4proto . th dport . {pick} map @node-port-endpoints",
         "pod-nodeport": f"meta l4proto . th dport . {pick} map @pod-node-port-endpoints",
     }[kind]
-    rules = [f"dnat ip to {lookup}"]
+    # Twice: nft takes the port in the map's data for TCP's, and adds a match of TCP to the first rule of a transaction
+    # that looks the map up (1.0 and 1.1 do; `th dport` there is refused when the map changes). The second rule has no
+    # such match: it serves what is not TCP.
+    rules = [f"dnat ip to {lookup}"] * 2
     if (
         kind == "nodeport"
     ):  # another machine's endpoint must answer through this machine; Local keeps the client's address
