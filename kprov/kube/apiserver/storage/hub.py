@@ -16,6 +16,7 @@ from kprov.kube.apiserver.storage.cache import ResourceCache
 from kprov.kube.apiserver.storage.etcd import Compacted, EtcdClient, EtcdError
 
 _log = logging.getLogger(__name__)
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds between attempts to watch
 _SILENCE_SECONDS = 3.0  # after so long without an event, ask whether something was missed
 
 
@@ -68,7 +69,9 @@ class Hub:
                 feed.close()
 
     async def _follow(self) -> None:
+        pause = _FIRST_PAUSE
         while True:
+            position = self.position
             self._stream = asyncio.create_task(self._read_stream())
             try:
                 await asyncio.wait((self._stream,))
@@ -78,10 +81,12 @@ class Hub:
                 _log.warning("etcd compacted what this server had not read yet: caches are loaded anew")
                 await self._begin_anew()
             except EtcdError as error:
-                _log.warning("%s; watching again from revision %d", error, self.position + 1)
+                if pause == _FIRST_PAUSE:  # once an outage
+                    _log.warning("%s; watching again from revision %d", error, self.position + 1)
             finally:
                 self._stream.cancel()
-            await asyncio.sleep(0.05)
+            pause = _FIRST_PAUSE if self.position > position else min(pause * 2, _LONGEST_PAUSE)
+            await asyncio.sleep(pause)
 
     async def _begin_anew(self) -> None:
         try:
