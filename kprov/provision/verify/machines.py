@@ -14,6 +14,7 @@ from kprov.provision.verify.testinfra_backend import testinfra_host
 SpecHost = Any  # testinfra.host.Host: its modules are found at run time
 
 EVERYWHERE = ("containerd", "haproxy", "kubelet", "kube-proxy", "kprov-node")
+DEBIANS_UNITS = ("containerd", "haproxy")  # the others are kprov's, from templates/
 BY_GROUP = {
     "etcd": ("etcd",),
     "control_plane": ("kube-apiserver", "kube-scheduler", "kube-controller-manager"),
@@ -69,6 +70,25 @@ def services_in_the_kernel(host: SpecHost, machine: Host) -> None:
     assert listing.rc == 0, f"nftables has no table kube-proxy: {listing.stderr.strip()}"
 
 
+def unit_files_are_right(host: SpecHost, machine: Host) -> None:
+    """systemd finds nothing to complain of in the unit files."""
+    paths = " ".join(f"/etc/systemd/system/{unit}.service" for unit in units_of(machine) if unit not in DEBIANS_UNITS)
+    checked = host.run(f"systemd-analyze verify --man=no {paths}")
+    assert checked.rc == 0 and not checked.stderr.strip(), checked.stderr.strip() or checked.stdout.strip()
+
+
+def load_balancer_configuration_is_right(host: SpecHost, machine: Host) -> None:
+    """haproxy finds nothing wrong with its configuration."""
+    checked = host.run("haproxy -c -q -f /etc/haproxy/haproxy.cfg")
+    assert checked.rc == 0, checked.stderr.strip()
+
+
+def ruleset_can_be_loaded(host: SpecHost, machine: Host) -> None:
+    """The kernel's ruleset, written out, would be taken again."""
+    checked = host.run("nft list table ip kprov-network | nft --check --file -")
+    assert checked.rc == 0, checked.stderr.strip()
+
+
 SPECS: tuple[Callable[[SpecHost, Host], None], ...] = (
     units_run,
     keys_are_private,
@@ -76,6 +96,9 @@ SPECS: tuple[Callable[[SpecHost, Host], None], ...] = (
     load_balancer_listens,
     pod_routes,
     services_in_the_kernel,
+    unit_files_are_right,
+    load_balancer_configuration_is_right,
+    ruleset_can_be_loaded,
 )
 
 
