@@ -69,9 +69,9 @@ def form_etcd(context: Context, hosts: list[Host]) -> None:
             with_data = [hosts[0]]
         _start(engine, with_data)
         _wait_for_quorum(engine, with_data)
+        _promote_learners(engine, with_data[0])  # of a run that was killed: etcd has room for one learner at a time
         for host in [host for host in hosts if host not in with_data]:
             _join(engine, with_data[0], host)
-        _promote_learners(engine, with_data[0])
 
 
 def _begin(engine: Engine, host: Host) -> None:
@@ -191,7 +191,7 @@ def _forget_lost_disk(engine: Engine, through: Host, host: Host, mine: Member, l
 
 def _promote_learners(engine: Engine, through: Host) -> None:
     deadline = time.monotonic() + _DEADLINE_SECONDS
-    for learner in [member for member in members(engine, through) if member.is_learner]:
+    for learner in [member for member in members(engine, through) if member.is_learner and member.name]:
         while True:
             fine, output = etcdctl(engine, through, "member", "promote", learner.id)
             if fine or "already" in output or "not a learner" in output:

@@ -1,0 +1,188 @@
+"""How etcd's cluster is formed, by what is found: against a stand-in for the machines that keeps etcd's own rules."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kprov.provision.cluster.etcd import form_etcd
+from kprov.provision.cluster.phase import ClusterError
+from kprov.provision.engine import Result, Status
+from kprov.provision.inventory import Inventory, load
+
+INVENTORY = """
+all:
+  children:
+    etcd: {hosts: {"cp[1:3]": {}}}
+    control_plane:
+      hosts:
+        cp1: {ansible_host: 192.0.2.11}
+        cp2: {ansible_host: 192.0.2.12}
+        cp3: {ansible_host: 192.0.2.13}
+    node: {hosts: {cp1: }}
+"""
+
+
+class Machines:
+    """Disks and members. etcd's rules: a member that joins must have been added; two thirds must be healthy."""
+
+    check = False
+
+    def __init__(self, inventory: Inventory) -> None:
+        self.inventory = inventory
+        self.data: set[str] = set()
+        self.running: set[str] = set()
+        self.members: dict[str, dict[str, Any]] = {}  # by machine
+        self.files: dict[str, str] = {}
+        self.log: list[str] = []
+
+    @contextmanager
+    def phase(self, title: str, hosts: Any) -> Iterator[None]:
+        yield
+
+    def module_all(self, tasks: dict[str, Any]) -> dict[str, Result]:
+        return {name: self.module(name, module, **arguments) for name, (module, arguments) in tasks.items()}
+
+    def module(self, host: Any, module: str, **arguments: Any) -> Result:
+        name = getattr(host, "name", host)
+        data: dict[str, Any] = {}
+        status = Status.OK
+        if module == "stat":
+            data = {"stat": {"exists": name in self.data}}
+        elif module == "copy":
+            self.files[name] = arguments["content"]
+        elif module == "systemd":
+            self._start(name)
+        else:
+            fine, output = self._etcdctl(arguments["argv"][7:])
+            status = Status.OK if fine else Status.FAILED
+            data = {"stdout": output, "stderr": ""}
+        return Result(host=name, task=module, status=status, data=data)
+
+    def _start(self, name: str) -> None:
+        if name not in self.data:
+            content = self.files[name]
+            if "STATE=new" in content:
+                assert not self.members, "a new cluster beside an old one"
+                self.members[name] = {"name": name, "learner": False}
+            else:
+                assert name in self.members, f"{name} was never added"
+                self.members[name]["name"] = name
+            self.data.add(name)
+        self.running.add(name)
+        self.log.append(f"start {name}")
+
+    def _voters_up(self) -> bool:
+        voters = [name for name, member in self.members.items() if not member["learner"]]
+        return len([name for name in voters if name in self.running]) > len(voters) // 2
+
+    def _etcdctl(self, words: list[str]) -> tuple[bool, str]:
+        addresses = {host.node_address: host.name for host in self.inventory.hosts.values()}
+        match words:
+            case ["endpoint", "health", "--cluster"]:
+                return all(name in self.running for name in self.members), ""
+            case ["endpoint", "health"]:
+                return self._voters_up(), ""
+            case [endpoint, "endpoint", "health"]:
+                return addresses[endpoint.split("//")[1].split(":")[0]] in self.running, ""
+            case ["member", "list", *_]:
+                listed = [
+                    {
+                        "ID": index + 1,
+                        "name": member["name"],
+                        "peerURLs": [f"https://{self.inventory.hosts[name].node_address}:2380"],
+                        "isLearner": member["learner"],
+                    }
+                    for index, (name, member) in enumerate(self.members.items())
+                ]
+                return True, json.dumps({"members": listed})
+            case ["member", "add", name, "--learner", _]:
+                assert not any(member["learner"] for member in self.members.values()), "two learners at once"
+                self.members[name] = {"name": "", "learner": True}
+            case ["member", "promote", number]:
+                name = list(self.members)[int(number, 16) - 1]
+                self.members[name]["learner"] = False
+            case ["member", "remove", number]:
+                del self.members[list(self.members)[int(number, 16) - 1]]
+            case _:
+                raise AssertionError(words)
+        self.log.append(" ".join(words[:3]))
+        return True, ""
+
+
+@pytest.fixture
+def machines(tmp_path: Path) -> Machines:
+    path = tmp_path / "inventory.yaml"
+    path.write_text(INVENTORY)
+    return Machines(load(path))
+
+
+def form(machines: Machines, *without: str) -> None:
+    hosts = [host for host in machines.inventory.group("etcd") if host.name not in without]
+    form_etcd(SimpleNamespace(engine=machines, inventory=machines.inventory), hosts)  # type: ignore[arg-type]
+
+
+def is_whole(machines: Machines) -> bool:
+    return len(machines.members) == 3 and all(m["name"] and not m["learner"] for m in machines.members.values())
+
+
+def test_from_nothing_one_begins_and_the_others_join_one_by_one(machines: Machines) -> None:
+    form(machines)
+    assert is_whole(machines)
+    assert [line.split()[0] for line in machines.log] == [
+        "start",
+        "member",
+        "start",
+        "member",
+        "member",
+        "start",
+        "member",
+    ]
+
+
+def test_again_changes_no_member(machines: Machines) -> None:
+    form(machines)
+    machines.log.clear()
+    form(machines)
+    assert not [line for line in machines.log if line.startswith("member")]
+
+
+@pytest.mark.parametrize("added_only", [True, False])
+def test_it_goes_on_where_it_was_killed(machines: Machines, added_only: bool) -> None:
+    machines.data, machines.running = {"cp1"}, {"cp1"}
+    machines.members = {"cp1": {"name": "cp1", "learner": False}, "cp2": {"name": "", "learner": True}}
+    if not added_only:
+        machines.data.add("cp2")
+        machines.members["cp2"]["name"] = "cp2"
+    form(machines)
+    assert is_whole(machines)
+
+
+def test_an_empty_disk_is_no_member_any_more(machines: Machines) -> None:
+    form(machines)
+    machines.data.remove("cp3")
+    machines.running.remove("cp3")
+    form(machines)
+    assert is_whole(machines)
+    assert "member remove 3" in machines.log
+
+
+def test_nothing_is_begun_while_a_machine_that_may_hold_data_is_silent(machines: Machines) -> None:
+    with pytest.raises(ClusterError, match="cp3 does not answer"):
+        form(machines, "cp3")
+    assert not machines.log
+
+
+def test_no_quorum_is_said_and_nothing_is_added(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kprov.provision.cluster.etcd._DEADLINE_SECONDS", 0.0)
+    machines.data = {"cp1"}
+    machines.members = {name: {"name": name, "learner": False} for name in ("cp1", "cp2", "cp3")}
+    with pytest.raises(ClusterError, match="no quorum"):
+        form(machines, "cp2", "cp3")
+    assert machines.log == ["start cp1"]
