@@ -59,13 +59,13 @@ def _spread(
     """The verdict that sends a packet with ``key`` to one of the endpoints.
 
     Arguments: ``kind`` names the shared chains ("endpoints" by address, "nodeport" by port alone), ``endpoint_map`` the
-    map in which they look up. Session affinity gets chains of its own.
+    maps in which they look up, one a protocol. Session affinity gets chains of its own.
     """
     if port.affinity_seconds:
         return f"goto {_affinity_chain(port, endpoints, kind, into)}"
     into.balancers.add((kind, len(endpoints)))
     for index, endpoint in enumerate(endpoints):
-        into.elements[endpoint_map, f"{key} . {index}"] = f"{endpoint.address} . {endpoint.port}"
+        into.elements[f"{endpoint_map}-{port.protocol}", f"{key} . {index}"] = f"{endpoint.address} . {endpoint.port}"
     return f"goto {kind}-{len(endpoints)}"
 
 

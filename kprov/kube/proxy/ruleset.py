@@ -8,21 +8,29 @@ from __future__ import annotations
 TABLE = "kube-proxy"
 MASQUERADE_MARK = 0x4000  # upstream's default, KubeProxyConfiguration iptables.masqueradeBit 14
 
+# Each protocol has endpoints of its own: nft takes a port in a map's data for one protocol's, and adds a match of that
+# protocol to rules that look the map up.
+PROTOCOLS = ("tcp", "udp", "sctp")
+_BY_ADDRESS = "ip daddr . meta l4proto . th dport"
+_BY_PORT = "meta l4proto . th dport"
+
+
+def _endpoints(name: str, key: str) -> dict[str, tuple[str, str]]:
+    return {f"{name}-{p}": ("map", f"{key} . numgen random mod 2 : ip daddr . {p} dport") for p in PROTOCOLS}
+
+
 # name -> (kind, type); the type is an expression, so that nft knows how to print it
 CONTAINERS: dict[str, tuple[str, str]] = {
-    "services": ("map", "ip daddr . meta l4proto . th dport : verdict"),
-    "service-endpoints": (
-        "map",
-        "ip daddr . meta l4proto . th dport . numgen random mod 2 : ip daddr . tcp dport",
-    ),
-    "node-ports": ("map", "meta l4proto . th dport : verdict"),
-    "node-port-endpoints": ("map", "meta l4proto . th dport . numgen random mod 2 : ip daddr . tcp dport"),
-    "pod-node-ports": ("map", "meta l4proto . th dport : verdict"),
-    "pod-node-port-endpoints": ("map", "meta l4proto . th dport . numgen random mod 2 : ip daddr . tcp dport"),
-    "rejected": ("set", "ip daddr . meta l4proto . th dport"),
-    "dropped": ("set", "ip daddr . meta l4proto . th dport"),
-    "rejected-node-ports": ("set", "meta l4proto . th dport"),
-    "dropped-node-ports": ("set", "meta l4proto . th dport"),
+    "services": ("map", f"{_BY_ADDRESS} : verdict"),
+    **_endpoints("service-endpoints", _BY_ADDRESS),
+    "node-ports": ("map", f"{_BY_PORT} : verdict"),
+    **_endpoints("node-port-endpoints", _BY_PORT),
+    "pod-node-ports": ("map", f"{_BY_PORT} : verdict"),
+    **_endpoints("pod-node-port-endpoints", _BY_PORT),
+    "rejected": ("set", _BY_ADDRESS),
+    "dropped": ("set", _BY_ADDRESS),
+    "rejected-node-ports": ("set", _BY_PORT),
+    "dropped-node-ports": ("set", _BY_PORT),
     "cluster-addresses": ("set", "ip daddr"),
     "external-addresses": ("set", "ip daddr"),
     "hairpin": ("set", "ip saddr . ip daddr"),
@@ -79,18 +87,14 @@ def balancer(kind: str, count: int) -> tuple[str, tuple[str, ...]]:
     """
     mark = f"meta mark set meta mark | {MASQUERADE_MARK:#x}"
     pick = f"numgen random mod {count}"
-    lookup = {
-        "endpoints": f"ip daddr . meta l4proto . th dport . {pick} map @service-endpoints",
-        "nodeport": f"meta l4proto . th dport . {pick} map @node-port-endpoints",
-        "local-nodeport": f"meta l4proto . th dport . {pick} map @node-port-endpoints",
-        "pod-nodeport": f"meta l4proto . th dport . {pick} map @pod-node-port-endpoints",
+    key, endpoints = {
+        "endpoints": (_BY_ADDRESS, "service-endpoints"),
+        "nodeport": (_BY_PORT, "node-port-endpoints"),
+        "local-nodeport": (_BY_PORT, "node-port-endpoints"),
+        "pod-nodeport": (_BY_PORT, "pod-node-port-endpoints"),
     }[kind]
-    # Twice: nft takes the port in the map's data for TCP's, and adds a match of TCP to the first rule of a transaction
-    # that looks the map up (1.0 and 1.1 do; `th dport` there is refused when the map changes). The second rule has no
-    # such match: it serves what is not TCP.
-    rules = [f"dnat ip to {lookup}"] * 2
-    if (
-        kind == "nodeport"
-    ):  # another machine's endpoint must answer through this machine; Local keeps the client's address
+    rules = [f"meta l4proto {p} dnat ip to {key} . {pick} map @{endpoints}-{p}" for p in PROTOCOLS]
+    if kind == "nodeport":
+        # another machine's endpoint must answer through this machine; the policy Local keeps the client's address
         rules.insert(0, mark)
     return f"{kind}-{count}", tuple(rules)

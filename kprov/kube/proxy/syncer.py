@@ -141,7 +141,14 @@ class Syncer:
     async def _write_whole(self) -> None:
         shares = {key: share for key in self._service_keys() if (share := self._contribution(key)) is not None}
         chains, sets = await asyncio.to_thread(self._existing)
-        await asyncio.to_thread(self._nftables.run, whole(merged(shares.values()), self._static_chains, chains, sets))
+        state = merged(shares.values())
+        try:
+            await asyncio.to_thread(self._nftables.run, whole(state, self._static_chains, chains, sets))
+        except NftablesError as error:
+            # An earlier release's maps may have other types: the table is replaced, still in one transaction.
+            log.warning("the table that is there can't be changed into this release's, it is replaced: %s", error)
+            anew = f"add table ip {TABLE}\ndelete table ip {TABLE}\n" + whole(state, self._static_chains, set(), set())
+            await asyncio.to_thread(self._nftables.run, anew)
         self._ledger.reset(shares)
         self._whole = False
         log.info("wrote the table %s: %d Services", TABLE, len(shares))

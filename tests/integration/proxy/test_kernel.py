@@ -18,6 +18,13 @@ def serve(address):
             peer.sendall(address.encode())
             peer.close()
     threading.Thread(target=loop, daemon=True).start()
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    datagrams.bind((address, 8080))
+    def echo():
+        while True:
+            _, peer = datagrams.recvfrom(100)
+            datagrams.sendto(address.encode(), peer)
+    threading.Thread(target=echo, daemon=True).start()
 
 print("in a namespace", flush=True)
 sys.stdin.readline()
@@ -84,10 +91,25 @@ def restart():
     nft.run(whole(ledger.state(), static, *existing()))
     ledger.reset(ledger.contributions)
 
+def ask_udp(address, port):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.settimeout(5)
+        peer.connect((address, port))
+        peer.send(b"who is there?")
+        return peer.recv(100).decode()
+
 nft.run(whole(merged([]), static, set(), set()))
 both = ["10.244.0.2", "10.244.0.3"]
 change(a=service("a", both))
 assert {ask("10.96.0.97", 80) for _ in range(40)} == set(both), "traffic is spread"
+# The first balancer of a transaction, one that comes later, and one that is shared with TCP.
+change(u=service("u", both[:1], protocol="udp"))
+assert ask_udp("10.96.0.117", 80) == both[0], "UDP is served by the first rule of a transaction"
+change(u=service("u", both, protocol="udp"))
+assert {ask_udp("10.96.0.117", 80) for _ in range(40)} == set(both), "UDP is served beside TCP"
+restart()
+assert {ask_udp("10.96.0.117", 80) for _ in range(40)} == set(both), "UDP is served after a restart"
+change(u=None)
 change(a=service("a", both[:1]))
 assert {ask("10.96.0.97", 80) for _ in range(10)} == {both[0]}, "an endpoint that left gets nothing"
 change(a=service("a", []))
