@@ -31,6 +31,7 @@ from kprov.kube.apiserver.storage.compaction import compact_for_ever
 from kprov.kube.apiserver.storage.etcd import EtcdClient, EtcdError, EtcdOptions
 from kprov.kube.apiserver.storage.hub import NotFreshInTime
 from kprov.kube.apiserver.storage.store import Store
+from kprov.kube.apiserver.strategy.cluster_policy import set_allow_privileged
 
 _log = logging.getLogger(__name__)
 _START_SECONDS = 60.0
@@ -59,6 +60,7 @@ class Server:
         self._inflight = InFlight(flags.max_requests_inflight, flags.max_mutating_requests_inflight)
         self._advertise = advertise_address(flags.advertise_address or flags.bind_address)
         self.security: Security = build_security(flags, self.store, self._catch_up)
+        set_allow_privileged(flags.allow_privileged)
         allocation = ServiceAllocation(
             self.store, flags.service_cluster_ip_range.split(","), flags.service_node_port_range
         )

@@ -71,6 +71,29 @@ def test_a_scheduled_pod_is_deleted_gracefully(kubectl) -> None:  # type: ignore
     assert "not found" in kubectl("get", "pod", "p", ok=False)
 
 
+def test_a_node_gets_tokens_for_its_own_pods_alone(kubectl) -> None:  # type: ignore[no-untyped-def]
+    kubectl("run", "mine", "--image=x")
+    binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "mine"}, "target": {"name": "n1"}}
+    kubectl("create", "--raw", "/api/v1/namespaces/default/pods/mine/binding", "-f", "-", stdin=json.dumps(binding))
+    uid = kubectl("get", "pod", "mine", "-o", "jsonpath={.metadata.uid}")
+    bound = ["--bound-object-kind=Pod", "--bound-object-name=mine", f"--bound-object-uid={uid}"]
+
+    def as_node(name: str) -> list[str]:
+        return [f"--as=system:node:{name}", "--as-group=system:nodes", "--as-group=system:authenticated"]
+
+    assert kubectl("create", "token", "default", *bound, *as_node("n1")).count(".") == 2
+    unbound = kubectl("create", "token", "default", *as_node("n1"), ok=False)
+    assert "node requested token not bound to a pod" in unbound
+    assert "no relationship found" in kubectl("create", "token", "default", *bound, *as_node("n2"), ok=False)
+    kubectl("delete", "pod", "mine", "--grace-period=0", "--force")
+
+
+def test_privileged_containers_are_as_the_flag_says(kubectl) -> None:  # type: ignore[no-untyped-def]
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "mighty"}}
+    pod["spec"] = {"containers": [{"name": "c", "image": "x", "securityContext": {"privileged": True}}]}
+    kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(pod))
+
+
 def test_finalizers_hold_an_object(kubectl) -> None:  # type: ignore[no-untyped-def]
     kubectl("create", "configmap", "held")
     kubectl("patch", "configmap", "held", "--type=merge", "-p", '{"metadata":{"finalizers":["example.com/x"]}}')

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kprov.kube.api import errors
+from kprov.kube.apiserver.admission.attributes import CREATE, AdmissionAttributes
 from kprov.kube.apiserver.handlers import bodies
 from kprov.kube.apiserver.handlers.parts import Parts
 from kprov.kube.apiserver.http.message import Request, Response, json_response
@@ -21,8 +22,21 @@ async def issue(parts: Parts, request: Request, info: ResourceInfo) -> Response:
     if parts.token_issuer is None:
         raise errors.path_not_found()
     asked = bodies.decode(request)
-    spec = asked.get("spec") or {}
     namespace, name = request.info.namespace, request.info.name
+    attrs = AdmissionAttributes(
+        user=request.user,
+        operation=CREATE,
+        resource_info=info,
+        version=request.info.api_version,
+        subresource="token",
+        namespace=namespace,
+        name=name,
+        obj=asked,
+        warnings=request.warnings,
+    )
+    await parts.admission.mutate(attrs)
+    await parts.admission.validate(attrs)  # a node may ask only for its own pods
+    spec = asked.get("spec") or {}
     account = (await parts.store.get_entry(info, namespace, name)).object()
     seconds = spec.get("expirationSeconds") or 3600
     if not _SHORTEST <= seconds <= _LONGEST:
