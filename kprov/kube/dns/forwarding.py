@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
+_PORT = 53
 _UDP_TIMEOUT = 2.0
 _TCP_TIMEOUT = 4.0
 
@@ -55,7 +56,7 @@ class _Exchange(asyncio.DatagramProtocol):
 
 async def _ask_udp(server: str, question: bytes) -> bytes:
     loop = asyncio.get_running_loop()
-    transport, exchange = await loop.create_datagram_endpoint(lambda: _Exchange(question), remote_addr=(server, 53))
+    transport, exchange = await loop.create_datagram_endpoint(lambda: _Exchange(question), remote_addr=(server, _PORT))
     try:
         async with asyncio.timeout(_UDP_TIMEOUT):
             return await exchange.answer
@@ -65,7 +66,7 @@ async def _ask_udp(server: str, question: bytes) -> bytes:
 
 async def _ask_tcp(server: str, question: bytes) -> bytes:
     async with asyncio.timeout(_TCP_TIMEOUT):
-        reader, writer = await asyncio.open_connection(server, 53)
+        reader, writer = await asyncio.open_connection(server, _PORT)
         try:
             writer.write(len(question).to_bytes(2, "big") + question)
             await writer.drain()
