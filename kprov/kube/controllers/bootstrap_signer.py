@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
+from kprov.kube.api import clock
 from kprov.kube.api.kinds import CONFIG_MAPS, SECRETS
-from kprov.kube.controllers import clock
 from kprov.kube.controllers.controller import Context, Controller
 from kprov.kube.controllers.token_cleaner import BOOTSTRAP_TYPE, field
 
@@ -39,7 +39,7 @@ def signs(secret: Object) -> bool:
         end = clock.parse_time(field(secret, "expiration"))
     except ValueError:
         return False
-    return end is None or end > clock.now()
+    return end is None or end > clock.seconds()
 
 
 class BootstrapSigner(Controller):

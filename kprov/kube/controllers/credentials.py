@@ -11,12 +11,12 @@ from typing import Any
 
 import aiohttp
 
+from kprov.kube.api import clock
 from kprov.kube.api.client import ApiClient
 from kprov.kube.api.errors import ApiError, is_already_exists, is_not_found
 from kprov.kube.api.informer import Informer
 from kprov.kube.api.kinds import SERVICE_ACCOUNTS
 from kprov.kube.api.kubeconfig import Credentials, Material
-from kprov.kube.controllers import clock
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ class AccountClients:
         status: dict[str, Any] = answer["status"]
         account.client.credentials.token = status["token"]
         account.uid = found["metadata"]["uid"]
-        now = clock.now()
+        now = clock.seconds()
         account.renew_at = now + 0.8 * ((clock.parse_time(status.get("expirationTimestamp")) or now + LIFETIME) - now)
 
     async def keep_fresh(self, accounts: Informer) -> None:
@@ -115,7 +115,7 @@ class AccountClients:
             for account in self._accounts.values():
                 current = accounts.get(f"{NAMESPACE}/{account.name}")
                 same = current is not None and current["metadata"]["uid"] == account.uid
-                if same and clock.now() < account.renew_at:
+                if same and clock.seconds() < account.renew_at:
                     continue
                 try:
                     await self._renew(account)

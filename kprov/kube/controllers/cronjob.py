@@ -6,10 +6,10 @@ import copy
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
+from kprov.kube.api import clock
 from kprov.kube.api.errors import ApiError, is_already_exists, is_not_found
 from kprov.kube.api.informer import key_of
 from kprov.kube.api.kinds import CRON_JOBS, JOBS
-from kprov.kube.controllers import clock
 from kprov.kube.controllers.controller import OWNER_INDEX, Context, Controller
 from kprov.kube.controllers.cron_schedule import Schedule
 from kprov.kube.controllers.job import end_of
@@ -90,7 +90,7 @@ class CronJobController(Controller):
             ended = (job.get("status") or {}).get("completionTime")
             if end_of(job) == "Complete" and ended and ended > (status.get("lastSuccessfulTime") or ""):
                 status["lastSuccessfulTime"] = ended
-        now = clock.now()
+        now = clock.seconds()
         upcoming = None
         if not cron_job["spec"].get("suspend"):
             try:
@@ -122,7 +122,7 @@ class CronJobController(Controller):
         if _without_versions(status) != _without_versions(cron_job.get("status") or {}):
             await self.client.update(CRON_JOBS, {**cron_job, "status": status}, subresource="status")
         if upcoming is not None:
-            self.queue.add_after(key_of(cron_job), max(upcoming - clock.now(), 0.0) + 0.1)
+            self.queue.add_after(key_of(cron_job), max(upcoming - clock.seconds(), 0.0) + 0.1)
 
     async def _start(self, cron_job: Object, active: list[Object], when: float) -> dict[str, Any] | None:
         """Start the Job of a time, as the concurrency policy allows.

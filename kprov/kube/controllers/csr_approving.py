@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from kprov.kube.api import clock
 from kprov.kube.api.kinds import CERTIFICATE_SIGNING_REQUESTS as REQUESTS
 from kprov.kube.api.kinds import NODES, SUBJECT_ACCESS_REVIEWS
-from kprov.kube.controllers import clock, csr_request
+from kprov.kube.controllers import csr_request
 from kprov.kube.controllers.controller import Context, Controller
 from kprov.kube.controllers.csr_request import Refused, Request
 from kprov.kube.controllers.pod_state import condition
@@ -67,7 +68,7 @@ class CertificateApproving(Controller):
             message = self._serving_grounds(found, parsed)
         if message is None:
             return
-        stamp = clock.format_time(clock.now())
+        stamp = clock.format_time(clock.seconds())
         entry = {
             "type": "Approved",
             "status": "True",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
+from kprov.kube.api import clock
 from kprov.kube.api.errors import ApiError, is_not_found
 from kprov.kube.api.kinds import CERTIFICATE_SIGNING_REQUESTS as REQUESTS
-from kprov.kube.controllers import clock
 from kprov.kube.controllers.controller import Context, Controller, every
 from kprov.kube.controllers.pod_state import condition
 
@@ -33,7 +33,7 @@ class CertificateCleaner(Controller):
 
     async def sweep(self) -> None:
         """One pass."""
-        now = clock.now()
+        now = clock.seconds()
         for found in self.requests.list():
             decided = any(condition(found, kind) for kind in ("Approved", "Denied", "Failed"))
             since = clock.parse_time(found["metadata"].get("creationTimestamp")) or now

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kprov.kube.api import clock
 from kprov.kube.api.kinds import CERTIFICATE_SIGNING_REQUESTS as REQUESTS
-from kprov.kube.controllers import clock, csr_request
+from kprov.kube.controllers import csr_request
 from kprov.kube.controllers.controller import Context, Controller
 from kprov.kube.controllers.csr_request import Refused
 from kprov.kube.controllers.pod_state import condition
@@ -113,7 +114,7 @@ class CertificateSigning(Controller):
         except Refused as refusal:
             if spec["signerName"] == csr_request.LEGACY:
                 return  # others may sign for this one
-            stamp = clock.format_time(clock.now())
+            stamp = clock.format_time(clock.seconds())
             entry = {
                 "type": "Failed",
                 "status": "True",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from kprov.kube.api import selectors
+from kprov.kube.api import clock, selectors
 from kprov.kube.api.errors import ApiError, is_not_found
 from kprov.kube.api.informer import key_of
 from kprov.kube.api.kinds import CONTROLLER_REVISIONS, DAEMON_SETS, NODES, PODS
-from kprov.kube.controllers import clock, node_affinity, pod_state, taints
+from kprov.kube.controllers import node_affinity, pod_state, taints
 from kprov.kube.controllers.controller import ORPHANS, OWNER_INDEX, Context, Controller
 from kprov.kube.controllers.deployment.numbers import scaled
 from kprov.kube.controllers.expectations import Expectations
@@ -230,7 +230,7 @@ class DaemonSetController(Controller):
         new = [pod for pod in live if (pod["metadata"].get("labels") or {}).get(HASH_LABEL) == digest]
         old = [pod for pod in live if pod not in new]
         wait = daemon_set["spec"].get("minReadySeconds") or 0
-        if any(pod_state.is_available(pod, wait, clock.now()) for pod in new):
+        if any(pod_state.is_available(pod, wait, clock.seconds()) for pod in new):
             return old + new[1:]
         return old[1:] + new[1:]
 
@@ -276,7 +276,7 @@ class DaemonSetController(Controller):
         budget = scaled(rolling.get("maxUnavailable", 1), len(wanted), round_up=True)
         if surge == 0 and budget == 0:
             budget = 1
-        wait, now = daemon_set["spec"].get("minReadySeconds") or 0, clock.now()
+        wait, now = daemon_set["spec"].get("minReadySeconds") or 0, clock.seconds()
         by_node = self._by_node(pods)
         unavailable = 0
         sick: list[Object] = []
@@ -310,7 +310,7 @@ class DaemonSetController(Controller):
 
     async def _report(self, daemon_set: Object, pods: list[Object], digest: str) -> None:
         by_node = self._by_node(pods)
-        wait, now = daemon_set["spec"].get("minReadySeconds") or 0, clock.now()
+        wait, now = daemon_set["spec"].get("minReadySeconds") or 0, clock.seconds()
         counts = dict.fromkeys(("desired", "current", "misplaced", "ready", "available", "updated"), 0)
         for node in self.nodes.list():
             start, _ = placement(daemon_set, node)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kprov.kube.api import selectors
+from kprov.kube.api import clock, selectors
 from kprov.kube.api.errors import ApiError, is_not_found
 from kprov.kube.api.kinds import (
     DEPLOYMENTS,
@@ -15,7 +15,7 @@ from kprov.kube.api.kinds import (
     STATEFUL_SETS,
     Resource,
 )
-from kprov.kube.controllers import clock, pod_state
+from kprov.kube.controllers import pod_state
 from kprov.kube.controllers.controller import Context, Controller
 from kprov.kube.controllers.deployment.numbers import scaled
 from kprov.kube.controllers.ownership import controller_of
@@ -85,7 +85,7 @@ class DisruptionController(Controller):
             pod = present.get(name)
             if pod is None or pod["metadata"].get("deletionTimestamp"):
                 continue
-            left = (clock.parse_time(when) or 0.0) + DELETION_TIMEOUT - clock.now()
+            left = (clock.parse_time(when) or 0.0) + DELETION_TIMEOUT - clock.seconds()
             if left > 0:
                 kept[name] = when
                 next_look = left if next_look is None else min(left, next_look)
@@ -148,7 +148,7 @@ class DisruptionController(Controller):
         }
         if disrupted:
             status["disruptedPods"] = disrupted
-        stamp = clock.format_time(clock.now())
+        stamp = clock.format_time(clock.seconds())
         entry = {
             "type": "DisruptionAllowed",
             "status": "True" if allowed else "False",

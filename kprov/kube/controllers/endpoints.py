@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from kprov.kube.api import clock
 from kprov.kube.api.errors import ApiError, is_already_exists, is_not_found
 from kprov.kube.api.informer import key_of
 from kprov.kube.api.kinds import ENDPOINTS
-from kprov.kube.controllers import clock, pod_state
+from kprov.kube.controllers import pod_state
 from kprov.kube.controllers.controller import Context
 from kprov.kube.controllers.pod_control import namespace_is_terminating
 from kprov.kube.controllers.service_endpoints import (
@@ -139,7 +140,7 @@ class EndpointsController(ServiceEndpointsController):
         ):
             return
         annotations = dict((current or {"metadata": {}})["metadata"].get("annotations") or {})
-        annotations[TRIGGER_TIME] = clock.format_time(clock.now())
+        annotations[TRIGGER_TIME] = clock.format_time(clock.seconds())
         annotations.pop(OVER_CAPACITY, None)
         if cut:
             annotations[OVER_CAPACITY] = "truncated"

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from kprov.kube.api import clock
 from kprov.kube.api.errors import ApiError, is_not_found
 from kprov.kube.api.kinds import ENDPOINT_SLICES, NODES, SERVICES
-from kprov.kube.controllers import clock, pod_state
+from kprov.kube.controllers import pod_state
 from kprov.kube.controllers.controller import Context
 from kprov.kube.controllers.endpoints import TRIGGER_TIME, ports_on
 from kprov.kube.controllers.expectations import Expectations
@@ -238,7 +239,7 @@ class EndpointSliceController(ServiceEndpointsController):
         )
         if same:
             return
-        annotations = {**(entry["metadata"].get("annotations") or {}), TRIGGER_TIME: clock.format_time(clock.now())}
+        annotations = {**(entry["metadata"].get("annotations") or {}), TRIGGER_TIME: clock.format_time(clock.seconds())}
         metadata = {**entry["metadata"], "labels": labels, "annotations": annotations}
         await self.client.update(
             ENDPOINT_SLICES, {**entry, "metadata": metadata, "endpoints": endpoints, "ports": slice_ports(ports)}
@@ -253,7 +254,7 @@ class EndpointSliceController(ServiceEndpointsController):
                 "generateName": f"{metadata['name'][:57]}-",
                 "namespace": metadata["namespace"],
                 "labels": self._labels(service),
-                "annotations": {TRIGGER_TIME: clock.format_time(clock.now())},
+                "annotations": {TRIGGER_TIME: clock.format_time(clock.seconds())},
                 "ownerReferences": [controller_reference(service, SERVICES)],
             },
             "addressType": family,

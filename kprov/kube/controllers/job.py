@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from kprov.kube.api import selectors
+from kprov.kube.api import clock, selectors
 from kprov.kube.api.errors import ApiError, is_not_found
 from kprov.kube.api.informer import key_of
 from kprov.kube.api.kinds import JOBS, PODS
-from kprov.kube.controllers import clock, pod_state
+from kprov.kube.controllers import pod_state
 from kprov.kube.controllers.controller import ORPHANS, OWNER_INDEX, Context, Controller
 from kprov.kube.controllers.expectations import Expectations
 from kprov.kube.controllers.ownership import Claims, controller_of
@@ -122,7 +122,7 @@ class JobController(Controller):
             return
         believable = self.expectations.satisfied(key)
         pods = await self._claim(job)
-        now = clock.now()
+        now = clock.seconds()
         status = self._counted(job, pods, now)
         verdict = self._verdict(job, pods, status, now)
         active = [pod for pod in pods if pod_state.is_active(pod)]
@@ -306,7 +306,7 @@ class JobController(Controller):
         old = job.get("status") or {}
         suspended = pod_state.condition(job, "Suspended")
         if bool(job["spec"].get("suspend")) != bool(suspended and suspended["status"] == "True"):
-            self._note_suspension(job, status, clock.now())
+            self._note_suspension(job, status, clock.seconds())
         slim = {k: v for k, v in status.items() if v or (k == "ready")}
         if {k: v for k, v in old.items() if v or k == "ready"} != slim:
             await self.client.update(JOBS, {**job, "status": slim}, subresource="status")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from kprov.kube.api import clock
 from kprov.kube.api.errors import ApiError, is_not_found
 from kprov.kube.api.kinds import NAMESPACES, PODS, Resource
-from kprov.kube.controllers import clock
 from kprov.kube.controllers.controller import Context, Controller
 from kprov.kube.controllers.discovery import discover
 
@@ -164,7 +164,7 @@ class NamespaceController(Controller):
 
     async def _report(self, namespace: Object, left: Leftovers) -> None:
         old = {c["type"]: c for c in (namespace.get("status") or {}).get("conditions") or ()}
-        new = left.conditions(clock.now())
+        new = left.conditions(clock.seconds())
         for entry in new:
             before = old.get(entry["type"])
             if before is not None and before["status"] == entry["status"]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from kprov.kube.api import clock
 from kprov.kube.api.errors import ApiError, is_not_found
 from kprov.kube.api.informer import key_of
 from kprov.kube.api.kinds import NODES, PODS
-from kprov.kube.controllers import clock, taints
+from kprov.kube.controllers import taints
 from kprov.kube.controllers.controller import NODE_INDEX, Context, Controller, node_keys
 
 Object = dict[str, Any]
@@ -57,7 +58,7 @@ class TaintEviction(Controller):
 
     def _started(self, node: Object, found: list[Object]) -> float:
         """When the clock of these taints began to run."""
-        now = clock.now()
+        now = clock.seconds()
         starts = []
         for taint in found:
             added = clock.parse_time(taint.get("timeAdded"))
@@ -77,7 +78,7 @@ class TaintEviction(Controller):
         seconds = taints.stay_seconds(found, pod["spec"].get("tolerations") or [])
         if seconds is None:
             return
-        left = self._started(node, found) + seconds - clock.now() if seconds else 0.0
+        left = self._started(node, found) + seconds - clock.seconds() if seconds else 0.0
         if left > 0:
             self.queue.add_after(key, left)
             return

@@ -15,9 +15,10 @@ from typing import Any
 
 import aiohttp
 
+from kprov.kube.api import clock
 from kprov.kube.api.errors import ApiError, is_conflict, is_not_found
 from kprov.kube.api.kinds import LEASES, NODES, PODS
-from kprov.kube.controllers import clock, pod_state, taints
+from kprov.kube.controllers import pod_state, taints
 from kprov.kube.controllers.controller import NODE_INDEX, Context, Controller, every, node_keys
 
 Object = dict[str, Any]
@@ -101,7 +102,7 @@ class NodeLifecycle(Controller):
         have = {t["key"] for t in current if t["effect"] == "NoSchedule" and t["key"] in _OWN_NO_SCHEDULE}
         if have == wanted:
             return
-        stamp = clock.format_time(clock.now())
+        stamp = clock.format_time(clock.seconds())
         kept = [t for t in current if not (t["effect"] == "NoSchedule" and t["key"] in have - wanted)]
         added = [{"key": k, "effect": "NoSchedule", "timeAdded": stamp} for k in sorted(wanted - have)]
         await self._write_taints(node, kept + added)
@@ -116,7 +117,7 @@ class NodeLifecycle(Controller):
 
     async def monitor(self) -> None:
         """One pass over all nodes."""
-        started = clock.now()
+        started = clock.seconds()
         try:
             answer = await self.context.client.list(LEASES, "kube-node-lease")
         except ApiError as error:
@@ -128,7 +129,7 @@ class NodeLifecycle(Controller):
         leases = {lease["metadata"]["name"]: lease for lease in answer.get("items") or ()}
         period = self.context.options.node_monitor_period
         blind = started - self._last_pass - 2 * period if self._last_pass is not None else 0.0
-        self._last_pass = clock.now()
+        self._last_pass = clock.seconds()
         nodes = self.nodes.list()
         for gone in self._health.keys() - {node["metadata"]["name"] for node in nodes}:
             del self._health[gone]
@@ -146,7 +147,7 @@ class NodeLifecycle(Controller):
 
     async def _judge(self, node: Object, lease: Object | None) -> Object:
         """The node as it is after noting silence, if it was silent for too long."""
-        name, now = node["metadata"]["name"], clock.now()
+        name, now = node["metadata"]["name"], clock.seconds()
         ready = pod_state.condition(node, "Ready") or {}
         seen = (
             node["metadata"]["uid"],
@@ -204,7 +205,7 @@ class NodeLifecycle(Controller):
 
     async def _mark_pods(self, node_name: str) -> None:
         """Pods of a silent node count as not ready, so that Services send nothing there."""
-        stamp = clock.format_time(clock.now())
+        stamp = clock.format_time(clock.seconds())
 
         async def mark(pod: Object) -> None:
             patch = {
@@ -243,7 +244,7 @@ class NodeLifecycle(Controller):
                 if everything_down
                 else "nodes are ready again: the others get their grace period anew"
             )
-            now = clock.now()
+            now = clock.seconds()
             for health in self._health.values():
                 health.changed = now
             for zone in zones:
@@ -284,7 +285,7 @@ class NodeLifecycle(Controller):
         have = {t["key"] for t in current if t["effect"] == "NoExecute" and t["key"] in _OWN_NO_EXECUTE}
         if have == ({wanted} if wanted else set()):
             return
-        now = clock.now()
+        now = clock.seconds()
         if wanted and not have and (rate <= 0 or now < self._next_taint.get(zone, 0.0)):
             return
         kept = [t for t in current if not (t["effect"] == "NoExecute" and t["key"] in _OWN_NO_EXECUTE)]

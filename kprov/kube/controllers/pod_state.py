@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kprov.kube.controllers.clock import parse_time
+from kprov.kube.api.clock import parse_time
 
 Object = dict[str, Any]
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"

@@ -7,9 +7,10 @@ import logging
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
+from kprov.kube.api import clock
 from kprov.kube.api.errors import ApiError, is_not_found
 from kprov.kube.api.kinds import NODES, PODS
-from kprov.kube.controllers import clock, pod_state
+from kprov.kube.controllers import pod_state
 from kprov.kube.controllers.controller import Context, Controller, every
 
 Object = dict[str, Any]
@@ -70,7 +71,7 @@ class PodGarbageCollector(Controller):
             name = pod["spec"].get("nodeName")
             if name and self.nodes.get(name) is None:
                 homeless.setdefault(name, []).append(pod)
-        now = clock.now()
+        now = clock.seconds()
         self._missing_since = {name: self._missing_since.get(name, now) for name in homeless}
         for name, residents in homeless.items():
             if now - self._missing_since[name] < QUARANTINE or not await self._is_gone(name):
@@ -88,7 +89,7 @@ class PodGarbageCollector(Controller):
         metadata = pod["metadata"]
         try:
             if why and not pod_state.is_finished(pod):
-                stamp = clock.format_time(clock.now())
+                stamp = clock.format_time(clock.seconds())
                 disrupted = {
                     "type": "DisruptionTarget",
                     "status": "True",

@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
-from kprov.kube.api import selectors
+from kprov.kube.api import clock, selectors
 from kprov.kube.api.errors import ApiError, is_not_found
 from kprov.kube.api.informer import key_of
 from kprov.kube.api.kinds import PODS, REPLICA_SETS, REPLICATION_CONTROLLERS, Resource
-from kprov.kube.controllers import clock, pod_state
+from kprov.kube.controllers import pod_state
 from kprov.kube.controllers.controller import ORPHANS, OWNER_INDEX, Context, Controller
 from kprov.kube.controllers.expectations import Expectations
 from kprov.kube.controllers.ownership import Claims, controller_of
@@ -234,7 +234,7 @@ class ReplicaSetController(Controller):
         return status
 
     async def _report(self, owner: Object, pods: list[Object], error: Exception | None) -> None:
-        now = clock.now()
+        now = clock.seconds()
         status = self.status_of(owner, pods, error, now)
         old = owner.get("status") or {}
         if {"observedGeneration": 0, **old} != status:

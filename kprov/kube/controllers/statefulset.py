@@ -6,11 +6,11 @@ import copy
 import re
 from typing import Any
 
-from kprov.kube.api import selectors
+from kprov.kube.api import clock, selectors
 from kprov.kube.api.errors import ApiError, is_already_exists, is_not_found
 from kprov.kube.api.informer import key_of
 from kprov.kube.api.kinds import CONTROLLER_REVISIONS, PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS
-from kprov.kube.controllers import clock, pod_state
+from kprov.kube.controllers import pod_state
 from kprov.kube.controllers.controller import ORPHANS, OWNER_INDEX, Context, Controller
 from kprov.kube.controllers.ownership import Claims, controller_of
 from kprov.kube.controllers.pod_control import PodControl, namespace_is_terminating, pod_from_template
@@ -145,7 +145,7 @@ class StatefulSetController(Controller):
                     return
                 continue
             if not parallel and (
-                pod["metadata"].get("deletionTimestamp") or not pod_state.is_available(pod, wait, clock.now())
+                pod["metadata"].get("deletionTimestamp") or not pod_state.is_available(pod, wait, clock.seconds())
             ):
                 self._wake_when_available(owner, pod, wait)
                 return
@@ -168,14 +168,14 @@ class StatefulSetController(Controller):
             if revision_label(pod) != update["metadata"]["name"] and not leaving:
                 await self._delete(pod, owner)
                 return
-            if leaving or not pod_state.is_available(pod, wait, clock.now()):
+            if leaving or not pod_state.is_available(pod, wait, clock.seconds()):
                 self._wake_when_available(owner, pod, wait)
                 return
 
     def _wake_when_available(self, owner: Object, pod: Object, wait: int) -> None:
         since = pod_state.ready_since(pod)
         if wait and since is not None:
-            self.queue.add_after(key_of(owner), max(0.1, since + wait - clock.now()))
+            self.queue.add_after(key_of(owner), max(0.1, since + wait - clock.seconds()))
 
     async def _create(self, owner: Object, ordinal: int, revision: Object) -> None:
         pod = pod_of(owner, ordinal, revision)
@@ -211,7 +211,7 @@ class StatefulSetController(Controller):
 
     async def _report(self, owner: Object, pods: list[Object], current: Object, update: Object) -> None:
         old = owner.get("status") or {}
-        wait, now = owner["spec"].get("minReadySeconds") or 0, clock.now()
+        wait, now = owner["spec"].get("minReadySeconds") or 0, clock.seconds()
         live = [pod for pod in pods if not pod_state.is_finished(pod)]
         of_update = [p for p in live if revision_label(p) == update["metadata"]["name"]]
         of_current = [p for p in live if revision_label(p) == current["metadata"]["name"]]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from kprov.kube.api import clock
 from kprov.kube.api.errors import ApiError, is_not_found
 from kprov.kube.api.kinds import SECRETS
-from kprov.kube.controllers import clock
 from kprov.kube.controllers.controller import Context, Controller
 
 BOOTSTRAP_TYPE = "bootstrap.kubernetes.io/token"
@@ -39,7 +39,7 @@ class TokenCleaner(Controller):
             when = clock.parse_time(expiration) or 0.0
         except ValueError:
             when = 0.0  # as upstream: a token with an unreadable end has ended
-        left = when - clock.now()
+        left = when - clock.seconds()
         if left > 0:
             self.queue.add_after(key, left)
             return

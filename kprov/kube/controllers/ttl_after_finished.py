@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from kprov.kube.api import clock
 from kprov.kube.api.errors import ApiError, is_not_found
 from kprov.kube.api.informer import key_of
 from kprov.kube.api.kinds import JOBS
-from kprov.kube.controllers import clock
 from kprov.kube.controllers.controller import Context, Controller
 
 Object = dict[str, Any]
@@ -45,7 +45,7 @@ class TtlAfterFinished(Controller):
         when = expires_at(job) if job is not None else None
         if job is None or when is None or job["metadata"].get("deletionTimestamp"):
             return
-        left = when - clock.now()
+        left = when - clock.seconds()
         if left > 0:
             self.queue.add_after(key, left)
             return

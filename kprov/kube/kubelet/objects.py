@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from typing import Any
 
+from kprov.kube.api import clock
 from kprov.kube.api.client import ApiClient
 from kprov.kube.api.errors import is_not_found
 from kprov.kube.api.kinds import (
@@ -18,7 +19,6 @@ from kprov.kube.api.kinds import (
     Resource,
 )
 from kprov.kube.kubelet.api_failures import API_FAILURES
-from kprov.kube.kubelet.times import parse_time
 
 Pod = dict[str, Any]
 
@@ -72,4 +72,4 @@ class ObjectReader:
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
         answer = await self._client.create_subresource(SERVICE_ACCOUNTS, account, meta["namespace"], "token", body)
         status = answer["status"]
-        return status["token"], parse_time(status["expirationTimestamp"]).timestamp()
+        return status["token"], clock.seconds_of(status["expirationTimestamp"])

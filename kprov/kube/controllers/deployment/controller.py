@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from kprov.kube.api import selectors
+from kprov.kube.api import clock, selectors
 from kprov.kube.api.errors import ApiError, is_already_exists, is_not_found
 from kprov.kube.api.informer import key_of
 from kprov.kube.api.kinds import DEPLOYMENTS, PODS, REPLICA_SETS
-from kprov.kube.controllers import clock, pod_state
+from kprov.kube.controllers import pod_state
 from kprov.kube.controllers.controller import ORPHANS, OWNER_INDEX, Context, Controller
 from kprov.kube.controllers.deployment import history, numbers, progress, rolling
 from kprov.kube.controllers.ownership import Claims, controller_of, is_controlled_by
@@ -118,7 +118,7 @@ class DeploymentController(Controller):
         status = dict(deployment.get("status") or {})
         status["conditions"] = progress.set_condition(
             list(status.get("conditions") or ()),
-            progress.make_condition("Progressing", "Unknown", reason, message, clock.now()),
+            progress.make_condition("Progressing", "Unknown", reason, message, clock.seconds()),
         )
         return await self._write_status({**deployment, "status": status})
 
@@ -254,7 +254,7 @@ class DeploymentController(Controller):
                 "True",
                 "NewReplicaSetCreated",
                 f'Created new replica set "{new["metadata"]["name"]}"',
-                clock.now(),
+                clock.seconds(),
             )
             status["conditions"] = progress.set_condition(list(status.get("conditions") or ()), created)
         deployment = await self._note_revision({**deployment, "status": status}, str(revision))
@@ -276,7 +276,7 @@ class DeploymentController(Controller):
         message = f'Failed to create new replica set "{built["metadata"]["name"]}": {error.message}'
         if progress.has_deadline(deployment):
             status = dict(deployment.get("status") or {})
-            failed = progress.make_condition("Progressing", "False", "ReplicaSetCreateError", message, clock.now())
+            failed = progress.make_condition("Progressing", "False", "ReplicaSetCreateError", message, clock.seconds())
             status["conditions"] = progress.set_condition(list(status.get("conditions") or ()), failed)
             await self._write_status({**deployment, "status": status})
         self.recorder.event(deployment, "Warning", "ReplicaSetCreateError", message)
@@ -301,7 +301,7 @@ class DeploymentController(Controller):
             "True",
             "FoundNewReplicaSet",
             f'Found new replica set "{new["metadata"]["name"]}"',
-            clock.now(),
+            clock.seconds(),
         )
         status = dict(deployment.get("status") or {})
         status["conditions"] = progress.set_condition(list(status.get("conditions") or ()), found)
@@ -351,7 +351,7 @@ class DeploymentController(Controller):
                     raise
 
     async def _report(self, deployment: Object, sets: list[Object], new: Object | None) -> None:
-        now = clock.now()
+        now = clock.seconds()
         status = progress.counts(deployment, sets, new)
         conditions = list((deployment.get("status") or {}).get("conditions") or ())
         status["conditions"] = progress.set_condition(conditions, progress.availability(deployment, status, now))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kprov.kube.controllers.clock import format_time, parse_time
+from kprov.kube.api.clock import format_time, parse_time
 from kprov.kube.controllers.deployment.numbers import max_unavailable, status_sum
 from kprov.kube.controllers.pod_state import condition
 

@@ -7,10 +7,9 @@ import json
 import os
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-from kprov.kube.kubelet.times import now
 
 
 class ToolError(Exception):
@@ -76,7 +75,7 @@ class CertificateStore:
     async def save(self, certificate: str, key: str) -> Certificate:
         """Write a certificate and its key, and make them the present ones in one step; raises ToolError, OSError."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        target = self.folder / f"{self.prefix}-{now().strftime('%Y-%m-%d-%H-%M-%S')}.pem"
+        target = self.folder / f"{self.prefix}-{datetime.now(UTC).strftime('%Y-%m-%d-%H-%M-%S')}.pem"
         _write_private(target, certificate.strip() + "\n" + key.strip() + "\n")
         link = self.folder / f"{self.prefix}-updated.pem"
         link.unlink(missing_ok=True)

@@ -7,12 +7,12 @@ import asyncio
 import gzip
 import logging
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 from kprov.kube.kubelet.cri.client import RuntimeFailure
 from kprov.kube.kubelet.pods.host import Host
 from kprov.kube.kubelet.pods.manager import PodManager
-from kprov.kube.kubelet.times import now
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class LogRotator:
             await self._host.runtime.reopen_log(container_id)
             return False
         await asyncio.to_thread(_compress_old, path, self._host.config.log_max_files)
-        turned = path.with_name(f"{path.name}.{now().strftime('%Y%m%d-%H%M%S')}")
+        turned = path.with_name(f"{path.name}.{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}")
         path.rename(turned)
         try:
             await self._host.runtime.reopen_log(container_id)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from kprov.kube.api import clock
 from kprov.kube.api.client import ApiClient
 from kprov.kube.api.errors import is_already_exists, is_conflict, is_not_found
 from kprov.kube.api.informer import Informer
@@ -20,7 +21,6 @@ from kprov.kube.kubelet.cri.client import Runtime, RuntimeFailure
 from kprov.kube.kubelet.node import status as node_status
 from kprov.kube.kubelet.node.capacity import Capacity, Pressure
 from kprov.kube.kubelet.node.status import NodeSettings
-from kprov.kube.kubelet.times import micro_timestamp
 
 log = logging.getLogger(__name__)
 
@@ -197,7 +197,7 @@ class NodeAgent:
                     raise
         uid = (self._nodes.get(name) or self._node)["metadata"].get("uid")
         owner = [{"apiVersion": "v1", "kind": "Node", "name": name, "uid": uid}] if uid else []
-        spec = {"holderIdentity": name, "leaseDurationSeconds": duration, "renewTime": micro_timestamp()}
+        spec = {"holderIdentity": name, "leaseDurationSeconds": duration, "renewTime": clock.now_micro()}
         if lease is None:
             metadata = {"name": name, "namespace": LEASE_NAMESPACE, "ownerReferences": owner}
             fresh = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}

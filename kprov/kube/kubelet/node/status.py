@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kprov import __version__
+from kprov.kube.api import clock
 from kprov.kube.kubelet.node import facts
 from kprov.kube.kubelet.node.capacity import Capacity, Pressure
-from kprov.kube.kubelet.times import timestamp
 
 Node = dict[str, Any]
 
@@ -101,7 +101,7 @@ def node_status(
 
 def node_conditions(old: list[dict[str, Any]], problems: list[str], pressure: Pressure) -> list[dict[str, Any]]:
     """The kubelet's four conditions, with transition times carried over, and those that others set."""
-    now = timestamp()
+    now = clock.now()
     states = [
         (
             "MemoryPressure",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from kprov.kube.api import clock
 from kprov.kube.kubelet.pods import resources
 from kprov.kube.kubelet.pods.records import PodRecord
-from kprov.kube.kubelet.times import timestamp
 
 Pod = dict[str, Any]
 Status = dict[str, Any]
@@ -67,7 +67,7 @@ def conditions(pod: Pod, record: PodRecord, status: Status, done: bool) -> list[
         containers_ready,
         _condition("PodScheduled", True, "", ""),
     ]
-    moment = timestamp()
+    moment = clock.now()
     for condition in own:
         before = others.pop(condition["type"], None)
         if before and before.get("status") == condition["status"]:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import Any
 
+from kprov.kube.api import clock
 from kprov.kube.api.informer import Informer
 from kprov.kube.kubelet.names import POD_NAME, POD_NAMESPACE, full_name
 from kprov.kube.kubelet.pods.admission import forbidden_sysctl, refusal
@@ -13,7 +14,6 @@ from kprov.kube.kubelet.pods.host import Host
 from kprov.kube.kubelet.pods.records import PodRecord
 from kprov.kube.kubelet.pods.relist import Relist
 from kprov.kube.kubelet.pods.worker import PodWorker
-from kprov.kube.kubelet.times import timestamp
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ class PodManager:
             "phase": "Failed",
             "reason": reason,
             "message": message,
-            "startTime": timestamp(),
+            "startTime": clock.now(),
         }
         self.host.statuses.put(pod, status)
         return False

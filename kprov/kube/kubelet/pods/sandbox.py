@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from kprov.kube.api import clock
 from kprov.kube.kubelet.cri import runtime_pb2 as pb
 from kprov.kube.kubelet.names import log_directory, pod_labels
 from kprov.kube.kubelet.pods import resources
 from kprov.kube.kubelet.pods.dns import Resolver
-from kprov.kube.kubelet.times import timestamp
 
 Pod = dict[str, Any]
 
@@ -124,7 +124,7 @@ def sandbox_config(
         labels={**(meta.get("labels") or {}), **pod_labels(pod)},
         annotations={
             **(meta.get("annotations") or {}),
-            "kubernetes.io/config.seen": timestamp(),
+            "kubernetes.io/config.seen": clock.now(),
             "kubernetes.io/config.source": "api",
         },
         linux=pb.LinuxPodSandboxConfig(

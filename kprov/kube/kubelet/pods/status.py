@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from kprov.kube.api import clock
 from kprov.kube.kubelet.pods import resources
 from kprov.kube.kubelet.pods.conditions import conditions
 from kprov.kube.kubelet.pods.records import CREATED, EXITED, RUNNING, ContainerRecord, PodRecord
-from kprov.kube.kubelet.times import from_nanoseconds, timestamp
 
 Pod = dict[str, Any]
 Status = dict[str, Any]
@@ -56,7 +56,7 @@ def container_status(
     status["containerID"] = f"containerd://{current.id}"
     match current.state:
         case state if state == RUNNING:
-            status["state"] = {"running": {"startedAt": from_nanoseconds(current.started_at)}}
+            status["state"] = {"running": {"startedAt": clock.from_nanoseconds(current.started_at)}}
             status["started"] = seen.started(current.id)
             status["ready"] = seen.ready(container, current.id) and not seen.ending
             if seen.ending:
@@ -108,8 +108,8 @@ def terminated(container: ContainerRecord) -> Status:
     found: Status = {
         "exitCode": container.exit_code,
         "reason": container.reason or ("Completed" if container.exit_code == 0 else "Error"),
-        "startedAt": from_nanoseconds(container.started_at),
-        "finishedAt": from_nanoseconds(container.finished_at),
+        "startedAt": clock.from_nanoseconds(container.started_at),
+        "finishedAt": clock.from_nanoseconds(container.finished_at),
         "containerID": f"containerd://{container.id}",
     }
     if container.message:
@@ -187,7 +187,7 @@ def pod_status(pod: Pod, record: PodRecord, seen: Observation) -> Status:
     status: Status = {
         "phase": phase,
         "qosClass": resources.qos_class(pod),
-        "startTime": old.get("startTime") or timestamp(),
+        "startTime": old.get("startTime") or clock.now(),
         "hostIP": seen.host_ip,
         "hostIPs": [{"ip": seen.host_ip}],
         "containerStatuses": [

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from kprov.kube.api import clock
 from kprov.kube.kubelet.api_failures import API_FAILURES
 from kprov.kube.kubelet.cri.client import RuntimeFailure
 from kprov.kube.kubelet.names import full_name
@@ -20,7 +21,6 @@ from kprov.kube.kubelet.pods.starter import Starter, StartError, field_path
 from kprov.kube.kubelet.pods.status import Observation, pod_status
 from kprov.kube.kubelet.pods.stopper import Stopper
 from kprov.kube.kubelet.probes.prober import LIVENESS, STARTUP, Prober
-from kprov.kube.kubelet.times import parse_time
 from kprov.kube.kubelet.volumes.sources import VolumeError
 
 log = logging.getLogger(__name__)
@@ -149,7 +149,7 @@ class PodWorker:
     def _deadline(self) -> float | None:
         limit = self.pod["spec"].get("activeDeadlineSeconds")
         started = self._known_status().get("startTime")
-        return parse_time(started).timestamp() + limit - time.time() if limit is not None and started else None
+        return clock.seconds_of(started) + limit - time.time() if limit is not None and started else None
 
     # ---- running
 

@@ -3,7 +3,7 @@
 # ruff: noqa: ASYNC240 - small local files, read in no time
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from aiohttp import web
@@ -14,7 +14,6 @@ from kprov.kube.kubelet.pods.host import Host
 from kprov.kube.kubelet.pods.manager import PodManager
 from kprov.kube.kubelet.pods.records import RUNNING, ContainerRecord
 from kprov.kube.kubelet.pods.worker import PodWorker
-from kprov.kube.kubelet.times import now, parse_time
 
 
 class LogRequests:
@@ -99,10 +98,10 @@ def _options(request: web.Request) -> LogOptions:
         if query.get("limitBytes"):
             options.limit = int(query["limitBytes"])
         if query.get("sinceSeconds"):
-            moment = now() - timedelta(seconds=int(query["sinceSeconds"]))
+            moment = datetime.now(UTC) - timedelta(seconds=int(query["sinceSeconds"]))
             options.since = moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         elif query.get("sinceTime"):
-            options.since = parse_time(query["sinceTime"]).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            options.since = datetime.fromisoformat(query["sinceTime"]).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     except ValueError as error:
         raise web.HTTPBadRequest(text=f"bad log option: {error}") from None
     if options.tail is not None and options.tail < 0:

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from kprov.kube.api import clock
 from kprov.kube.kubelet import names
 from kprov.kube.kubelet.cri import runtime_pb2 as pb
 from kprov.kube.kubelet.node import facts
 from kprov.kube.kubelet.pods.host import Host
-from kprov.kube.kubelet.times import from_nanoseconds, timestamp
 
 TICKS = 100  # of /proc/stat, a second
 
@@ -22,7 +22,7 @@ class Usage:
     def __init__(self, host: Host) -> None:
         """``host`` names the runtime and the node."""
         self._host = host
-        self._started = timestamp()
+        self._started = clock.now()
         self._stats: tuple[float, list[pb.ContainerStats]] = (0.0, [])
         self._last_cpu: dict[str, tuple[int, int]] = {}  # container -> (nanoseconds of the sample, cpu nanoseconds)
         self._rates: dict[str, int] = {}
@@ -58,7 +58,7 @@ class Usage:
     async def summary(self) -> dict[str, Any]:
         """The Summary of upstream's stats/v1alpha1."""
         stats = await self.containers()
-        now = timestamp()
+        now = clock.now()
         root = facts.disk(self._host.root)
         pods: dict[str, dict[str, Any]] = {}
         for each in stats:
@@ -106,7 +106,7 @@ class Usage:
         }
 
     def _container(self, each: pb.ContainerStats) -> dict[str, Any]:
-        moment = from_nanoseconds(each.cpu.timestamp) or timestamp()
+        moment = clock.from_nanoseconds(each.cpu.timestamp) or clock.now()
         return {
             "name": each.attributes.metadata.name,
             "startTime": self._started,

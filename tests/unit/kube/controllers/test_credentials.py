@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from kprov.kube.api import clock
 from kprov.kube.api.kinds import SERVICE_ACCOUNTS
 from kprov.kube.api.kubeconfig import Credentials, Material
-from kprov.kube.controllers import clock, credentials
+from kprov.kube.controllers import credentials
 from kprov.kube.controllers.credentials import AccountClients
 
 
@@ -24,7 +25,7 @@ def root(cluster) -> Any:
         assert (resource, subresource) == (SERVICE_ACCOUNTS, "token")
         assert cluster.find(SERVICE_ACCOUNTS, name, namespace)
         cluster.issued += 1
-        end = clock.format_time(clock.now() + obj["spec"]["expirationSeconds"])
+        end = clock.format_time(clock.seconds() + obj["spec"]["expirationSeconds"])
         return {"status": {"token": f"{name}-{cluster.issued}", "expirationTimestamp": end}}
 
     cluster.create_subresource = create_subresource
@@ -45,8 +46,8 @@ async def test_accounts_are_made_and_tokens_given_and_renewed(bench, cluster, ro
     await informer.wait_synced()
     task = asyncio.create_task(accounts.keep_fresh(informer))
     try:
-        now = clock.now()
-        monkeypatch.setattr(clock, "now", lambda: now + 3000)
+        now = clock.seconds()
+        monkeypatch.setattr(clock, "seconds", lambda: now + 3000)
         await bench.until(lambda: client.credentials.bearer() == "job-controller-2")
         await cluster.delete(SERVICE_ACCOUNTS, "job-controller", "kube-system")
         await bench.until(lambda: client.credentials.bearer() == "job-controller-3")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kprov.kube.api import clock
 from kprov.kube.api.kinds import (
     CLUSTER_ROLES,
     CONFIG_MAPS,
@@ -25,7 +26,6 @@ from kprov.kube.api.kinds import (
     SERVICES,
     STATEFUL_SETS,
 )
-from kprov.kube.controllers import clock
 from kprov.kube.controllers.bootstrap_signer import BootstrapSigner
 from kprov.kube.controllers.clusterrole_aggregation import ClusterRoleAggregation
 from kprov.kube.controllers.command_line import flag_set, options_of
@@ -150,7 +150,7 @@ def test_what_was_missed_longer_than_the_deadline_is_let_go():
 @pytest.mark.parametrize(("policy", "expected"), [("Allow", 2), ("Forbid", 1), ("Replace", 1)])
 async def test_a_cron_job_starts_what_is_due(bench, cluster, monkeypatch, policy, expected):
     time = 1_800_000_000.0
-    monkeypatch.setattr(clock, "now", lambda: time)
+    monkeypatch.setattr(clock, "seconds", lambda: time)
     cluster.add(CRON_JOBS, cron_job(time - 30, concurrencyPolicy=policy))
     (controller,) = await bench.start(CronJobController)
     (first,) = await bench.until(lambda: cluster.of(JOBS))
@@ -226,7 +226,7 @@ async def test_a_quota_counts_what_is_there_and_what_went(bench, cluster):
 
 async def test_a_finished_job_goes_when_its_time_is_over(bench, cluster):
     for name, seconds in (("now", 0), ("later", 3600)):
-        over = [{"type": "Complete", "status": "True", "lastTransitionTime": clock.format_time(clock.now())}]
+        over = [{"type": "Complete", "status": "True", "lastTransitionTime": clock.format_time(clock.seconds())}]
         body = {
             "metadata": {"name": name},
             "spec": {"ttlSecondsAfterFinished": seconds},

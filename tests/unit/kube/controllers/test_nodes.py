@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from kprov.kube.api import errors
+from kprov.kube.api import clock, errors
 from kprov.kube.api.kinds import LEASES, NODES, PODS
-from kprov.kube.controllers import clock, pod_state, taints
+from kprov.kube.controllers import pod_state, taints
 from kprov.kube.controllers.node_eviction import TaintEviction
 from kprov.kube.controllers.node_ipam import NodeIpam, RangeFull, Shares
 from kprov.kube.controllers.node_lifecycle import NodeLifecycle
@@ -25,7 +25,7 @@ def hands(monkeypatch):
     class Hands:
         time = 1_800_000_000.0
 
-    monkeypatch.setattr(clock, "now", lambda: Hands.time)
+    monkeypatch.setattr(clock, "seconds", lambda: Hands.time)
     return Hands
 
 
