@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import tempfile
 from typing import BinaryIO, Callable
@@ -11,6 +12,32 @@ from kprov.provision.agent.attributes import Wanted, mode_bits
 from kprov.provision.agent.failures import ModuleFailed
 
 PREFIX = ".kprov-"
+
+
+def prefix() -> str:
+    """How this process names what it writes beside a file's place: a later one sees whether its maker still lives."""
+    return "%s%d-" % (PREFIX, os.getpid())
+
+
+def sweep(folder: str) -> None:
+    """Remove what an agent that is no more left half-written in a folder: the machine lost power, or was rude."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return
+    for name in names:
+        if not name.startswith(PREFIX):
+            continue
+        maker = name[len(PREFIX) :].partition("-")[0]
+        if maker.isdigit() and not os.path.exists("/proc/" + maker):
+            path = os.path.join(folder, name)
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                try:
+                    os.unlink(path)
+                except OSError:
+                    pass
 
 
 def _sync_directory(path: str) -> None:
@@ -49,8 +76,9 @@ def replace(
         ModuleFailed: the folder is missing, or validation refused.
     """
     folder = os.path.dirname(path) or "."
+    sweep(folder)
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=PREFIX, dir=folder)
+        descriptor, temporary = tempfile.mkstemp(prefix=prefix(), dir=folder)
     except FileNotFoundError:
         raise ModuleFailed(
             "folder %s does not exist: make it first (file: path=... state=directory)" % folder

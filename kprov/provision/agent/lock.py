@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -19,6 +20,7 @@ class MachineLock:
     def __init__(self, path: str) -> None:
         self.path = path
         self._descriptor: int | None = None
+        self._holder: dict[str, Any] = {}
 
     def acquire(self, holder: dict[str, Any]) -> dict[str, Any] | None:
         """Take the lock.
@@ -51,10 +53,22 @@ class MachineLock:
             if same:
                 break
             os.close(descriptor)
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, json.dumps(dict(holder, since=time.time(), pid=os.getpid())).encode())
+        self._holder = dict(holder, since=time.time(), pid=os.getpid())
         self._descriptor = descriptor
+        self._write(descriptor)
         return None
+
+    def _write(self, descriptor: int) -> None:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(self._holder).encode(), 0)
+
+    def leaving(self) -> None:
+        """Tell whoever comes next that its holder's controller has gone, and only waits for what must be let finish."""
+        descriptor = self._descriptor
+        if descriptor is not None:
+            self._holder["leaving"] = True
+            with contextlib.suppress(OSError):  # the main thread may have let go just now
+                self._write(descriptor)
 
     def release(self) -> None:
         """Give the lock back and leave no file."""

@@ -102,6 +102,8 @@ class Session:
     def _end(self) -> None:
         """The controller is gone: stop what may be stopped, unlock, leave; whatever the main thread is busy with."""
         must_finish = processes.end_all()
+        if self._lock is not None:
+            self._lock.leaving()
         self._contents.close()
         self._requests.put(None)
         deadline = time.monotonic() + (FAREWELL if must_finish else 5.0)

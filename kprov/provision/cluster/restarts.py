@@ -1,19 +1,83 @@
-"""Restarts the daemons whose certificate or release was replaced, machine by machine, so that the cluster goes on."""
+"""Restarts the daemons whose certificate or release was replaced, machine by machine, so that the cluster goes on.
+
+What is stale is asked of the machines, never remembered: a run may be killed between replacing a file and restarting
+what reads it, and the next one must find that.
+"""
 
 from __future__ import annotations
 
+import json
+
+from kprov.provision.cluster.artifacts import CURRENT, daemons_of
 from kprov.provision.cluster.context import Context
+from kprov.provision.cluster.phase import ClusterError
 from kprov.provision.inventory import Host
+from kprov.provision.pki.catalogue import certificates_of
+
+# Prints the units whose process is older than the place of one of their files. The change time counts, since it is
+# the machine's own and a rename sets it; of a link it is the link's, not that of what it leads to.
+_SCRIPT = """
+import json, os, subprocess, sys, time
+read = json.loads(sys.argv[1])
+boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+for unit, files in read.items():
+    shown = subprocess.run(["systemctl", "show", "--property=MainPID", "--value", unit], stdout=subprocess.PIPE)
+    try:
+        with open("/proc/%d/stat" % (int(shown.stdout) or -1)) as stream:
+            ticks = int(stream.read().rpartition(")")[2].split()[19])
+    except (OSError, ValueError):
+        continue  # it does not run: it starts with what is new
+    started = boot + ticks / os.sysconf("SC_CLK_TCK")
+    if any(os.path.lexists(path) and os.lstat(path).st_ctime > started for path in files):
+        print(unit)
+"""
+
+
+def files_read_once(context: Context, host: Host) -> dict[str, list[str]]:
+    """By unit: what it reads only when it starts, and kprov replaces: its certificates, its release."""
+    read = {unit: [CURRENT] for unit in sorted(daemons_of(host))}
+    everyone = list(context.inventory.hosts.values())
+    for spec in certificates_of(host, context.inventory.cluster, everyone):
+        for unit in spec.services:
+            read.setdefault(unit, []).append(spec.path)
+    return read
+
+
+def stale_units(context: Context, hosts: list[Host]) -> dict[str, list[str]]:
+    """By machine: the units that run with what has been replaced."""
+    found = context.engine.module_all(
+        {
+            host.name: (
+                "command",
+                {
+                    "argv": ["python3", "-I", "-c", _SCRIPT, json.dumps(files_read_once(context, host))],
+                    "_check": False,
+                },
+            )
+            for host in hosts
+        }
+    )
+    stale = {name: set(str(answer.get("stdout") or "").split()) for name, answer in found.items()}
+    if context.engine.check:  # nothing was replaced; what would be is known from the phases before
+        for name in stale:
+            stale[name] |= context.stale_services.get(name, set())
+    return {name: sorted(units) for name, units in stale.items()}
 
 
 def restart_stale_services(context: Context, hosts: list[Host]) -> None:
-    """Restart what still runs with the old one: one machine at a time, each unit ready before the next goes."""
-    stale = {host.name: context.stale_services.get(host.name, set()) for host in hosts}
-    affected = [host for host in hosts if stale[host.name]]
-    if not affected:
-        return
-    with context.engine.phase("Restart daemons with new certificates or releases", affected):
-        for host in affected:
-            # what a role has just started or restarted is as new as it can be, but to know it costs more than this
-            for unit in sorted(stale[host.name]):
-                context.engine.module(host, "systemd", _title=f"Restart {unit}", name=unit, state="restarted")
+    """Restart what still runs with the old one: one machine at a time, each unit ready before the next goes.
+
+    Raises:
+        ClusterError: a unit does not come back; the machines after it keep what they run, so the cluster goes on.
+    """
+    with context.engine.phase("Restart daemons with new certificates or releases", hosts):
+        stale = stale_units(context, hosts)
+        for index, host in enumerate(hosts):
+            for unit in stale.get(host.name, []):
+                result = context.engine.module(host, "systemd", _title=f"Restart {unit}", name=unit, state="restarted")
+                if result.failed:
+                    kept = [other.name for other in hosts[index + 1 :] if stale.get(other.name)]
+                    raise ClusterError(
+                        f"{host.name}: {unit} does not come back with its new release or certificate: {result.message}"
+                        + (f"\nNot restarted, they run with the old: {', '.join(kept)}" if kept else "")
+                    )

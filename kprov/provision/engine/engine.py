@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
 HEARTBEAT = 10.0
 
+# How long a lock is waited for: until an agent notices that its controller is gone, and until what it lets finish ends.
+_NOTICING_SECONDS = 2.0
+_LEAVING_SECONDS = 300.0
+
 # They only look. Where a procedure asks for them, an answer like "there is no such file" is no failure of the run.
 PROBES = frozenset({"stat", "slurp", "find", "getent", "ping", "setup", "package_facts", "service_facts"})
 
@@ -277,6 +281,27 @@ class Engine:
         with self._report_lock:
             self.reporter.host_state(session.name, session.state.state, self.secrets.mask(session.state.reason))
 
+    def _wait_for_leaver(
+        self, session: HostSession, link: AgentLink, answer: dict[str, Any], holder: dict[str, Any]
+    ) -> dict[str, Any]:
+        """A run that was cut off may still let dpkg finish: its lock is waited for, not complained of.
+
+        The agent notices within moments that its controller is gone, so one that does not say so is asked again.
+        """
+        begun, told = time.monotonic(), False
+        while not answer.get("locked") and not answer.get("failed"):
+            other = answer.get("holder") or {}
+            waited = time.monotonic() - begun
+            leaving = bool(other.get("leaving")) or not other
+            if other.get("run") == self.run_id or waited > (_LEAVING_SECONDS if leaving else _NOTICING_SECONDS):
+                break
+            if leaving and not told and waited > 1:
+                told = True
+                self.warn(f"{session.name}: waits for what an interrupted run must finish there ({_run_of(other)})")
+            time.sleep(0.2)
+            answer = link.wait(link.post("lock", path=self._lock_path, holder=holder), 60)["result"]
+        return answer
+
     def _sessions_hosts(self) -> dict[str, Any]:
         return {name: session.host for name, session in self._sessions.items()}
 
@@ -295,7 +320,12 @@ class Engine:
         before = time.time()
         gathering = link.post("task", module="setup", arguments={}, queue=0, go_on=True)
         if locking is not None:
-            answer = link.wait(locking, 60)["result"]
+            first = link.wait(locking, 60)["result"]
+            answer = self._wait_for_leaver(session, link, first, holder)
+            if answer is not first:  # what was gathered meanwhile is old
+                link.wait(gathering, 60)
+                before = time.time()
+                gathering = link.post("task", module="setup", arguments={}, queue=0, go_on=True)
             if not answer.get("locked"):
                 if answer.get("failed"):
                     raise Unreachable(f"its lock {self._lock_path} could not be taken: {answer.get('msg')}")
@@ -668,6 +698,10 @@ def _batch_size(serial: int | str | None, count: int) -> int:
     if isinstance(serial, str) and serial.endswith("%"):
         return max(1, int(count * float(serial[:-1]) / 100))
     return max(1, int(serial))
+
+
+def _run_of(holder: Mapping[str, Any]) -> str:
+    return f"{holder.get('command', 'kprov')}, run {holder.get('run', '?')}"
 
 
 def _locked_by(holder: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ import tarfile
 import tempfile
 from typing import Any
 
-from kprov.provision.agent import diffs
+from kprov.provision.agent import atomic, diffs
 from kprov.provision.agent.attributes import Wanted
 from kprov.provision.agent.call import Call
 from kprov.provision.agent.contents import file_hash
@@ -105,7 +105,8 @@ def run(call: Call) -> dict[str, Any]:
     owner = Wanted({"owner": call["owner"], "group": call["group"]})
     parent = os.path.dirname(destination)
     os.makedirs(parent, exist_ok=True)
-    work = tempfile.mkdtemp(prefix=".kprov-", dir=parent)
+    atomic.sweep(parent)
+    work = tempfile.mkdtemp(prefix=atomic.prefix(), dir=parent)
     try:
         archive = call["src"] if call["remote_src"] else os.path.join(work, "archive")
         if not call["remote_src"]:
