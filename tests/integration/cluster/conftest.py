@@ -1,0 +1,91 @@
+"""A cluster on the lab's machines, by `kprov up`, and the kubectls that real people have."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from acceptance_cluster import AcceptanceCluster, Kubectl, eventually
+from lab_machines import LabMachines
+
+from kprov.provision.bundle import Bundle
+from kprov.provision.bundle.build import build
+from kprov.provision.bundle.bundle import default_directory
+
+NEWEST = str(Path(sys.executable).with_name("kubectl"))
+DEBIAN_12 = "/usr/bin/kubectl"
+LABEL = "kprov.test=acceptance"
+
+
+def _what_is_missing(lab: LabMachines, kubectl: Kubectl) -> str | None:
+    """None when the cluster answers, complete and with the daemons of this checkout."""
+    if not kubectl.kubeconfig.exists() or kubectl.run("get", "--raw=/readyz", "--request-timeout=5s").returncode:
+        return "the API does not answer"
+    ready = kubectl.run("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=30s")
+    if ready.stdout.count("condition met") != len(lab.layout.machines):
+        return f"not every node is ready: {ready.stderr}"
+    if os.environ.get("KPROV_TEST_ANY_RELEASE"):
+        return None  # while others work on the same checkout
+    build(default_directory())
+    wanted = Bundle.open().release_for("12").version
+    for machine in lab.layout.machines:
+        if wanted not in lab.run(machine.name, "readlink /opt/kprov/current"):
+            return f"{machine.name} has another release than {wanted}"
+    return None
+
+
+@pytest.fixture(scope="session")
+def cluster(lab: LabMachines) -> Iterator[AcceptanceCluster]:
+    """A cluster on the lab's machines: the one that is there, brought up to date, or a new one, taken away again."""
+    kubeconfig = lab.inventory.parent / ".kprov/lab/admin.kubeconfig"
+    kubectl = Kubectl(NEWEST, kubeconfig)
+    found = kubeconfig.exists()
+    if _what_is_missing(lab, kubectl) is not None:
+        kprov = str(Path(sys.executable).with_name("kprov"))
+        subprocess.run([kprov, "up", str(lab.inventory), "--no-verify"], check=True, stdin=subprocess.DEVNULL)
+    assert _what_is_missing(lab, kubectl) is None
+    made = AcceptanceCluster(lab, kubeconfig, kubectl)
+    yield made
+    eventually(
+        "namespaces of tests are gone",
+        lambda: not kubectl.json("get", "namespaces", "-l", LABEL)["items"],
+        within=60,
+    )
+    if not found:
+        reset = [str(Path(sys.executable).with_name("kprov")), "reset", str(lab.inventory), "--yes"]
+        subprocess.run(reset, stdin=subprocess.DEVNULL, capture_output=True)  # the lab may be taken down right after
+
+
+@pytest.fixture
+def namespace(cluster: AcceptanceCluster) -> Iterator[str]:
+    """A namespace of the test's own; it goes while the next test runs."""
+    name = f"accept-{uuid.uuid4().hex[:8]}"
+    cluster.kubectl("create", "namespace", name)
+    cluster.kubectl("label", "namespace", name, LABEL)
+    eventually(
+        "the namespace has its account",
+        lambda: cluster.kubectl.run("get", "serviceaccount", "default", "-n", name).returncode == 0,
+    )
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(params=["newest", "debian12"])
+def kubectl(request: pytest.FixtureRequest, cluster: AcceptanceCluster, namespace: str) -> Kubectl:
+    """Each kubectl in turn, in the test's namespace."""
+    program = NEWEST if request.param == "newest" else DEBIAN_12
+    if shutil.which(program) is None:
+        pytest.skip(f"no {program}: Debian 12's package kubernetes-client (kubectl 1.20) is not installed here")
+    return Kubectl(program, cluster.kubeconfig, namespace)
+
+
+@pytest.fixture
+def kube(cluster: AcceptanceCluster, namespace: str) -> Kubectl:
+    """The newest kubectl, in the test's namespace."""
+    return Kubectl(NEWEST, cluster.kubeconfig, namespace)
