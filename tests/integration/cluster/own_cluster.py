@@ -22,10 +22,6 @@ from kprov.lab.layout import lay_out
 from kprov.lab.state import LabState
 
 KPROV = [str(Path(sys.executable).with_name("kprov"))]
-    [sys.executable, "-m", "kprov"]
-    if "KPROV_AS_MODULE" in os.environ
-    else [str(Path(sys.executable).with_name("kprov"))]
-)
 ETCDCTL = (
     "etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt "
     "--cert=/etc/kubernetes/pki/etcd/healthcheck-client.crt --key=/etc/kubernetes/pki/etcd/healthcheck-client.key "
