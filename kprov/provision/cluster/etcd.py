@@ -68,10 +68,10 @@ def form_etcd(context: Context, hosts: list[Host]) -> None:
             _begin(engine, hosts[0])
             with_data = [hosts[0]]
         _start(engine, with_data)
-        _wait_for_quorum(engine, with_data)
-        _promote_learners(engine, with_data[0])  # of a run that was killed: etcd has room for one learner at a time
+        voter = _wait_for_quorum(engine, with_data)
+        _promote_learners(engine, voter)  # of a run that was killed: etcd has room for one learner at a time
         for host in [host for host in hosts if host not in with_data]:
-            _join(engine, with_data[0], host)
+            _join(engine, voter, host)
 
 
 def _begin(engine: Engine, host: Host) -> None:
@@ -121,14 +121,16 @@ def members(engine: Engine, host: Host) -> list[Member]:
     return listed
 
 
-def _wait_for_quorum(engine: Engine, hosts: Sequence[Host]) -> None:
+def _wait_for_quorum(engine: Engine, hosts: Sequence[Host]) -> Host:
+    """Wait until a member is healthy. Returns: it. A learner, which a killed run may have left first, never is."""
     deadline = time.monotonic() + _DEADLINE_SECONDS
     while True:
-        fine, output = etcdctl(engine, hosts[0], "endpoint", "health")
-        if fine:
-            return
-        if "no such file" in output:
-            raise ClusterError(f"{hosts[0].name}: etcd can't be asked: {output.strip()}")
+        for host in hosts:
+            fine, output = etcdctl(engine, host, "endpoint", "health")
+            if fine:
+                return host
+            if "no such file" in output:
+                raise ClusterError(f"{host.name}: etcd can't be asked: {output.strip()}")
         if time.monotonic() > deadline:
             raise ClusterError(
                 f"etcd on {', '.join(host.name for host in hosts)} has data and no quorum after "
