@@ -175,7 +175,10 @@ def run(call: Call) -> dict[str, Any]:
         "installed": [wanted["name"] for wanted in missing],
         "diff": diffs.values(changes, "packages") if call.diff else "",
     }
-    if call.check or not result["changed"]:
+    if call.check:
+        return result
+    if not result["changed"]:
+        _tidy(call)  # what a run left that was cut off after dpkg's last word
         return result
     paths: list[str] = []
     for wanted in missing:
@@ -192,11 +195,19 @@ def run(call: Call) -> dict[str, Any]:
     finally:
         for path in paths:
             os.unlink(path)
-    if not call["keep"]:
-        for wanted in missing:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(artifacts.cached_path(call["cache"], wanted))
+    _tidy(call)
     return result
+
+
+def _tidy(call: Call) -> None:
+    """Drop the archives, also those that an earlier run fetched and had no time to drop."""
+    if call["keep"]:
+        return
+    for wanted in call["packages"]:
+        path = artifacts.cached_path(call["cache"], wanted)
+        for each in (path, "%s.%s.deb" % (path, wanted["name"])):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                os.unlink(each)
 
 
 def _install(call: Call, paths: list[str], half_done: bool) -> None:
