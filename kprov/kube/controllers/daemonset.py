@@ -9,7 +9,9 @@ from kprov.kube.api import clock, selectors
 from kprov.kube.api.errors import ApiError, is_not_found
 from kprov.kube.api.informer import key_of
 from kprov.kube.api.kinds import CONTROLLER_REVISIONS, DAEMON_SETS, NODES, PODS
-from kprov.kube.controllers import node_affinity, pod_state, taints
+from kprov.kube.api.node_affinity import wants_node
+from kprov.kube.api.tolerations import first_untolerated
+from kprov.kube.controllers import pod_state, taints
 from kprov.kube.controllers.controller import ORPHANS, OWNER_INDEX, Context, Controller
 from kprov.kube.controllers.deployment.numbers import scaled
 from kprov.kube.controllers.expectations import Expectations
@@ -70,11 +72,11 @@ def placement(daemon_set: Object, node: Object) -> tuple[bool, bool]:
     spec = daemon_set["spec"]["template"].get("spec") or {}
     if spec.get("nodeName") and spec["nodeName"] != node["metadata"]["name"]:
         return False, False
-    if not node_affinity.allows(spec, node):
+    if not wants_node(spec, node):
         return False, False
     tolerations, found = daemon_tolerations(spec), node["spec"].get("taints") or []
-    stays = taints.untolerated(found, tolerations, ("NoExecute",)) is None
-    return stays and taints.untolerated(found, tolerations, ("NoSchedule", "NoExecute")) is None, stays
+    stays = first_untolerated(found, tolerations, ("NoExecute",)) is None
+    return stays and first_untolerated(found, tolerations) is None, stays
 
 
 class DaemonSetController(Controller):

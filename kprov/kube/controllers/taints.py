@@ -1,9 +1,10 @@
-"""Taints and tolerations, as far as controllers judge them."""
+"""The taints that controllers set and judge: what their keys are, and how long a pod may stay beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
+
+from kprov.kube.api.tolerations import first_untolerated, tolerates
 
 Object = dict[str, Any]
 
@@ -16,25 +17,6 @@ PID_PRESSURE = "node.kubernetes.io/pid-pressure"
 NETWORK_UNAVAILABLE = "node.kubernetes.io/network-unavailable"
 
 
-def tolerates(toleration: Object, taint: Object) -> bool:
-    """Whether a toleration covers a taint."""
-    if toleration.get("effect") and toleration["effect"] != taint["effect"]:
-        return False
-    if toleration.get("key") and toleration["key"] != taint["key"]:
-        return False
-    if toleration.get("operator", "Equal") == "Exists":
-        return True
-    return bool(toleration.get("key")) and (toleration.get("value") or "") == (taint.get("value") or "")
-
-
-def untolerated(taints: Iterable[Object], tolerations: list[Object], effects: Iterable[str]) -> Object | None:
-    """The first taint with one of these effects that nothing tolerates."""
-    for taint in taints:
-        if taint["effect"] in effects and not any(tolerates(toleration, taint) for toleration in tolerations):
-            return taint
-    return None
-
-
 def no_execute(node: Object) -> list[Object]:
     """The node's taints that drive pods away."""
     return [taint for taint in node["spec"].get("taints") or () if taint["effect"] == "NoExecute"]
@@ -42,7 +24,7 @@ def no_execute(node: Object) -> list[Object]:
 
 def stay_seconds(taints: list[Object], tolerations: list[Object]) -> float | None:
     """How long a pod may stay beside NoExecute taints: 0 if one is not tolerated, None for ever."""
-    if untolerated(taints, tolerations, ("NoExecute",)) is not None:
+    if first_untolerated(taints, tolerations, ("NoExecute",)) is not None:
         return 0.0
     limits = [
         float(toleration["tolerationSeconds"])

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from kprov.kube.api.kinds import CONTROLLER_REVISIONS, DAEMON_SETS, JOBS, NODES, PODS
+from kprov.kube.api.node_affinity import wants_node
 from kprov.kube.controllers import job as job_module
-from kprov.kube.controllers import node_affinity, pod_state
+from kprov.kube.controllers import pod_state
 from kprov.kube.controllers.daemonset import DaemonSetController, node_of
 from kprov.kube.controllers.job import JobController, compress
 
@@ -207,4 +208,4 @@ def test_node_affinity(expression, expected):
     node = {"metadata": {"name": "n", "labels": {"zone": "a", "cpus": "4"}}}
     required = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
     spec = {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}}
-    assert node_affinity.allows(spec, node) is expected
+    assert wants_node(spec, node) is expected

@@ -9,6 +9,7 @@ import pytest
 
 from kprov.kube.api import clock, errors
 from kprov.kube.api.kinds import LEASES, NODES, PODS
+from kprov.kube.api.tolerations import tolerates
 from kprov.kube.controllers import pod_state, taints
 from kprov.kube.controllers.node_eviction import TaintEviction
 from kprov.kube.controllers.node_ipam import NodeIpam, RangeFull, Shares
@@ -239,4 +240,4 @@ async def test_finished_pods_beyond_the_threshold_go_oldest_first(bench, cluster
     ],
 )
 def test_tolerations(toleration, expected):
-    assert taints.tolerates(toleration, {"key": "a", "value": "1", "effect": "NoExecute"}) is expected
+    assert tolerates(toleration, {"key": "a", "value": "1", "effect": "NoExecute"}) is expected
