@@ -1,0 +1,58 @@
+"""What agents leave that were cut off, and what those after them make of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from kprov.provision.agent import atomic
+from kprov.provision.agent.lock import MachineLock
+
+NOBODY = 2**22 + 1  # above the kernel's highest process id
+
+
+def test_what_a_dead_agent_left_half_written_goes(module: Any, tmp_path: Path) -> None:
+    (tmp_path / f".kprov-{NOBODY}-abc").write_text("half")
+    (tmp_path / f".kprov-{NOBODY}-tree").mkdir()
+    (tmp_path / f".kprov-{NOBODY}-tree/file").write_text("half")
+    (tmp_path / f".kprov-{os.getppid()}-abc").write_text("another agent, at work")
+    (tmp_path / ".kprov-archives").mkdir()
+    module("copy", dest=str(tmp_path / "a.conf"), content="whole\n")
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"a.conf", ".kprov-archives", f".kprov-{os.getppid()}-abc"}
+
+
+def test_a_folder_that_is_not_there_is_swept_in_silence(tmp_path: Path) -> None:
+    atomic.sweep(str(tmp_path / "none"))
+
+
+def test_a_lock_says_that_its_holder_is_leaving(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    first, second = MachineLock(str(path)), MachineLock(str(path))
+    first.leaving()  # of no lock: nothing
+    assert first.acquire({"run": "1"}) is None
+    assert "leaving" not in (second.acquire({"run": "2"}) or {})
+    first.leaving()
+    found = second.acquire({"run": "2"})
+    assert found and found["leaving"] is True and found["run"] == "1" == json.loads(path.read_text())["run"]
+    first.release()
+    assert second.acquire({"run": "2"}) is None
+    second.release()
+    assert not path.exists()
+
+
+def test_archives_that_a_killed_run_fetched_are_dropped(module: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    from kprov.provision.agent import dpkg
+
+    there = dpkg.Package("jq", "1.6", "amd64", "install ok installed")
+    monkeypatch.setattr(dpkg, "table", lambda: [there])
+    (tmp_path / "abc").write_text("archive")
+    (tmp_path / "abc.jq.deb").write_text("archive")
+    wanted = {"name": "jq", "version": "1.6", "architecture": "amd64", "sha256": "abc", "size": 7, "path": "/x"}
+    monkeypatch.setattr("kprov.provision.agent.modules.deb.POLICY", str(tmp_path / "policy"))
+    assert not module("deb", check=True, packages=[wanted], cache=str(tmp_path))["changed"]
+    assert (tmp_path / "abc").exists()
+    assert not module("deb", packages=[wanted], cache=str(tmp_path))["changed"]
+    assert not list(tmp_path.iterdir())
