@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
-from kprov.kube.api import clock, selectors
-from kprov.kube.api.errors import ApiError, is_not_found
+from kprov.kube.api import clock
 from kprov.kube.api.informer import key_of
-from kprov.kube.api.kinds import CONTROLLER_REVISIONS, DAEMON_SETS, NODES, PODS
+from kprov.kube.api.kinds import CONTROLLER_REVISIONS, DAEMON_SETS, NODES
 from kprov.kube.api.node_affinity import wants_node
 from kprov.kube.api.tolerations import first_untolerated
 from kprov.kube.controllers import pod_state, taints
-from kprov.kube.controllers.controller import ORPHANS, OWNER_INDEX, Context, Controller
+from kprov.kube.controllers.controller import Context
 from kprov.kube.controllers.deployment.numbers import scaled
-from kprov.kube.controllers.expectations import Expectations
-from kprov.kube.controllers.ownership import Claims, controller_of
-from kprov.kube.controllers.pod_control import PodControl, namespace_is_terminating, pod_from_template
-from kprov.kube.controllers.replicaset import BURST, slow_start
+from kprov.kube.controllers.pod_control import pod_from_template
+from kprov.kube.controllers.pod_owner import BURST, PodOwner
 from kprov.kube.controllers.revisions import HASH_LABEL, History, hash_of
 
 Object = dict[str, Any]
@@ -79,30 +75,25 @@ def placement(daemon_set: Object, node: Object) -> tuple[bool, bool]:
     return stays and first_untolerated(found, tolerations) is None, stays
 
 
-class DaemonSetController(Controller):
+class DaemonSetController(PodOwner):
     """Keeps each DaemonSet's pods and the nodes in step."""
 
     name = "daemonset"
     account = "daemon-set-controller"
     component = "daemonset-controller"
     workers = 2
+    resource = DAEMON_SETS
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.expectations = Expectations()
-        self.pod_control = PodControl(self.client, self.recorder)
-        self.sets = self.watch_keys(DAEMON_SETS)
         self.revisions = self.watch(CONTROLLER_REVISIONS, owned=True)
         self.nodes = self.watch(NODES, on_add=self._wake_all, on_update=self._node_updated, on_delete=self._wake_all)
-        self.pods = self.watch(
-            PODS, owned=True, on_add=self._pod_added, on_update=self._pod_updated, on_delete=self._pod_deleted
-        )
         self.history = History(self.client, self.revisions, DAEMON_SETS)
 
     # -- events
 
     def _wake_all(self, _: Object) -> None:
-        for daemon_set in self.sets.list():
+        for daemon_set in self.owners.list():
             self.enqueue(daemon_set)
 
     def _node_updated(self, old: Object, new: Object) -> None:
@@ -112,48 +103,11 @@ class DaemonSetController(Controller):
         if relevant(old) != relevant(new):
             self._wake_all(new)
 
-    def _owner(self, pod: Object) -> Object | None:
-        reference = controller_of(pod)
-        if reference is None or reference["kind"] != DAEMON_SETS.kind:
-            return None
-        owner = self.sets.get(f"{pod['metadata']['namespace']}/{reference['name']}")
-        return owner if owner is not None and owner["metadata"]["uid"] == reference["uid"] else None
-
-    def _pod_added(self, pod: Object) -> None:
-        if pod["metadata"].get("deletionTimestamp"):
-            self._pod_deleted(pod)
-        elif (owner := self._owner(pod)) is not None:
-            self.expectations.created(key_of(owner))
-            self.enqueue(owner)
-        elif controller_of(pod) is None:
-            self._wake_adopters(pod)
-
-    def _wake_adopters(self, pod: Object) -> None:
-        labels = pod["metadata"].get("labels") or {}
-        for owner in self.sets.list(pod["metadata"]["namespace"]):
-            if labels and selectors.matches(selectors.from_label_selector(owner["spec"]["selector"]), labels):
-                self.enqueue(owner)
-
-    def _pod_updated(self, old: Object, new: Object) -> None:
-        if new["metadata"].get("deletionTimestamp") and not old["metadata"].get("deletionTimestamp"):
-            self._pod_deleted(new)
-            return
-        for owner in (self._owner(old), self._owner(new)):
-            if owner is not None:
-                self.enqueue(owner)
-        if controller_of(new) is None:
-            self._wake_adopters(new)
-
-    def _pod_deleted(self, pod: Object) -> None:
-        if (owner := self._owner(pod)) is not None:
-            self.expectations.deleted(key_of(owner), key_of(pod))
-            self.enqueue(owner)
-
     # -- reconciling
 
     async def reconcile(self, key: str) -> None:
         """Start and stop pods node by node, then report."""
-        daemon_set = self.sets.get(key)
+        daemon_set = self.owners.get(key)
         if daemon_set is None:
             self.expectations.forget(key)
             return
@@ -163,7 +117,7 @@ class DaemonSetController(Controller):
         revisions = await self.history.claim(daemon_set)
         current = await self.history.current(daemon_set, revisions)
         digest = hash_of(current)
-        pods = await self._claim(daemon_set)
+        pods = await self.claim(daemon_set)
         if self.expectations.satisfied(key):
             await self._place(key, daemon_set, pods, digest)
             strategy = (daemon_set["spec"].get("updateStrategy") or {}).get("type", "RollingUpdate")
@@ -172,14 +126,6 @@ class DaemonSetController(Controller):
         in_use = {(pod["metadata"].get("labels") or {}).get(HASH_LABEL, "") for pod in pods} | {digest}
         await self.history.trim(daemon_set, revisions, in_use)
         await self._report(daemon_set, pods, digest)
-
-    async def _claim(self, daemon_set: Object) -> list[Object]:
-        selector = selectors.from_label_selector(daemon_set["spec"]["selector"])
-        return await Claims(self.client, PODS, daemon_set, DAEMON_SETS).claim(
-            self.pods.by_index(OWNER_INDEX, daemon_set["metadata"]["uid"]),
-            self.pods.by_index(OWNER_INDEX, ORPHANS + daemon_set["metadata"]["namespace"]),
-            lambda pod: selectors.matches(selector, pod["metadata"].get("labels") or {}),
-        )
 
     @staticmethod
     def _by_node(pods: list[Object]) -> dict[str, list[Object]]:
@@ -252,21 +198,8 @@ class DaemonSetController(Controller):
             pod["spec"] = pinned_to(pod["spec"], name)
             await self.pod_control.create(pod, daemon_set)
 
-        async def delete(pod: Object) -> Exception | None:
-            try:
-                await self.pod_control.delete(pod, daemon_set)
-            except ApiError as error:
-                self.expectations.deleted(key, key_of(pod))
-                return None if is_not_found(error) else error
-            return None
-
-        done, error = await slow_start(len(nodes), create)
-        for _ in range(len(nodes) - done):
-            self.expectations.created(key)
-        results = await asyncio.gather(*(delete(pod) for pod in surplus))
-        if isinstance(error, ApiError) and namespace_is_terminating(error):
-            error = None
-        for failure in (error, *results):
+        _, error = await self.create_pods(key, len(nodes), create)
+        for failure in (error, await self.delete_pods(key, daemon_set, surplus)):
             if failure is not None:
                 raise failure
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
-from kprov.kube.api import clock, selectors
-from kprov.kube.api.errors import ApiError, is_not_found
+from kprov.kube.api import clock
 from kprov.kube.api.informer import key_of
-from kprov.kube.api.kinds import JOBS, PODS
+from kprov.kube.api.kinds import JOBS
 from kprov.kube.controllers import pod_state
-from kprov.kube.controllers.controller import ORPHANS, OWNER_INDEX, Context, Controller
-from kprov.kube.controllers.expectations import Expectations
-from kprov.kube.controllers.ownership import Claims, controller_of
-from kprov.kube.controllers.pod_control import PodControl, namespace_is_terminating, pod_from_template
-from kprov.kube.controllers.replicaset import BURST, slow_start
+from kprov.kube.controllers.pod_control import pod_from_template
+from kprov.kube.controllers.pod_owner import BURST, PodOwner
 
 Object = dict[str, Any]
 
@@ -53,66 +48,17 @@ def compress(indexes: set[int]) -> str:
     return ",".join(parts)
 
 
-class JobController(Controller):
+class JobController(PodOwner):
     """Starts a job's pods and decides when it has succeeded or failed."""
 
     name = "job"
     account = "job-controller"
     component = "job-controller"
-
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self.expectations = Expectations()
-        self.pod_control = PodControl(self.client, self.recorder)
-        self.jobs = self.watch_keys(JOBS)
-        self.pods = self.watch(
-            PODS, owned=True, on_add=self._pod_added, on_update=self._pod_updated, on_delete=self._pod_deleted
-        )
-
-    # -- events
-
-    def _owner(self, pod: Object) -> Object | None:
-        reference = controller_of(pod)
-        if reference is None or reference["kind"] != JOBS.kind:
-            return None
-        owner = self.jobs.get(f"{pod['metadata']['namespace']}/{reference['name']}")
-        return owner if owner is not None and owner["metadata"]["uid"] == reference["uid"] else None
-
-    def _wake_adopters(self, pod: Object) -> None:
-        labels = pod["metadata"].get("labels") or {}
-        for job in self.jobs.list(pod["metadata"]["namespace"]):
-            if labels and selectors.matches(selectors.from_label_selector(job["spec"].get("selector")), labels):
-                self.enqueue(job)
-
-    def _pod_added(self, pod: Object) -> None:
-        if pod["metadata"].get("deletionTimestamp"):
-            self._pod_deleted(pod)
-        elif (owner := self._owner(pod)) is not None:
-            self.expectations.created(key_of(owner))
-            self.enqueue(owner)
-        elif controller_of(pod) is None:
-            self._wake_adopters(pod)
-
-    def _pod_updated(self, old: Object, new: Object) -> None:
-        if new["metadata"].get("deletionTimestamp") and not old["metadata"].get("deletionTimestamp"):
-            self._pod_deleted(new)
-            return
-        for owner in (self._owner(old), self._owner(new)):
-            if owner is not None:
-                self.enqueue(owner)
-        if controller_of(new) is None:
-            self._wake_adopters(new)
-
-    def _pod_deleted(self, pod: Object) -> None:
-        if (owner := self._owner(pod)) is not None:
-            self.expectations.deleted(key_of(owner), key_of(pod))
-            self.enqueue(owner)
-
-    # -- reconciling
+    resource = JOBS
 
     async def reconcile(self, key: str) -> None:
         """Count the pods, decide, start or stop some, report."""
-        job = self.jobs.get(key)
+        job = self.owners.get(key)
         if job is None:
             self.expectations.forget(key)
             return
@@ -121,7 +67,7 @@ class JobController(Controller):
         if job["spec"].get("managedBy", "kubernetes.io/job-controller") != "kubernetes.io/job-controller":
             return
         believable = self.expectations.satisfied(key)
-        pods = await self._claim(job)
+        pods = await self.claim(job)
         now = clock.seconds()
         status = self._counted(job, pods, now)
         verdict = self._verdict(job, pods, status, now)
@@ -139,14 +85,6 @@ class JobController(Controller):
         if error is not None:
             raise error
         self._wake_at_deadline(job, status, now)
-
-    async def _claim(self, job: Object) -> list[Object]:
-        selector = selectors.from_label_selector(job["spec"].get("selector"))
-        return await Claims(self.client, PODS, job, JOBS).claim(
-            self.pods.by_index(OWNER_INDEX, job["metadata"]["uid"]),
-            self.pods.by_index(OWNER_INDEX, ORPHANS + job["metadata"]["namespace"]),
-            lambda pod: selectors.matches(selector, pod["metadata"].get("labels") or {}),
-        )
 
     def _counted(self, job: Object, pods: list[Object], now: float) -> Object:
         old = job.get("status") or {}
@@ -216,17 +154,7 @@ class JobController(Controller):
 
     async def _stop(self, key: str, job: Object, pods: list[Object]) -> Exception | None:
         self.expectations.expect(key, deletions={key_of(pod) for pod in pods})
-
-        async def delete(pod: Object) -> Exception | None:
-            try:
-                await self.pod_control.delete(pod, job)
-            except ApiError as error:
-                self.expectations.deleted(key, key_of(pod))
-                return None if is_not_found(error) else error
-            return None
-
-        results = await asyncio.gather(*(delete(pod) for pod in pods))
-        return next((error for error in results if error is not None), None)
+        return await self.delete_pods(key, job, pods)
 
     async def _manage(
         self, key: str, job: Object, pods: list[Object], active: list[Object], now: float
@@ -295,11 +223,7 @@ class JobController(Controller):
                 _give_index(pod, job["metadata"]["name"], free.pop())
             await self.pod_control.create(pod, job)
 
-        done, error = await slow_start(missing, create)
-        for _ in range(missing - done):
-            self.expectations.created(key)
-        if isinstance(error, ApiError) and namespace_is_terminating(error):
-            error = None
+        done, error = await self.create_pods(key, missing, create)
         return len(active) + done, error
 
     async def _report(self, job: Object, status: Object) -> None:

@@ -5,48 +5,22 @@ Both kinds behave the same; they differ in the form of their selector.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
 from kprov.kube.api import clock, selectors
-from kprov.kube.api.errors import ApiError, is_not_found
 from kprov.kube.api.informer import key_of
-from kprov.kube.api.kinds import PODS, REPLICA_SETS, REPLICATION_CONTROLLERS, Resource
+from kprov.kube.api.kinds import REPLICA_SETS, REPLICATION_CONTROLLERS, Resource
 from kprov.kube.controllers import pod_state
-from kprov.kube.controllers.controller import ORPHANS, OWNER_INDEX, Context, Controller
-from kprov.kube.controllers.expectations import Expectations
-from kprov.kube.controllers.ownership import Claims, controller_of
-from kprov.kube.controllers.pod_control import PodControl, namespace_is_terminating, pod_from_template
+from kprov.kube.controllers.controller import OWNER_INDEX, Context
+from kprov.kube.controllers.ownership import controller_of
+from kprov.kube.controllers.pod_control import pod_from_template
+from kprov.kube.controllers.pod_owner import BURST, PodOwner
 
 Object = dict[str, Any]
-BURST = 500  # how many pods one sync creates or deletes at most
 
 
-async def slow_start(count: int, create: Callable[[], Awaitable[Any]]) -> tuple[int, Exception | None]:
-    """Call ``create`` ``count`` times in batches of 1, 2, 4, ...; stop after a batch that had an error.
-
-    A quota that refuses every pod then costs one refused call a sync and not hundreds.
-
-    Returns the successes and the first error.
-    """
-    done, size = 0, 1
-    while done < count:
-        batch = min(size, count - done)
-        results = await asyncio.gather(*(create() for _ in range(batch)), return_exceptions=True)
-        errors = [result for result in results if isinstance(result, BaseException)]
-        done += batch - len(errors)
-        if errors:
-            first = errors[0]
-            if not isinstance(first, Exception):
-                raise first
-            return done, first
-        size *= 2
-    return done, None
-
-
-class ReplicaSetController(Controller):
+class ReplicaSetController(PodOwner):
     """Keeps ``spec.replicas`` active pods for each ReplicaSet."""
 
     name = "replicaset"
@@ -56,56 +30,15 @@ class ReplicaSetController(Controller):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.expectations = Expectations()
-        self.pod_control = PodControl(self.client, self.recorder)
-        self.sets = self.watch(
-            self.resource,
-            owned=True,
-            on_add=self.enqueue,
-            on_update=lambda _, new: self.enqueue(new),
-            on_delete=self.enqueue,
-        )
-        self.pods = self.watch(
-            PODS, owned=True, on_add=self._pod_added, on_update=self._pod_updated, on_delete=self._pod_deleted
-        )
+        self.watch(self.resource, owned=True)  # the index that finds the sets of one Deployment
 
-    # -- the two kinds' difference
+    def may_adopt(self, pod: Object) -> bool:
+        """Only pods that still count."""
+        return pod_state.is_active(pod)
 
-    def selector(self, owner: Object) -> Any:
-        """The parsed selector of an owner."""
-        return selectors.from_label_selector(owner["spec"].get("selector") or {})
-
-    # -- events
-
-    def _owner(self, pod: Object) -> Object | None:
-        reference = controller_of(pod)
-        if reference is None or reference["kind"] != self.resource.kind:
-            return None
-        owner = self.sets.get(f"{pod['metadata']['namespace']}/{reference['name']}")
-        return owner if owner is not None and owner["metadata"]["uid"] == reference["uid"] else None
-
-    def _wake_adopters(self, pod: Object) -> None:
-        labels = pod["metadata"].get("labels") or {}
-        if not labels:
-            return
-        for owner in self.sets.list(pod["metadata"]["namespace"]):
-            if selectors.matches(self.selector(owner), labels):
-                self.enqueue(owner)
-
-    def _pod_added(self, pod: Object) -> None:
-        if pod["metadata"].get("deletionTimestamp"):
-            self._pod_deleted(pod)
-        elif (owner := self._owner(pod)) is not None:
-            self.expectations.created(key_of(owner))
-            self.enqueue(owner)
-        elif controller_of(pod) is None:
-            self._wake_adopters(pod)
-
-    def _pod_updated(self, old: Object, new: Object) -> None:
-        if new["metadata"].get("deletionTimestamp") and not old["metadata"].get("deletionTimestamp"):
-            self._pod_deleted(new)
-            return
-        before, owner = self._owner(old), self._owner(new)
+    def pod_changed(self, old: Object, new: Object) -> None:
+        """Queue whom a change concerns, and again when a pod that became ready has been so for long enough."""
+        before, owner = self.owner_of(old), self.owner_of(new)
         if before is not None and before is not owner:
             self.enqueue(before)
         if owner is not None:
@@ -116,38 +49,24 @@ class ReplicaSetController(Controller):
         elif controller_of(new) is None and (
             controller_of(old) is not None or old["metadata"].get("labels") != new["metadata"].get("labels")
         ):
-            self._wake_adopters(new)
-
-    def _pod_deleted(self, pod: Object) -> None:
-        if (owner := self._owner(pod)) is not None:
-            self.expectations.deleted(key_of(owner), key_of(pod))
-            self.enqueue(owner)
+            self.wake_adopters(new)
 
     # -- reconciling
 
     async def reconcile(self, key: str) -> None:
         """Create or delete pods until their number is right, then report the status."""
-        owner = self.sets.get(key)
+        owner = self.owners.get(key)
         if owner is None:
             self.expectations.forget(key)
             return
         believable = self.expectations.satisfied(key)
-        pods = await self._claim(owner)
+        pods = await self.claim(owner)
         error: Exception | None = None
         if believable and not owner["metadata"].get("deletionTimestamp"):
             error = await self._scale(key, owner, [pod for pod in pods if pod_state.is_active(pod)])
         await self._report(owner, pods, error)
         if error is not None:
             raise error
-
-    async def _claim(self, owner: Object) -> list[Object]:
-        selector = self.selector(owner)
-        namespace = owner["metadata"]["namespace"]
-        return await Claims(self.client, PODS, owner, self.resource).claim(
-            self.pods.by_index(OWNER_INDEX, owner["metadata"]["uid"]),
-            (pod for pod in self.pods.by_index(OWNER_INDEX, ORPHANS + namespace) if pod_state.is_active(pod)),
-            lambda pod: selectors.matches(selector, pod["metadata"].get("labels") or {}),
-        )
 
     async def _scale(self, key: str, owner: Object, active: list[Object]) -> Exception | None:
         missing = owner["spec"].get("replicas", 1) - len(active)
@@ -158,25 +77,12 @@ class ReplicaSetController(Controller):
             async def create() -> None:
                 await self.pod_control.create(pod_from_template(owner["spec"]["template"], owner, self.resource), owner)
 
-            done, error = await slow_start(missing, create)
-            for _ in range(missing - done):
-                self.expectations.created(key)
-            if isinstance(error, ApiError) and namespace_is_terminating(error):
-                return None
+            _, error = await self.create_pods(key, missing, create)
             return error
         if missing < 0:
             victims = self._victims(owner, active)[: min(-missing, BURST)]
             self.expectations.expect(key, deletions={key_of(pod) for pod in victims})
-            results = await asyncio.gather(*(self._delete(key, pod, owner) for pod in victims))
-            return next((error for error in results if error is not None), None)
-        return None
-
-    async def _delete(self, key: str, pod: Object, owner: Object) -> Exception | None:
-        try:
-            await self.pod_control.delete(pod, owner)
-        except ApiError as error:
-            self.expectations.deleted(key, key_of(pod))
-            return None if is_not_found(error) else error
+            return await self.delete_pods(key, owner, victims)
         return None
 
     def _victims(self, owner: Object, active: list[Object]) -> list[Object]:
@@ -193,7 +99,7 @@ class ReplicaSetController(Controller):
             return own
         return [
             pod
-            for sibling in self.sets.by_index(OWNER_INDEX, controller["uid"])
+            for sibling in self.owners.by_index(OWNER_INDEX, controller["uid"])
             for pod in self.pods.by_index(OWNER_INDEX, sibling["metadata"]["uid"])
         ]
 
