@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from kprov.kube.api.flags import Flags, FlagSet
+from kprov.kube.api.leader_flags import add_leader_flags
+from kprov.kube.api.serving_flags import add_serving_flags
 from kprov.kube.controllers.options import Options
 from kprov.kube.controllers.registry import ROWS
 
@@ -13,26 +15,14 @@ def flag_set() -> FlagSet:
     defaults = Options()
     flags.string("kubeconfig", "", "path to the kubeconfig file with authorization information")
     flags.string("master", "", "address of the API server; overrides the kubeconfig's")
-    flags.string("authentication-kubeconfig", "", "kubeconfig for asking who a caller is (TokenReview)")
-    flags.string("authorization-kubeconfig", "", "kubeconfig for asking what a caller may (SubjectAccessReview)")
-    flags.strings(
-        "authorization-always-allow-paths", ["/healthz", "/readyz", "/livez"], "paths that need no authorization"
-    )
+    add_serving_flags(flags, 10257)
     flags.boolean("authentication-skip-lookup", False, "do not look up the missing authentication configuration")
-    flags.duration("authentication-token-webhook-cache-ttl", 10.0, "how long answers of TokenReview are remembered")
-    flags.duration("authorization-webhook-cache-authorized-ttl", 10.0, "how long a yes is remembered")
-    flags.duration("authorization-webhook-cache-unauthorized-ttl", 10.0, "how long a no is remembered")
     flags.boolean("authentication-tolerate-lookup-failure", False, "serve without the authentication configuration")
-    flags.string("client-ca-file", "", "authority of client certificates that are believed")
     flags.string("requestheader-client-ca-file", "", "authority of front proxies; kprov believes none here")
     flags.strings("requestheader-allowed-names", (), "names of front proxies; kprov believes none here")
     flags.strings("controllers", ("*",), "the controllers to run: '*', 'name', '-name'")
-    flags.string("bind-address", "0.0.0.0", "where to serve health and metrics")  # noqa: S104 - upstream's default
-    flags.integer("secure-port", 10257, "port of HTTPS; 0 serves nothing")
     flags.integer("port", 0, "the insecure port of old releases: only 0")
     flags.string("cert-dir", "", "folder for a self-made certificate; kprov keeps it in memory")
-    flags.string("tls-cert-file", "", "serving certificate")
-    flags.string("tls-private-key-file", "", "key of the serving certificate")
     flags.boolean("profiling", False, "kprov serves no profiles: only false changes nothing")
     flags.boolean("contention-profiling", False, "kprov serves no profiles")
     flags.boolean("use-service-account-credentials", False, "one service account for each controller")
@@ -67,13 +57,7 @@ def flag_set() -> FlagSet:
     flags.duration("namespace-sync-period", defaults.namespace_sync_period, "kprov reacts at once")
     flags.duration("resource-quota-sync-period", 300.0, "time between two full counts of a quota")
     flags.boolean("enable-garbage-collector", True, "run the garbage collector")
-    flags.boolean("leader-elect", True, "lead only while holding the lease")
-    flags.duration("leader-elect-lease-duration", 15.0, "how long a lease holds unrenewed")
-    flags.duration("leader-elect-renew-deadline", 10.0, "how long the leader tries to renew")
-    flags.duration("leader-elect-retry-period", 2.0, "time between two tries")
-    flags.choice("leader-elect-resource-lock", "leases", ("leases",), "what kind of object is the lock")
-    flags.string("leader-elect-resource-name", "kube-controller-manager", "name of the lease")
-    flags.string("leader-elect-resource-namespace", "kube-system", "namespace of the lease")
+    add_leader_flags(flags)
     flags.number("kube-api-qps", 20.0, "kprov does not limit itself: changes nothing")
     flags.integer("kube-api-burst", 30, "kprov does not limit itself: changes nothing")
     flags.string("kube-api-content-type", "application/json", "kprov speaks JSON")

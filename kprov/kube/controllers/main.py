@@ -12,13 +12,13 @@ import uuid
 from kprov import __version__
 from kprov.kube.api.client import ApiClient
 from kprov.kube.api.daemon import DaemonError, ready, run_daemon
-from kprov.kube.api.delegated_auth import DelegatedAuthenticator, DelegatedAuthorizer
 from kprov.kube.api.flags import Flags
 from kprov.kube.api.informer import InformerFactory
 from kprov.kube.api.kinds import SERVICE_ACCOUNTS
 from kprov.kube.api.kubeconfig import KubeconfigError
 from kprov.kube.api.leases import LeaderElector, LeadershipLost
 from kprov.kube.api.serving import HealthServer
+from kprov.kube.api.serving_flags import health_server
 from kprov.kube.controllers.command_line import flag_set, options_of
 from kprov.kube.controllers.controller import Context, Controller
 from kprov.kube.controllers.credentials import AccountClients
@@ -45,25 +45,10 @@ def _health_server(flags: Flags, elector: LeaderElector | None) -> tuple[HealthS
             clients[path] = _client(path, flag)
         return clients.get(path)
 
-    authenticator = DelegatedAuthenticator(
+    server = health_server(
+        flags,
         reviewer(flags.authentication_kubeconfig, "--authentication-kubeconfig"),
-        cache_seconds=flags.authentication_token_webhook_cache_ttl,
-    )
-    authorizer = DelegatedAuthorizer(
         reviewer(flags.authorization_kubeconfig, "--authorization-kubeconfig"),
-        always_allow=tuple(flags.authorization_always_allow_paths),
-        allowed_seconds=flags.authorization_webhook_cache_authorized_ttl,
-        denied_seconds=flags.authorization_webhook_cache_unauthorized_ttl,
-    )
-    server = HealthServer(
-        flags.bind_address,
-        flags.secure_port,
-        certificate=flags.tls_cert_file,
-        key=flags.tls_private_key_file,
-        secure=True,
-        client_authority=flags.client_ca_file,
-        authenticator=authenticator,
-        authorizer=authorizer,
         live={"leaderElection": lambda: True if elector is None else elector.identity != ""},
     )
     return server, list(clients.values())

@@ -11,14 +11,13 @@ import uuid
 from kprov import __version__
 from kprov.kube.api.client import ApiClient
 from kprov.kube.api.daemon import DaemonError, ready, run_daemon
-from kprov.kube.api.delegated_auth import DelegatedAuthenticator, DelegatedAuthorizer
 from kprov.kube.api.events import EventRecorder
 from kprov.kube.api.flags import Flags
 from kprov.kube.api.informer import InformerFactory
 from kprov.kube.api.kinds import POD_DISRUPTION_BUDGETS, REPLICA_SETS, SERVICES, STATEFUL_SETS
 from kprov.kube.api.kubeconfig import KubeconfigError
 from kprov.kube.api.leases import LeaderElector, LeadershipLost
-from kprov.kube.api.serving import HealthServer
+from kprov.kube.api.serving_flags import health_server
 from kprov.kube.scheduler import configuration, defaults_selector, instruments
 from kprov.kube.scheduler.binder import Binder
 from kprov.kube.scheduler.cluster import Cluster
@@ -90,20 +89,10 @@ async def _run(flags: Flags) -> None:
         election.renew_deadline,
         election.retry_period,
     )
-    server = HealthServer(
-        flags.bind_address,
-        flags.secure_port,
-        certificate=flags.tls_cert_file,
-        key=flags.tls_private_key_file,
-        secure=True,
-        client_authority=flags.client_ca_file,
-        authenticator=DelegatedAuthenticator(reviewers[0], cache_seconds=flags.authentication_token_webhook_cache_ttl),
-        authorizer=DelegatedAuthorizer(
-            reviewers[1],
-            always_allow=tuple(flags.authorization_always_allow_paths),
-            allowed_seconds=flags.authorization_webhook_cache_authorized_ttl,
-            denied_seconds=flags.authorization_webhook_cache_unauthorized_ttl,
-        ),
+    server = health_server(
+        flags,
+        reviewers[0],
+        reviewers[1],
         ready={"sched-handler-sync": lambda: factory.synced or "informers are not synced yet"},
     )
     try:
