@@ -101,7 +101,7 @@ def _options(request: web.Request) -> LogOptions:
             moment = datetime.now(UTC) - timedelta(seconds=int(query["sinceSeconds"]))
             options.since = moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         elif query.get("sinceTime"):
-            options.since = datetime.fromisoformat(query["sinceTime"]).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            options.since = datetime.fromisoformat(query["sinceTime"]).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     except ValueError as error:
         raise web.HTTPBadRequest(text=f"bad log option: {error}") from None
     if options.tail is not None and options.tail < 0:
