@@ -54,7 +54,8 @@ def _as_text(error: Exception) -> str:
     problems = _problems(error)
     if problems:
         count = len(problems)
-        return "\n".join([*map(str, problems), f"kprov: {count} mistake{'s' * (count != 1)}; nothing was done"])
+        noun = getattr(error, "noun", "mistake")
+        return "\n".join([*map(str, problems), f"kprov: {count} {noun}{'s' * (count != 1)}; nothing was changed"])
     if _is_for_people(error):
         return f"kprov: {error}"
     # A bug has no message made for people: its class says more than an empty line.

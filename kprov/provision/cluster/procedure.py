@@ -24,6 +24,8 @@ from kprov.provision.pki.kubeconfig import write_admin_kubeconfig
 class PreflightError(Exception):
     """Machines are not fit for a cluster; ``problems`` lists everything that is wrong. Nothing was changed."""
 
+    noun = "obstacle"
+
     def __init__(self, problems: Sequence[Finding]) -> None:
         super().__init__(f"{len(problems)} things are wrong with the machines")
         self.problems = list(problems)
@@ -32,6 +34,8 @@ class PreflightError(Exception):
 class UnreachableError(Exception):
     """Machines do not answer; ``problems`` says for each why, and what to do. Nothing was changed."""
 
+    noun = "unreachable machine"
+
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__(f"{len(problems)} machines can't be used")
         self.problems = list(problems)
@@ -39,6 +43,8 @@ class UnreachableError(Exception):
 
 class LockedError(UnreachableError):
     """Another run holds a machine; ``problems`` says who, and since when. Nothing was changed."""
+
+    noun = "locked machine"
 
 
 @dataclass(slots=True)
