@@ -71,9 +71,17 @@ def test_exec_and_logs(core: client.CoreV1Api, namespace: str) -> None:
     )
     assert "out" in said and "err" in said
     session = stream(
-        call, "box", namespace, command=["sh"], stderr=True, stdin=True, stdout=True, tty=False, _preload_content=False
+        call,
+        "box",
+        namespace,
+        command=["sh", "-c", "read word; echo got $word; exit 4"],
+        stderr=True,
+        stdin=True,
+        stdout=True,
+        tty=False,
+        _preload_content=False,
     )
-    session.write_stdin("read word; echo got $word; exit 4\nhello\n")
+    session.write_stdin("hello\n")
     session.run_forever(timeout=10)
     assert "got hello" in session.read_stdout() and session.returncode == 4
     lines = watch.Watch().stream(core.read_namespaced_pod_log, "box", namespace, follow=True)
