@@ -163,19 +163,6 @@ def test_apply_merges_lists_by_their_keys(kubectl: Kubectl) -> None:
     assert {each["name"]: each["value"] for each in found["env"]} == {"A": "9", "C": "3"}
 
 
-def test_apply_on_the_server(kubectl: Kubectl) -> None:
-    def apply(owner: str, **data: str) -> subprocess.CompletedProcess[str]:
-        given = json.dumps(config_map("shared", **data))
-        return kubectl.run("apply", "--server-side", f"--field-manager={owner}", "-f", "-", given=given)
-
-    assert apply("one", a="1", b="1").returncode == 0
-    assert apply("two", c="1").returncode == 0
-    refused = apply("two", a="2", c="1")
-    assert refused.returncode != 0 and "conflict" in refused.stderr and '"one"' in refused.stderr
-    assert apply("one", a="1").returncode == 0
-    assert kubectl.json("get", "configmap", "shared")["data"] == {"a": "1", "c": "1"}
-
-
 def test_a_namespace_goes_with_all_it_holds(cluster: AcceptanceCluster, kubectl: Kubectl) -> None:
     kubectl.apply(web_deployment(replicas=1), service("web"), config_map("settings", a="1"))
     kubectl("delete", "namespace", kubectl.namespace, "--timeout=60s")

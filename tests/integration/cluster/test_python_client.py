@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from acceptance_cluster import AcceptanceCluster, eventually
+from acceptance_cluster import AcceptanceCluster
 from kubernetes import client, config, watch
 from kubernetes.client.exceptions import ApiException
-from kubernetes.stream import stream
-from manifests import config_map, container, pod, web_deployment
+from manifests import config_map
 
 
 @pytest.fixture
@@ -51,51 +50,3 @@ def test_watch_from_a_list(core: client.CoreV1Api, namespace: str) -> None:
         field_selector="metadata.name=seen",
     )
     assert [event["type"] for event in events] == ["ADDED", "MODIFIED", "DELETED"]
-
-
-def test_exec_and_logs(core: client.CoreV1Api, namespace: str) -> None:
-    core.create_namespaced_pod(
-        namespace, pod("box", container("for i in 1 2 3; do echo line $i; done; sleep 1000 & wait"))
-    )
-    eventually("the pod runs", lambda: core.read_namespaced_pod("box", namespace).status.phase == "Running")
-    call = core.connect_get_namespaced_pod_exec
-    said = stream(
-        call,
-        "box",
-        namespace,
-        command=["sh", "-c", "echo out; echo err >&2"],
-        stderr=True,
-        stdout=True,
-        stdin=False,
-        tty=False,
-    )
-    assert "out" in said and "err" in said
-    session = stream(
-        call,
-        "box",
-        namespace,
-        command=["sh", "-c", "read word; echo got $word; exit 4"],
-        stderr=True,
-        stdin=True,
-        stdout=True,
-        tty=False,
-        _preload_content=False,
-    )
-    session.write_stdin("hello\n")
-    session.run_forever(timeout=10)
-    assert "got hello" in session.read_stdout() and session.returncode == 4
-    lines = watch.Watch().stream(core.read_namespaced_pod_log, "box", namespace, follow=True)
-    assert [next(lines) for _ in range(3)] == ["line 1", "line 2", "line 3"]
-
-
-def test_a_deployment(core: client.CoreV1Api, namespace: str) -> None:
-    apps = client.AppsV1Api(core.api_client)
-    apps.create_namespaced_deployment(namespace, web_deployment(replicas=1))
-    seen = watch.Watch()
-    for event in seen.stream(apps.list_namespaced_deployment, namespace, timeout_seconds=30):
-        if event["object"].status.available_replicas == 1:
-            seen.stop()
-    apps.patch_namespaced_deployment_scale("web", namespace, {"spec": {"replicas": 2}})
-    eventually("two", lambda: apps.read_namespaced_deployment("web", namespace).status.available_replicas == 2)
-    apps.delete_namespaced_deployment("web", namespace, propagation_policy="Foreground")
-    eventually("none", lambda: not core.list_namespaced_pod(namespace).items)

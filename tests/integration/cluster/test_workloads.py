@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import re
 
 from acceptance_cluster import AcceptanceCluster, Kubectl, eventually
-from manifests import WEB_SERVER, config_map, container, pod, web_container, workload
+from manifests import WEB_SERVER, container, pod, web_container, workload
 
 
 def test_jobs(kube: Kubectl) -> None:
@@ -95,52 +94,6 @@ def test_liveness_restarts_and_back_off(kube: Kubectl) -> None:
     )
     assert "Liveness probe failed" in kube("describe", "pod", "dying")
     eventually("back-off", lambda: "CrashLoopBackOff" in kube("get", "pod", "crashing"), within=40)
-
-
-def test_config_map_and_secret_volumes_follow_changes(kube: Kubectl) -> None:
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key"}, "stringData": {"word": "one"}}
-    kube.apply(config_map("settings", color="red"), secret)
-    mounts = [{"name": "settings", "mountPath": "/settings"}, {"name": "key", "mountPath": "/key"}]
-    volumes = [
-        {"name": "settings", "configMap": {"name": "settings"}},
-        {"name": "key", "secret": {"secretName": "key"}},
-    ]
-    environment = [{"name": "COLOR", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "color"}}}]
-    kube.apply(pod("reader", container(volumeMounts=mounts, env=environment), volumes=volumes))
-    kube("wait", "--for=condition=Ready", "pod/reader", "--timeout=30s")
-    read = ("exec", "reader", "--", "sh", "-c", "echo $COLOR $(cat /settings/color; echo; cat /key/word)")
-    assert kube(*read).split() == ["red", "red", "one"]
-    kube.apply(config_map("settings", color="blue"), {**secret, "stringData": {"word": "two"}})
-    eventually("the new values", lambda: kube(*read).split() == ["red", "blue", "two"], within=90)
-
-
-def test_a_pod_speaks_to_the_api_with_its_own_token(cluster: AcceptanceCluster, kube: Kubectl) -> None:
-    kube("create", "rolebinding", "viewer", "--clusterrole=view", f"--serviceaccount={kube.namespace}:default")
-    kube.apply(pod("client", container()))
-    kube("wait", "--for=condition=Ready", "pod/client", "--timeout=30s")
-    folder = "/var/run/secrets/kubernetes.io/serviceaccount"
-    read = {name: kube("exec", "client", "--", "cat", f"{folder}/{name}") for name in ("token", "namespace", "ca.crt")}
-    assert read["namespace"] == kube.namespace
-    status = kube.json("get", "pod", "client")
-    # From the pod's own network, by the machine's Python: busybox speaks no TLS that OpenSSL 3 accepts.
-    script = (
-        "import ssl, urllib.error, urllib.request as u\n"
-        f"context = ssl.create_default_context(cadata={read['ca.crt']!r})\n"
-        f"for path in ('{kube.namespace}/pods', 'kube-system/secrets'):\n"
-        "    asked = u.Request('https://10.96.0.1/api/v1/namespaces/' + path)\n"
-        f"    asked.add_header('Authorization', 'Bearer {read['token']}')\n"
-        "    try: print(u.urlopen(asked, context=context, timeout=10).read().decode())\n"
-        "    except urllib.error.HTTPError as error: print(error.code)\n"
-    )
-    packed = base64.b64encode(script.encode()).decode()
-    answer = cluster.lab.run(
-        status["spec"]["nodeName"],
-        "for each in $(ls /var/run/netns); do"
-        f" ip netns exec $each ip -o addr | grep -q 'inet {status['status']['podIP']}/' &&"
-        f" ip netns exec $each python3 -c \"import base64;exec(base64.b64decode('{packed}'))\"; done; true",
-    )
-    pods, refusal = answer.splitlines()
-    assert '"client"' in pods and '"PodList"' in pods and refusal == "403"
 
 
 def test_host_ports_and_host_network(cluster: AcceptanceCluster, kube: Kubectl) -> None:
