@@ -78,7 +78,10 @@ def test_a_rolling_update_loses_no_request(cluster: AcceptanceCluster, kube: Kub
 
         def updated() -> bool:
             nonlocal fewest
-            status = kube.json("get", "deployment", "web")["status"]
+            deployment = kube.json("get", "deployment", "web")
+            status = deployment["status"]
+            if status.get("observedGeneration", 0) < deployment["metadata"]["generation"]:
+                return False
             fewest = min(fewest, status.get("availableReplicas", 0))
             return status.get("updatedReplicas") == 6 == status["replicas"] == status.get("availableReplicas")
 
