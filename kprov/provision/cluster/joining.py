@@ -12,6 +12,7 @@ from kprov.provision.cluster.context import Context
 from kprov.provision.cluster.phase import ClusterError
 from kprov.provision.inventory import Host
 from kprov.provision.kubeapi.client import ClusterApiError
+from kprov.provision.kubeapi.nodes import is_ready
 
 _LIFETIME = timedelta(hours=1)
 _CERTIFICATE = "/var/lib/kubelet/pki/kubelet-client-current.pem"
@@ -57,12 +58,6 @@ def make_bootstrap_token(context: Context, hosts: list[Host]) -> None:
         )
         context.variables["bootstrap_token"] = f"{token_id}.{token_secret}"
         phase.record(hosts[0], f"Token {token_id}, valid for an hour", changed=True)
-
-
-def is_ready(node: dict[str, Any]) -> bool:
-    """Whether a Node's condition Ready is True."""
-    conditions = node.get("status", {}).get("conditions") or []
-    return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
 
 
 def wait_for_nodes(context: Context, hosts: list[Host]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kprov.provision.inventory import Host
+from kprov.provision.kubeapi.nodes import is_ready
 from kprov.provision.verify.condition import wait_until
 from kprov.provision.verify.control_plane import etcd_health
 from kprov.provision.verify.power import Harm, harm_of
@@ -50,11 +51,7 @@ def _sick(session: Session) -> str:
     except CheckFailed as error:
         return f"etcd: {error}"
     nodes = session.api.request("GET", "/api/v1/nodes")["items"]
-    waiting = [
-        node["metadata"]["name"]
-        for node in nodes
-        if not any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"].get("conditions") or [])
-    ]
+    waiting = [node["metadata"]["name"] for node in nodes if not is_ready(node)]
     return f"not ready: {', '.join(waiting)}" if waiting else ""
 
 

@@ -88,7 +88,7 @@ def test_a_node_gets_tokens_for_its_own_pods_alone(kubectl) -> None:  # type: ig
     kubectl("delete", "pod", "mine", "--grace-period=0", "--force")
 
 
-def test_privileged_containers_are_as_the_flag_says(kubectl) -> None:  # type: ignore[no-untyped-def]
+def test_privileged_containers_are_allowed_where_the_flag_says_so(kubectl) -> None:  # type: ignore[no-untyped-def]
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "mighty"}}
     pod["spec"] = {"containers": [{"name": "c", "image": "x", "securityContext": {"privileged": True}}]}
     kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(pod))
