@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -30,7 +31,8 @@ class Client:
     """kubectl, pointed at the stand-in API."""
 
     def __init__(self, port: int) -> None:
-        self.command = [str(KUBECTL), "--server", f"http://127.0.0.1:{port}", "--kubeconfig", "/dev/null"]
+        self.server = f"http://127.0.0.1:{port}"
+        self.command = [str(KUBECTL), "--server", self.server, "--kubeconfig", "/dev/null"]
 
     async def run(
         self, *words: str, stdin: bytes | None = None, env: dict[str, str] | None = None
@@ -73,6 +75,26 @@ async def test_exec(kubectl: Client, how: dict[str, str]) -> None:
     code, out, _ = await kubectl.run("exec", "-i", "p", "-c", "c", "--", "cat", stdin=data, env=how)
     assert code == 0
     assert hashlib.sha256(out).digest() == hashlib.sha256(data).digest()
+
+
+@pytest.mark.parametrize("protocol", ["v4.channel.k8s.io", "v5.channel.k8s.io"])
+@pytest.mark.parametrize("text", [True, False], ids=["text", "binary"])
+async def test_frames_of_both_kinds_reach_the_command(kubectl: Client, protocol: str, text: bool) -> None:
+    url = f"{kubectl.server}/api/v1/namespaces/default/pods/p/exec"
+    wanted = [("container", "c"), *((each, "true") for each in ("stdin", "stdout", "stderr"))]
+    wanted += [("command", word) for word in ("sh", "-c", "read word; echo got $word; exit 4")]
+    said: dict[int, bytes] = {}
+    async with (
+        asyncio.timeout(20),
+        aiohttp.ClientSession() as session,
+        session.ws_connect(url, params=wanted, protocols=[protocol]) as socket,
+    ):
+        await (socket.send_str("\0hello\n") if text else socket.send_bytes(b"\0hello\n"))
+        async for message in socket:  # until the server closes
+            said[message.data[0]] = said.get(message.data[0], b"") + message.data[1:]
+    assert said[1] == b"got hello\n"
+    status = json.loads(said[3])
+    assert status["reason"] == "NonZeroExitCode" and status["details"]["causes"][0]["message"] == "4"
 
 
 async def test_exec_with_a_terminal(kubectl: Client) -> None:

@@ -29,7 +29,8 @@ def wants(request: web.Request, protocol: str) -> bool:
 
 async def remote_command(request: web.Request, url: str, streams: set[int]) -> web.WebSocketResponse:
     """Serve a v5 client from the runtime's ``url``; ``streams`` are those that the client asked for."""
-    socket = web.WebSocketResponse(protocols=(V5,), compress=False, max_msg_size=0)
+    # Channels carry bytes, whatever kind of frame they come in: Python's official client sends text ones for stdin.
+    socket = web.WebSocketResponse(protocols=(V5,), compress=False, max_msg_size=0, decode_text=False)
     await socket.prepare(request)
     try:
         connection = SpdyConnection(*await upgrade(url, "v4.channel.k8s.io"))
@@ -54,7 +55,7 @@ async def remote_command(request: web.Request, url: str, streams: set[int]) -> w
 
 async def _inward(socket: web.WebSocketResponse, connection: SpdyConnection, numbers: dict[int, int]) -> None:
     async for message in socket:
-        if message.type is not WSMsgType.BINARY or not message.data:
+        if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT) or not message.data:
             continue
         channel, data = message.data[0], message.data[1:]
         if channel == CLOSE:
