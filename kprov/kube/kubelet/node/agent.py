@@ -176,7 +176,8 @@ class NodeAgent:
         lease: dict[str, Any] | None = None
         while True:
             try:
-                lease = await self._renew(lease, duration)
+                async with asyncio.timeout(max(duration / 2, 5)):  # a server that hangs must not cost the node its name
+                    lease = await self._renew(lease, duration)
             except API_FAILURES as failure:
                 log.warning("the node's lease is not renewed: %s", failure or type(failure).__name__)
                 if is_conflict(failure) or is_not_found(failure):
