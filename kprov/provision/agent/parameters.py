@@ -6,6 +6,9 @@ The controller checks roles with it, the agent coerces with it.
 from __future__ import annotations
 
 import difflib
+import json
+import os
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Callable
 
@@ -30,9 +33,10 @@ class Parameter:
         choices: the only values it may have.
         aliases: other names for it.
         secret: its value is never shown, logged or journalled.
+        elements: what each entry of a list must be, one of KINDS.
     """
 
-    __slots__ = ("aliases", "choices", "default", "kind", "required", "secret")
+    __slots__ = ("aliases", "choices", "default", "elements", "kind", "required", "secret")
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class Parameter:
         choices: Sequence[Any] | None = None,
         aliases: Sequence[str] = (),
         secret: bool = False,
+        elements: str | None = None,
     ) -> None:
         self.kind = kind
         self.required = required
@@ -50,6 +55,7 @@ class Parameter:
         self.choices = choices
         self.aliases = aliases
         self.secret = secret
+        self.elements = elements
 
 
 Specification = Mapping[str, Parameter]
@@ -119,9 +125,31 @@ def _to_list(value: Any) -> list[Any]:
 
 
 def _to_dict(value: Any) -> dict[str, Any]:
+    """A mapping, also written as JSON or as `a=1 b=2` (as Ansible takes it)."""
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            found = json.loads(value)
+        except ValueError as error:
+            raise ValueError("must be a mapping, and is no JSON: %s" % error) from None
+        if isinstance(found, dict):
+            return found
+    elif isinstance(value, str) and "=" in value:
+        pairs = [part.partition("=") for part in shlex.split(value.replace(",", " "))]
+        if all(separator for _, separator, _ in pairs):
+            return {name: text for name, _, text in pairs}
     raise ValueError("must be a mapping, not %s" % type(value).__name__)
+
+
+def _to_path(value: Any) -> str:
+    """A path; `~` and `$HOME` are the agent's user's."""
+    text = _to_str(value)
+    if "\0" in text:
+        raise ValueError("must be a path, and no path has a zero byte")
+    if "$" in text:
+        text = os.path.expandvars(text)
+    return os.path.expanduser(text) if text.startswith("~") else text
 
 
 def _to_mode(value: Any) -> str:
@@ -143,7 +171,7 @@ def _to_mode(value: Any) -> str:
 
 _COERCE: dict[str, Callable[[Any], Any]] = {
     "str": _to_str,
-    "path": _to_str,
+    "path": _to_path,
     "int": _to_int,
     "float": _to_float,
     "bool": _to_bool,
@@ -152,6 +180,27 @@ _COERCE: dict[str, Callable[[Any], Any]] = {
     "mode": _to_mode,
     "any": lambda value: value,
 }
+
+
+def _value(parameter: Parameter, value: Any, open_value: Callable[[Any], bool] | None) -> Any:
+    """A value as its parameter wants it.
+
+    Raises:
+        ValueError: it cannot be made so; the message goes on from the parameter's name.
+    """
+    value = _COERCE[parameter.kind](value)
+    chosen = [value]
+    if parameter.kind == "list":
+        chosen = [entry for entry in value if open_value is None or not open_value(entry)]
+        if parameter.elements is not None:
+            convert = _COERCE[parameter.elements]
+            value = [entry if open_value is not None and open_value(entry) else convert(entry) for entry in value]
+    for each in chosen:
+        if parameter.choices is not None and each not in parameter.choices:
+            near = nearest(str(each), [str(choice) for choice in parameter.choices])
+            hint = "; did you mean '%s'?" % near if near else ""
+            raise ValueError("must be one of %s, not %r%s" % (", ".join(map(str, parameter.choices)), each, hint))
+    return value
 
 
 def resolve_names(specification: Specification, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -202,7 +251,19 @@ def coerce(
     Raises:
         WrongArguments: with everything that is wrong.
     """
-    arguments, problems = resolve_names(specification, given)
+    own, problems = resolve_names(specification, given)
+    arguments, wrong = values(specification, own, open_value)
+    if problems or wrong:
+        raise WrongArguments(problems + wrong)
+    return arguments
+
+
+def values(
+    specification: Specification, own: Mapping[str, Any], open_value: Callable[[Any], bool] | None = None
+) -> tuple[dict[str, Any], list[str]]:
+    """Every parameter's value for arguments by their own names, and what is wrong with them."""
+    arguments = dict(own)
+    problems: list[str] = []
     for name, parameter in specification.items():
         value = arguments.get(name)
         if value is None:
@@ -213,18 +274,7 @@ def coerce(
         if open_value is not None and open_value(value):
             continue
         try:
-            value = _COERCE[parameter.kind](value)
+            arguments[name] = _value(parameter, value, open_value)
         except ValueError as error:
             problems.append("'%s' %s" % (name, error))
-            continue
-        if parameter.choices is not None and value not in parameter.choices:
-            near = nearest(str(value), [str(choice) for choice in parameter.choices])
-            hint = "; did you mean '%s'?" % near if near else ""
-            problems.append(
-                "'%s' must be one of %s, not %r%s" % (name, ", ".join(str(c) for c in parameter.choices), value, hint)
-            )
-            continue
-        arguments[name] = value
-    if problems:
-        raise WrongArguments(problems)
-    return arguments
+    return arguments, problems

@@ -174,7 +174,7 @@ class Session:
         if name is None:
             raise ModuleFailed("the agent has no module '%s'" % message["module"])
         module = modules.load(name)
-        arguments = parameters.coerce(module.PARAMETERS, message["arguments"])
+        arguments = modules.arguments_of(name, message["arguments"])
         call = Call(
             arguments,
             check=bool(message.get("check")),

@@ -215,13 +215,13 @@ class TaskReader:
         parameters = specification(module)
         if parameters is not None:
             try:
-                coerce(parameters, arguments, open_value=is_open)
+                if module in modules.NAMES and parameters is modules.load(module).PARAMETERS:
+                    modules.arguments_of(module, arguments, open_value=is_open)
+                else:
+                    coerce(parameters, arguments, open_value=is_open)
             except WrongArguments as wrong:
                 for problem in wrong.problems:
-                    self._problem(line, f"{key} {problem}")
-            for names in requires_one_of(module):
-                if not any(arguments.get(name) is not None for name in names):
-                    self._problem(line, f"{key} needs one of {', '.join(names)}")
+                    self._problem(line, f"kprov's {key} {problem}")
         return arguments
 
     def _keywords(self, entry: Lines, task: Task) -> Task:
@@ -304,14 +304,6 @@ def specification(module: str) -> Specification | None:
         return action.parameters
     parameters: Specification = modules.load(module).PARAMETERS
     return parameters
-
-
-def requires_one_of(module: str) -> list[tuple[str, ...]]:
-    """Groups of parameters of which one must be given."""
-    if module not in modules.NAMES:
-        return []
-    found: list[tuple[str, ...]] = getattr(modules.load(module), "REQUIRES_ONE_OF", [])
-    return found
 
 
 def free_form(module: str) -> str | None:

@@ -1,12 +1,18 @@
 """One file a module. Each has PARAMETERS (its specification) and run(call) -> dict.
 
-REQUIRES_ONE_OF and FREE_FORM where it needs them.
+Where it needs them: what `rules` knows of, FREE_FORM (the parameter that a task's bare text stands for), ALIASES (other
+names that Ansible's users know it by). Its docstring is its manual: a title, a line a parameter below `Parameters:`, a
+line a value below `Returns:`.
 """
 
 from __future__ import annotations
 
 import importlib
 import types
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from kprov.provision.agent import parameters, rules
 
 # Every module that the agent has: the archive that travels is made from this table.
 NAMES = (
@@ -64,3 +70,25 @@ def own_name(name: str) -> str | None:
 def load(name: str) -> types.ModuleType:
     """The code of a module, by its own name."""
     return importlib.import_module(__name__ + "." + name)
+
+
+def arguments_of(
+    name: str, given: Mapping[str, Any], *, open_value: Callable[[Any], bool] | None = None
+) -> dict[str, Any]:
+    """Check a module's arguments and give every parameter its value.
+
+    Args:
+        name: the module's own name.
+        given: the arguments as written.
+        open_value: says that a value is not known yet (a template): it is not checked.
+
+    Raises:
+        WrongArguments: with everything that is wrong, each to follow the module's name.
+    """
+    module = load(name)
+    own, problems = parameters.resolve_names(module.PARAMETERS, given)
+    coerced, wrong = parameters.values(module.PARAMETERS, own, open_value)
+    problems += wrong + rules.broken(module, own, coerced)
+    if problems:
+        raise parameters.WrongArguments(problems)
+    return coerced

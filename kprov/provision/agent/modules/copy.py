@@ -34,7 +34,7 @@ PARAMETERS = {
     "directory_mode": Parameter("mode"),
     **ATTRIBUTE_PARAMETERS,
 }
-REQUIRES_ONE_OF = [("src", "content")]
+REQUIRES_ONE_OF = [("src", "content", "_sha256")]
 
 # Larger files are streamed to the disk and shown in diffs by their size only.
 IN_MEMORY = 4 * 1024 * 1024
