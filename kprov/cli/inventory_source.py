@@ -60,6 +60,9 @@ def limit_hosts(inventory: Inventory, pattern: str) -> list[Host]:
     if not pattern:
         return list(inventory.hosts.values())
     try:
-        return inventory.match(pattern)
+        hosts = inventory.match(pattern, files=True)
     except ValueError as error:
         raise PatternError(f"--limit {pattern}: {error}") from None
+    if not hosts:
+        raise PatternError(f"--limit {pattern}: no machine is left; see which there are with: kprov inventory list")
+    return hosts

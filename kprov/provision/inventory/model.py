@@ -100,9 +100,13 @@ class Inventory:
             raise UnknownName(f"no host {name}: {did_you_mean(name, self.hosts)}")
         return self.hosts[name]
 
-    def match(self, pattern: str) -> list[Host]:
-        """The hosts that an Ansible pattern names, in the inventory's order. Raises ValueError for a pattern amiss."""
-        chosen = patterns.match(pattern, list(self.hosts), self.members)
+    def match(self, pattern: str, *, files: bool = False) -> list[Host]:
+        """The hosts that an Ansible pattern names, in the inventory's order. Raises ValueError for a pattern amiss.
+
+        Args: ``files`` lets the pattern name files of patterns (``@FILE``), as on the command line.
+        """
+        read_file = patterns.read_retry_file if files else None
+        chosen = patterns.match(pattern, list(self.hosts), self.members, read_file=read_file)
         return [self.hosts[name] for name in self.hosts if name in chosen]
 
     def explain(self, host: str, variable: str) -> Explanation:

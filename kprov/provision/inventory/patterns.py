@@ -1,10 +1,14 @@
-"""Ansible's host patterns: ``control_plane:&zone_a:!cp2``, ``cp[1:2]``, ``node*,etcd``, ``node[0]``, ``~regex``."""
+"""Ansible's host patterns: ``control_plane:&zone_a:!cp2``, ``cp[1:2]``, ``node*,etcd``, ``node[0]``, ``~regex``.
+
+``@FILE`` stands for the patterns in a file, one a line, as ``--limit`` of Ansible reads its retry files.
+"""
 
 from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from kprov.provision.inventory import ranges
 from kprov.provision.inventory.problems import did_you_mean
@@ -12,14 +16,30 @@ from kprov.provision.inventory.problems import did_you_mean
 _SUBSCRIPT = re.compile(r"^(?P<name>.+)\[(?P<index>-?\d+|(?P<first>-?\d*)[:-](?P<last>-?\d*))\]$")
 
 
-def match(pattern: str, hosts: Sequence[str], members: Mapping[str, Sequence[str]]) -> set[str]:
+# What opens a bracket within which commas and colons do not separate: [1:3] everywhere, {1,2} and (?:a) in a ~regex.
+_BRACKETS = {"[": "]"}
+_REGEX_BRACKETS = {**_BRACKETS, "(": ")", "{": "}"}
+
+
+def match(
+    pattern: str,
+    hosts: Sequence[str],
+    members: Mapping[str, Sequence[str]],
+    *,
+    read_file: Callable[[str], str] | None = None,
+) -> set[str]:
     """The names of the hosts that ``pattern`` stands for.
 
-    Args: ``hosts`` is every host in order; ``members`` is group -> hosts.
+    Args: ``hosts`` is every host in order; ``members`` is group -> hosts; ``read_file`` gives the text of the FILE in
+    ``@FILE``; None: there are no files here.
     Raises ValueError when a part names nothing, since a typo must not turn into "no hosts, nothing to do".
     Source: Ansible's "Patterns: targeting hosts and groups": unions first, then intersections, then exclusions.
     """
+    if pattern in hosts:  # an IPv6 address has colons
+        return {pattern}
     parts = _split(pattern)
+    if read_file is not None:
+        parts = [line for part in parts for line in _lines(part, read_file)]
     if not parts:
         raise ValueError("the host pattern is empty")
     wanted = [part for part in parts if part[0] not in "&!"]
@@ -35,16 +55,46 @@ def match(pattern: str, hosts: Sequence[str], members: Mapping[str, Sequence[str
     return chosen
 
 
+def read_retry_file(name: str) -> str:
+    """The text of a file of host names or patterns, one a line. Raises ValueError when it can't be read."""
+    try:
+        return Path(name).expanduser().read_text()
+    except OSError as error:
+        raise ValueError(f"@{name} can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"@{name} is no text file") from None
+
+
+def _lines(part: str, read_file: Callable[[str], str]) -> list[str]:
+    if not part.startswith("@"):
+        return [part]
+    lines = [line.strip() for line in read_file(part[1:]).splitlines()]
+    found = [piece for line in lines if line and not line.startswith("#") for piece in _split(line)]
+    if not found:
+        raise ValueError(f"{part} names no machine")
+    return found
+
+
 def _split(pattern: str) -> list[str]:
     """Split at commas and colons that are not within brackets."""
-    if "," in pattern:
-        pieces = pattern.split(",")
-    else:
-        pieces = re.findall(r"(?:[^:\[\]]|\[[^\]]*\]|[\[\]])+", pattern)
+    pieces: list[str] = [""]
+    closers: list[str] = []
+    for mark in pattern:
+        brackets = _REGEX_BRACKETS if pieces[-1].lstrip().lstrip("&!").startswith("~") else _BRACKETS
+        if closers and mark == closers[-1]:
+            closers.pop()
+        elif mark in brackets:
+            closers.append(brackets[mark])
+        elif mark in ",:" and not closers:
+            pieces.append("")
+            continue
+        pieces[-1] += mark
     return [piece.strip() for piece in pieces if piece.strip()]
 
 
 def _one(part: str, hosts: Sequence[str], members: Mapping[str, Sequence[str]]) -> set[str]:
+    if not part:
+        raise ValueError("& and ! need a host or a group after them")
     if part in members:
         return set(members[part])
     if part in hosts:
@@ -99,5 +149,8 @@ def _by_subscript(subscript: re.Match[str], names: Sequence[str]) -> set[str]:
             raise ValueError(f"{subscript.group()}: the group has only {len(names)} hosts")
         return {names[index]}
     first = int(subscript["first"] or 0)
-    last = int(subscript["last"]) if subscript["last"] else len(names) - 1
-    return set(names[first : last + 1])
+    last = int(subscript["last"]) if subscript["last"] else -1
+    chosen = names[first : last + 1 if last != -1 else None]
+    if not chosen:
+        raise ValueError(f"{subscript.group()}: the group has only {len(names)} hosts")
+    return set(chosen)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from kprov.provision.inventory import Inventory, ranges
@@ -51,6 +53,15 @@ def test_bad_ranges(text: str) -> None:
         ("cp*", "cp1 cp2 cp3"),
         ("contr*", "cp1 cp2 cp3"),
         ("~(cp|node)1", "cp1 node1"),
+        ("~(?:cp|node)1:!cp1", "node1"),
+        ("~cp\\d{1,2}:&etcd:!cp2", "cp1 cp3"),
+        ("etcd,node:!cp1", "cp2 cp3 node1 node2"),
+        ("etcd[:1]", "cp1 cp2"),
+        ("etcd[-2:]", "cp2 cp3"),
+        ("etcd[0:-1]", "cp1 cp2 cp3"),
+        (" cp1 , node2 ", "cp1 node2"),
+        ("etcd:&cp[2:9]", "cp2 cp3"),
+        ("all:!etcd[0]:!~node.*", "cp2 cp3"),
         ("node2:cp1", "cp1 node2"),
     ],
 )
@@ -67,6 +78,9 @@ def test_patterns(sound: Inventory, pattern: str, names: str) -> None:
         ("etcd:!nodes", "did you mean node"),
         ("~(", "regular expression"),
         ("cp9*", "no host or group"),
+        ("etcd[3:]", "only 3 hosts"),
+        ("all:&", "after them"),
+        ("@failed", "no host or group"),
     ],
 )
 def test_patterns_that_name_nothing_are_errors(sound: Inventory, pattern: str, message: str) -> None:
@@ -79,3 +93,21 @@ def test_unknown_groups_and_hosts_have_suggestions(sound: Inventory) -> None:
         sound.group("control_plan")
     with pytest.raises(KeyError, match="did you mean node1"):
         sound.host("node11")
+
+
+def test_a_file_of_patterns(sound: Inventory, tmp_path: Path) -> None:
+    retry = tmp_path / "failed.retry"
+    retry.write_text("cp1\n\n# a note\nnode[1:2]\n!node1\n")
+    assert [host.name for host in sound.match(f"@{retry}", files=True)] == ["cp1", "node2"]
+    assert [host.name for host in sound.match(f"@{retry}:cp3", files=True)] == ["cp1", "cp3", "node2"]
+
+
+@pytest.mark.parametrize(("content", "message"), [(None, "can't be read"), ("", "names no machine"), ("cp8\n", "cp8")])
+def test_files_that_name_nothing_are_errors(
+    sound: Inventory, tmp_path: Path, content: str | None, message: str
+) -> None:
+    retry = tmp_path / "failed.retry"
+    if content is not None:
+        retry.write_text(content)
+    with pytest.raises(ValueError, match=message):
+        sound.match(f"@{retry}", files=True)
