@@ -19,7 +19,8 @@ ATTRIBUTE_PARAMETERS = {
     "group": Parameter("str"),
 }
 
-_SYMBOLIC = re.compile(r"^([ugoa]*)([=+-])([rwxXst]*)$")
+_SYMBOLIC = re.compile(r"^([ugoa]*)((?:[=+-](?:[rwxXst]*|[ugo]))+)$")
+_OPERATION = re.compile(r"([=+-])([rwxXst]*|[ugo])")
 _BITS = {"r": 4, "w": 2, "x": 1}
 _SHIFT = {"u": 6, "g": 3, "o": 0}
 
@@ -42,26 +43,35 @@ def mode_bits(mode: str, current: int, is_directory: bool) -> int:
         match = _SYMBOLIC.match(part)
         if match is None:
             raise ModuleFailed("mode %r cannot be read at %r" % (mode, part))
-        who, operator, what = match.groups()
+        who, operations = match.groups()
         who = "ugo" if not who or "a" in who else who
-        for person in who:
-            value = 0
-            for letter in what:
-                if letter in _BITS:
-                    value |= _BITS[letter] << _SHIFT[person]
-                elif letter == "X" and (is_directory or current & 0o111):
-                    value |= 1 << _SHIFT[person]
-                elif letter == "s" and person in "ug":
-                    value |= stat.S_ISUID if person == "u" else stat.S_ISGID
-                elif letter == "t":
-                    value |= stat.S_ISVTX
-            if operator == "=":
-                bits = (bits & ~(7 << _SHIFT[person])) | value
-            elif operator == "+":
-                bits |= value
-            else:
-                bits &= ~value
+        for operator, what in _OPERATION.findall(operations):
+            before = bits
+            for person in who:
+                bits = _changed(bits, before, person, operator, what, is_directory)
     return bits
+
+
+def _changed(bits: int, before: int, person: str, operator: str, what: str, is_directory: bool) -> int:
+    """The bits after one operation for one of user, group and others."""
+    value = 0
+    if what in _SHIFT:  # g=u: as another has it
+        value = ((before >> _SHIFT[what]) & 7) << _SHIFT[person]
+        what = ""
+    for letter in what:
+        if letter in _BITS:
+            value |= _BITS[letter] << _SHIFT[person]
+        elif letter == "X" and (is_directory or before & 0o111):
+            value |= 1 << _SHIFT[person]
+        elif letter == "s" and person in "ug":
+            value |= stat.S_ISUID if person == "u" else stat.S_ISGID
+        elif letter == "t":
+            value |= stat.S_ISVTX
+    if operator == "=":
+        # A folder keeps its set-id bits unless they are named, as with chmod.
+        special = {"u": stat.S_ISUID, "g": stat.S_ISGID, "o": stat.S_ISVTX}[person]
+        return (bits & ~((7 << _SHIFT[person]) | (0 if is_directory else special))) | value
+    return bits | value if operator == "+" else bits & ~value
 
 
 def user_id(owner: str) -> int | None:
@@ -156,3 +166,31 @@ class Wanted:
             os.chown(path, self.uid, self.gid, follow_symlinks=follow)
         if self.mode is not None and not stat.S_ISLNK(status.st_mode):
             os.chmod(path, mode_bits(self.mode, stat.S_IMODE(status.st_mode), stat.S_ISDIR(status.st_mode)))
+
+
+def describe(path: str) -> dict[str, Any]:
+    """What Ansible tells of the file that a module worked on: its owner, mode, size and kind.
+
+    Source: https://docs.ansible.com/ansible/latest/collections/ansible/builtin/file_module.html (return values of every
+    module that gives `path` or `dest` back).
+    """
+    try:
+        status = os.lstat(path)
+    except (OSError, ValueError):
+        return {"state": "absent"}
+    kind = "file"
+    if stat.S_ISLNK(status.st_mode):
+        kind = "link"
+    elif stat.S_ISDIR(status.st_mode):
+        kind = "directory"
+    elif status.st_nlink > 1:
+        kind = "hard"
+    return {
+        "uid": status.st_uid,
+        "gid": status.st_gid,
+        "owner": owner_name(status.st_uid),
+        "group": group_name(status.st_gid),
+        "mode": "%04o" % stat.S_IMODE(status.st_mode),
+        "size": status.st_size,
+        "state": kind,
+    }

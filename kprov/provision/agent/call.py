@@ -19,6 +19,7 @@ class Call:
         environment: variables for programs it starts.
         become_user: the user whom programs it starts run as, None for the agent's own.
         contents: file contents that the controller can send.
+        root: where the machine's own files lie; a folder of its own in tests.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Call:
         environment: dict[str, str] | None = None,
         become_user: str | None = None,
         contents: Contents | None = None,
+        root: str = "",
     ) -> None:
         self.arguments = arguments
         self.check = check
@@ -37,6 +39,7 @@ class Call:
         self.environment = environment or {}
         self.become_user = become_user
         self._contents = contents
+        self._root = root
 
     def __getitem__(self, name: str) -> Any:
         return self.arguments[name]
@@ -44,6 +47,10 @@ class Call:
     def get(self, name: str, default: Any = None) -> Any:
         """An argument that may be missing."""
         return self.arguments.get(name, default)
+
+    def system_path(self, path: str) -> str:
+        """Where a file of the machine lies that the module itself knows of, such as /etc/fstab."""
+        return self._root + path
 
     @property
     def contents(self) -> Contents:

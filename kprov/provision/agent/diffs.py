@@ -9,13 +9,17 @@ LARGEST_DIFF = 256 * 1024
 
 
 def text_of(data: bytes) -> str | None:
-    """The bytes as text, or None where they are no text."""
-    if b"\0" in data[:8192]:
+    """The bytes as text, those that are no UTF-8 as escapes; None where they are no text at all."""
+    if b"\0" in data:
         return None
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return None
+    return data.decode(errors="backslashreplace")
+
+
+def lines_of(text: str) -> list[str]:
+    """A text's lines with their ends, as every tool for files counts them: only a newline ends a line."""
+    lines = [line + "\n" for line in text.split("\n")]
+    last = lines.pop()[:-1]
+    return [*lines, last] if last else lines
 
 
 def unified(before: bytes | None, after: bytes | None, path: str) -> str:
@@ -26,25 +30,42 @@ def unified(before: bytes | None, after: bytes | None, path: str) -> str:
         after: the content to come, None where the file goes away.
         path: what the diff names.
     """
-    old_text, new_text = text_of(before or b""), text_of(after or b"")
     old_name = path if before is not None else "/dev/null"
     new_name = path if after is not None else "/dev/null"
-    if old_text is None or new_text is None or len(old_text) + len(new_text) > LARGEST_DIFF:
-        return "--- %s (%d bytes)\n+++ %s (%d bytes)\n" % (old_name, len(before or b""), new_name, len(after or b""))
+    old, new = before or b"", after or b""
+    if old == new:
+        return ""
+    small = len(old) + len(new) <= LARGEST_DIFF
+    old_text, new_text = (text_of(old), text_of(new)) if small else (None, None)
+    if old_text is None or new_text is None:
+        return differ(old_name, len(old), new_name, len(new))
     lines: list[str] = []
-    for line in difflib.unified_diff(old_text.splitlines(True), new_text.splitlines(True), old_name, new_name):
+    for line in difflib.unified_diff(lines_of(old_text), lines_of(new_text), old_name, new_name):
         lines.append(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n")
     return "".join(lines)
 
 
+def differ(old_name: str, old_size: int, new_name: str, new_size: int) -> str:
+    """What is said of contents that are no text, or too large to be shown."""
+    return "Binary files %s (%d bytes) and %s (%d bytes) differ\n" % (old_name, old_size, new_name, new_size)
+
+
 def values(changes: list[tuple[str, object, object]], path: str) -> str:
-    """A diff of named values (mode, owner, state), one line each side."""
+    """A unified diff of what is no content: mode, owner, state. One `name: value` a line; None is no line.
+
+    Args:
+        changes: (name, before, after).
+        path: what they belong to; the diff says that these are its attributes, so that no tool takes them for lines.
+    """
     if not changes:
         return ""
-    lines = ["--- %s\n+++ %s\n" % (path, path)]
-    for name, before, after in changes:
-        if before is not None:
-            lines.append("-%s: %s\n" % (name, before))
-        if after is not None:
-            lines.append("+%s: %s\n" % (name, after))
-    return "".join(lines)
+    before = ["%s: %s\n" % (name, _shown(old)) for name, old, _ in changes if old is not None]
+    after = ["%s: %s\n" % (name, _shown(new)) for name, _, new in changes if new is not None]
+    title = "%s (attributes)" % path
+    return "".join(difflib.unified_diff(before, after, title, title))
+
+
+def _shown(value: object) -> str:
+    """A value on one line."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return text.replace("\n", "\\n")

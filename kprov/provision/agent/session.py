@@ -173,7 +173,6 @@ class Session:
         name = modules.own_name(message["module"])
         if name is None:
             raise ModuleFailed("the agent has no module '%s'" % message["module"])
-        module = modules.load(name)
         arguments = modules.arguments_of(name, message["arguments"])
         call = Call(
             arguments,
@@ -183,9 +182,7 @@ class Session:
             become_user=message.get("become_user"),
             contents=self._contents,
         )
-        result: dict[str, Any] = module.run(call)
-        result.setdefault("changed", False)
-        return result
+        return modules.execute(name, call)
 
 
 def serve(inbound: BinaryIO) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from typing import Any, Callable
 
 from kprov.provision.agent import parameters, rules
+from kprov.provision.agent.attributes import describe
+from kprov.provision.agent.call import Call
 
 # Every module that the agent has: the archive that travels is made from this table.
 NAMES = (
@@ -92,3 +94,13 @@ def arguments_of(
     if problems:
         raise parameters.WrongArguments(problems)
     return coerced
+
+
+def execute(name: str, call: Call) -> dict[str, Any]:
+    """Run a module, and complete its result by what every one gives back."""
+    result: dict[str, Any] = load(name).run(call)
+    result.setdefault("changed", False)
+    path = result.get("path", result.get("dest"))
+    if isinstance(path, str):
+        result.update({key: value for key, value in describe(path).items() if key not in result})
+    return result
