@@ -1,0 +1,191 @@
+"""Keeps account of a run: tells the reporter, the journal, the log, the hosts' sums and the phase what happens."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator, Mapping
+
+from kprov.provision.engine.journal import Journal
+from kprov.provision.engine.phase_recorder import PhaseRecorder
+from kprov.provision.engine.reporter import Reporter
+from kprov.provision.engine.result import HostSummary, PhaseResult, Result, Status
+from kprov.provision.engine.secrets import Secrets
+from kprov.provision.engine.session import HostSession
+
+
+class Account:
+    """What a run did, told to everyone who keeps it.
+
+    Args:
+        run_id: the run's name.
+        reporter: told of everything.
+        journal: keeps everything.
+        secrets: masked in whatever is told.
+        sessions: the hosts.
+        check: the run changes nothing.
+        command_line: what the journal says is running.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        reporter: Reporter,
+        journal: Journal,
+        secrets: Secrets,
+        sessions: Mapping[str, HostSession],
+        *,
+        check: bool,
+        command_line: str,
+    ) -> None:
+        self.run_id = run_id
+        self.reporter = reporter
+        self.journal = journal
+        self.secrets = secrets
+        self._sessions = sessions
+        self._check = check
+        self._command_line = command_line
+        self._lock = threading.RLock()
+        self._recorder: PhaseRecorder | None = None
+        self._announced = False
+
+    # -- the run
+
+    def announce(self, hosts: list[str]) -> None:
+        """Say once that the run begins."""
+        if self._announced:
+            return
+        self._announced = True
+        self.journal.write("run_started", command=self._command_line, hosts=hosts, check=self._check, pid=os.getpid())
+        with self._lock:
+            self.reporter.run_started(self.run_id, hosts, self._check)
+
+    def finish(self, outcome: str, error: BaseException | None) -> None:
+        """Write down how the run ended."""
+        self.journal.write(
+            "run_finished",
+            outcome=outcome,
+            error=f"{type(error).__name__}: {error}" if error else None,
+            hosts={name: vars(count) for name, count in self.summary().items()},
+        )
+
+    def tell_end(self) -> None:
+        """Tell the reporter that the run is over."""
+        if self._announced:
+            with self._lock:
+                self.reporter.run_finished(self.summary())
+
+    # -- hosts
+
+    def host_state(self, session: HostSession) -> None:
+        """Tell how it stands with a host."""
+        state = session.state
+        session.summary.unreachable = state.state == "unreachable"
+        session.summary.reason = state.reason
+        self.journal.write("host_state", host=session.name, state=state.state, reason=state.reason)
+        with self._lock:
+            self.reporter.host_state(session.name, state.state, self.secrets.mask(state.reason))
+
+    def warn(self, message: str) -> None:
+        """Tell the person something."""
+        text = self.secrets.mask(message)
+        self.journal.write("warning", message=text)
+        with self._lock:
+            self.reporter.warning(text)
+
+    # -- tasks
+
+    def sent(self, host: str, role: str, task: str) -> None:
+        """Tell that a task is on its way."""
+        self.journal.write("sent", host=host, role=role, task=task)
+        with self._lock:
+            self.reporter.task_started(host, role, self.secrets.mask(task))
+
+    def result(self, host: str, role: str, result: Result) -> None:
+        """Tell how a task ended."""
+        result.message = self.secrets.mask(result.message)
+        result.diff = self.secrets.mask(result.diff)
+        self.journal.write(
+            "task",
+            host=host,
+            role=role,
+            task=result.task,
+            status=result.status,
+            message=result.message,
+            seconds=result.duration,
+            where=result.location or None,
+        )
+        if result.status is not Status.OK:
+            where = f" ({result.location})" if result.failed and result.location else ""
+            self.journal.log(
+                f"{result.status:<9} {host} {role}: {result.task}{where}"
+                + (f": {result.message}" if result.message else "")
+            )
+        with self._lock:
+            self._sessions[host].summary.count(result.status)
+            if self._recorder is not None:
+                self._recorder.add(result)
+            self.reporter.task_result(
+                host, role, self.secrets.mask(result.task), result.status, result.diff, result.message, result.duration
+            )
+
+    def asked(self, host: str, role: str, result: Result) -> None:
+        """Journal what only looked."""
+        self.journal.write(
+            "asked", host=host, role=role, task=result.task, status=result.status, message=result.message
+        )
+
+    # -- phases
+
+    @property
+    def phase_title(self) -> str:
+        """The phase under way; empty between phases."""
+        return self._recorder.result.title if self._recorder is not None else ""
+
+    def begin_phase(self, title: str, hosts: list[str]) -> PhaseRecorder:
+        """A phase begins; what is told until its end is counted in it."""
+        self.journal.write("phase_started", title=title, hosts=hosts)
+        self.journal.log(f"phase     {title}: {', '.join(hosts)}")
+        recorder = PhaseRecorder(title, hosts, self.result)
+        with self._lock:
+            self._recorder = recorder
+            self.reporter.phase_started(title, hosts)
+        return recorder
+
+    def end_phase(self, recorder: PhaseRecorder) -> PhaseResult:
+        """The phase is over."""
+        result = recorder.finish()
+        with self._lock:
+            self._recorder = None
+            self.reporter.phase_finished(result)
+        self.journal.write("phase_finished", title=result.title, seconds=result.duration, failed=list(result.failed))
+        return result
+
+    @contextlib.contextmanager
+    def phase(self, title: str, hosts: list[str]) -> Iterator[PhaseRecorder]:
+        """A phase for as long as the block lasts."""
+        recorder = self.begin_phase(title, hosts)
+        try:
+            yield recorder
+        finally:
+            self.end_phase(recorder)
+
+    # -- sums
+
+    def summary(self) -> dict[str, HostSummary]:
+        """Every host that took part, in numbers."""
+        return {
+            name: session.summary
+            for name, session in self._sessions.items()
+            if session.state.state != "new" or session.facts
+        }
+
+    def outcome(self) -> str:
+        """ok, failed, unreachable or locked: the worst of all hosts."""
+        states = {session.state.state for session in self._sessions.values()}
+        if "locked" in states:
+            return "locked"
+        if "failed" in states or any(session.summary.failed for session in self._sessions.values()):
+            return "failed"
+        return "unreachable" if "unreachable" in states else "ok"

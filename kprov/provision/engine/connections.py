@@ -1,0 +1,179 @@
+"""A run's connections: made all at once, with lock and facts in one round trip; kept alive; ended."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from kprov.provision.engine import pool
+from kprov.provision.engine.account import Account
+from kprov.provision.engine.machine_lock import MachineLocks
+from kprov.provision.engine.result import HostState, Result, Status
+from kprov.provision.engine.session import HostSession
+from kprov.provision.transport.connect import connect as open_link
+from kprov.provision.transport.errors import Unreachable
+from kprov.provision.transport.link import AgentLink
+from kprov.provision.transport.target import target_of
+
+if TYPE_CHECKING:
+    from kprov.provision.inventory.model import Host
+
+HEARTBEAT = 10.0
+_FACTS_SECONDS = 60.0
+
+
+class Connections:
+    """Connects sessions to their machines.
+
+    Args:
+        sessions: every host of the inventory.
+        account: told how it stands with them.
+        locks: takes the machines' locks; None: none is taken.
+        forks: hosts at a time.
+        connect_timeout: seconds for a connection to come about.
+        accept_new_host_keys: take unknown hosts' keys and remember them.
+    """
+
+    def __init__(
+        self,
+        sessions: Mapping[str, HostSession],
+        account: Account,
+        locks: MachineLocks | None,
+        *,
+        forks: int,
+        connect_timeout: float,
+        accept_new_host_keys: bool,
+    ) -> None:
+        self._sessions = sessions
+        self._account = account
+        self._locks = locks
+        self._forks = forks
+        self._connect_timeout = connect_timeout
+        self._accept_new_host_keys = accept_new_host_keys
+        self._closing = threading.Event()
+        self._heart: threading.Thread | None = None
+
+    @property
+    def closing(self) -> bool:
+        """No connection is made or used any more."""
+        return self._closing.is_set()
+
+    # -- making them
+
+    def connect(self, chosen: list[HostSession]) -> None:
+        """Connect hosts, all at once; what keeps one from it is in its state."""
+        self._account.announce([session.name for session in chosen])
+        if self._heart is None:
+            self._heart = threading.Thread(target=self._beat, name="kprov-heartbeat", daemon=True)
+            self._heart.start()
+        pool.each(chosen, self._connect, self._forks, self.interrupted)
+
+    def _connect(self, session: HostSession) -> None:
+        if session.link is not None:
+            return
+        try:
+            target = target_of(session.host, self._connect_timeout, self._hosts())
+            session.link = open_link(target, accept_new=self._accept_new_host_keys, warn=self._account.warn)
+            session.state = self._take(session, session.link)
+        except Unreachable as error:
+            self.end([session])
+            session.state = HostState("unreachable", error.message)
+        except Exception as error:  # one host's surprise must not stop the others
+            self.end([session])
+            session.state = HostState("unreachable", f"{type(error).__name__}: {error}")
+        self._account.host_state(session)
+
+    def _hosts(self) -> dict[str, Host]:
+        return {name: session.host for name, session in self._sessions.items()}
+
+    def _take(self, session: HostSession, link: AgentLink) -> HostState:
+        """Lock and facts, in one round trip."""
+        locking = self._locks.post(link) if self._locks is not None else None
+        before = time.time()
+        gathering = self._gather(link)
+        if self._locks is not None and locking is not None:
+            locked, waited = self._locks.taken(session.name, link, locking)
+            if locked is not None:
+                self.end([session])
+                return locked
+            if waited:  # what was gathered meanwhile is old
+                link.wait(gathering, _FACTS_SECONDS)
+                before = time.time()
+                gathering = self._gather(link)
+        result = link.wait(gathering, _FACTS_SECONDS)["result"]
+        if result.get("failed"):
+            raise Unreachable(f"its facts could not be gathered: {result.get('msg')}")
+        facts = result["ansible_facts"]
+        facts["kprov_clock_offset_ms"] = round((facts["kprov_time"] - (before + time.time()) / 2) * 1000)
+        session.learn(facts)
+        return HostState("connected")
+
+    def _gather(self, link: AgentLink) -> int:
+        return link.post("task", module="setup", arguments={}, queue=0, go_on=True)
+
+    # -- keeping them
+
+    def _beat(self) -> None:
+        """Thread: agents end themselves when their controller falls silent; say now and then that it is there."""
+        while not self._closing.wait(HEARTBEAT):
+            for session in list(self._sessions.values()):
+                link = session.link
+                if link is not None:
+                    link.alive()
+
+    # -- ending them
+
+    def end(self, sessions: Iterable[HostSession]) -> None:
+        """End connections; the agents stop their child, unlock and leave."""
+        links = []
+        for session in sessions:
+            if session.link is not None:
+                links.append(session.link)
+                session.link = None
+        for link in links:
+            with contextlib.suppress(OSError, EOFError):
+                link.close()
+
+    def lost(self, session: HostSession, where: str, error: Unreachable) -> Result:
+        """A connection ended within the run: the host is out, and everyone is told.
+
+        Args:
+            session: the host.
+            where: the phase or role that was under way.
+            error: what is known of it.
+
+        Returns:
+            The result that was told.
+        """
+        self.end([session])
+        session.state = HostState("unreachable", error.message)
+        session.summary.unreachable = True
+        session.summary.reason = error.message
+        result = Result(session.name, "Connection", Status.UNREACHABLE, error.message)
+        self._account.result(session.name, where, result)
+        self._account.journal.sync()
+        return result
+
+    def interrupted(self) -> None:
+        """Ctrl-C: end everything at once, so that what waits for answers wakes up."""
+        self._account.journal.write("interrupted")
+        self._account.journal.sync()
+        self.end(self._sessions.values())
+
+    def close(self) -> bool:
+        """No more connections.
+
+        Returns:
+            False when that had been said before.
+        """
+        if self._closing.is_set():
+            return False
+        self._closing.set()
+        return True
+
+    def end_all(self) -> None:
+        """End every connection."""
+        self.end(self._sessions.values())

@@ -1,0 +1,105 @@
+"""The lock on a machine, as the controller asks for it: one run at a time, named to whoever comes second."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kprov.provision.engine.result import HostState
+from kprov.provision.transport.errors import Unreachable
+from kprov.provision.transport.link import AgentLink
+
+# How long a lock is waited for: until an agent notices that its controller is gone, and until what it lets finish ends.
+_NOTICING_SECONDS = 2.0
+_LEAVING_SECONDS = 300.0
+_ANSWER_SECONDS = 60.0
+
+
+class MachineLocks:
+    """Takes the locks of a run.
+
+    Args:
+        path: the lock's file on machines.
+        run_id: the run that takes them.
+        command_line: what runs.
+        warn: told when a lock is waited for.
+    """
+
+    def __init__(self, path: str, run_id: str, command_line: str, warn: Callable[[str], None]) -> None:
+        self._path = path
+        self._run_id = run_id
+        self._command_line = command_line
+        self._warn = warn
+
+    def post(self, link: AgentLink) -> int:
+        """Ask for a machine's lock, without waiting for the answer."""
+        return link.post("lock", path=self._path, holder=self._holder())
+
+    def _holder(self) -> dict[str, Any]:
+        user = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
+        return {
+            "who": f"{user}@{socket.gethostname()}",
+            "run": self._run_id,
+            "command": self._command_line,
+            "controller_pid": os.getpid(),
+        }
+
+    def taken(self, host: str, link: AgentLink, number: int) -> tuple[HostState | None, bool]:
+        """Whether the lock was taken.
+
+        Args:
+            host: the machine's name.
+            link: its agent.
+            number: what `post` returned.
+
+        Returns:
+            None, or how it stands with the host that another run has locked; and whether there was a wait.
+
+        Raises:
+            Unreachable: the lock cannot be taken by anyone, or is this run's own.
+        """
+        first = link.wait(number, _ANSWER_SECONDS)["result"]
+        answer = self._wait_for_leaver(host, link, first)
+        if answer.get("locked"):
+            return None, answer is not first
+        if answer.get("failed"):
+            raise Unreachable(f"its lock {self._path} could not be taken: {answer.get('msg')}")
+        other = answer.get("holder") or {}
+        if other.get("run") == self._run_id:
+            raise Unreachable(
+                "is the same machine as another one of this inventory: correct ansible_host of one of them"
+            )
+        return HostState("locked", _locked_by(other)), answer is not first
+
+    def _wait_for_leaver(self, host: str, link: AgentLink, answer: dict[str, Any]) -> dict[str, Any]:
+        """A run that was cut off may still let dpkg finish: its lock is waited for, not complained of.
+
+        The agent notices within moments that its controller is gone, so one that does not say so is asked again.
+        """
+        begun, told = time.monotonic(), False
+        while not answer.get("locked") and not answer.get("failed"):
+            other = answer.get("holder") or {}
+            waited = time.monotonic() - begun
+            leaving = bool(other.get("leaving")) or not other
+            if other.get("run") == self._run_id or waited > (_LEAVING_SECONDS if leaving else _NOTICING_SECONDS):
+                break
+            if leaving and not told and waited > 1:
+                told = True
+                self._warn(f"{host}: waits for what an interrupted run must finish there ({_run_of(other)})")
+            time.sleep(0.2)
+            answer = link.wait(self.post(link), _ANSWER_SECONDS)["result"]
+        return answer
+
+
+def _run_of(holder: Mapping[str, Any]) -> str:
+    return f"{holder.get('command', 'kprov')}, run {holder.get('run', '?')}"
+
+
+def _locked_by(holder: Mapping[str, Any]) -> str:
+    who, command = holder.get("who", "another run"), holder.get("command", "kprov")
+    since = holder.get("since")
+    when = time.strftime(" since %Y-%m-%d %H:%M:%S", time.localtime(float(since))) if since else ""
+    return f"locked by {who} ({command}, run {holder.get('run', '?')}){when}: wait for it to end, or end it"

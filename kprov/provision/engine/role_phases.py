@@ -1,0 +1,109 @@
+"""A role run on hosts, as a phase: in batches, hosts in parallel, each host's end judged by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kprov.provision.engine import pool
+from kprov.provision.engine.account import Account
+from kprov.provision.engine.batches import batch_size
+from kprov.provision.engine.connections import Connections
+from kprov.provision.engine.phase_recorder import PhaseRecorder
+from kprov.provision.engine.result import HostState, PhaseResult
+from kprov.provision.engine.running.context import PhaseContext, RunContext
+from kprov.provision.engine.running.host_runner import HostRunner
+from kprov.provision.engine.running.stops import Stopped
+from kprov.provision.engine.session import HostSession
+from kprov.provision.transport.errors import Unreachable
+
+
+class RolePhases:
+    """Runs roles.
+
+    Args:
+        run: what runners need of the run.
+        account: told of everything.
+        connections: told of lost ones.
+        forks: hosts at a time.
+    """
+
+    def __init__(self, run: RunContext, account: Account, connections: Connections, forks: int) -> None:
+        self._run = run
+        self._account = account
+        self._connections = connections
+        self._forks = forks
+
+    def run(
+        self,
+        name: str,
+        sessions: Sequence[HostSession],
+        *,
+        serial: int | str | None,
+        variables: Mapping[str, Any],
+        title: str,
+        stop_on_failure: bool,
+    ) -> PhaseResult:
+        """Run a role on hosts; those that are not connected or have failed are left out.
+
+        Args:
+            name: the role.
+            sessions: the hosts.
+            serial: how many at a time (a number or "30%"); None: all.
+            variables: the phase's.
+            title: the phase's.
+            stop_on_failure: with `serial`, no further batch after a failure.
+        """
+        taking = [session for session in sessions if session.state.state == "connected"]
+        recorder = self._account.begin_phase(title, [session.name for session in taking])
+        for session in sessions:
+            if session not in taking:
+                recorder.result.left_out[session.name] = session.state.reason or session.state.state
+        context = PhaseContext(variables, [session.name for session in taking])
+        self._account.secrets.add_from(variables)
+        before = {session.name: session.link.round_trips for session in taking if session.link is not None}
+        try:
+            self._batches(name, taking, context, recorder, serial, stop_on_failure)
+        finally:
+            trips = [
+                session.link.round_trips - before[session.name]
+                for session in taking
+                if session.link is not None and session.name in before
+            ]
+            recorder.result.round_trips = max(trips, default=0)
+            result = self._account.end_phase(recorder)
+        return result
+
+    def _batches(
+        self,
+        name: str,
+        taking: list[HostSession],
+        context: PhaseContext,
+        recorder: PhaseRecorder,
+        serial: int | str | None,
+        stop_on_failure: bool,
+    ) -> None:
+        size = batch_size(serial, len(taking))
+        for start in range(0, len(taking), size):
+            batch = taking[start : start + size]
+            pool.each(
+                batch, lambda session: self._on_host(session, name, context), self._forks, self._connections.interrupted
+            )
+            rest = taking[start + size :]
+            if rest and serial is not None and stop_on_failure and recorder.result.failed:
+                for session in rest:
+                    recorder.result.left_out[session.name] = (
+                        f"not begun, because {', '.join(recorder.result.failed)} failed"
+                    )
+                break
+
+    def _on_host(self, session: HostSession, role: str, context: PhaseContext) -> None:
+        if self._connections.closing or session.link is None:
+            return
+        try:
+            HostRunner(self._run, session, context).run(role)
+        except Stopped as stopped:
+            session.state = HostState("failed", f"{role}: {stopped.result.task}: {stopped.result.message}")
+            self._account.journal.sync()
+        except Unreachable as error:
+            self._connections.lost(session, role, error)

@@ -1,0 +1,186 @@
+"""Answers of a host's agent: awaited in order, judged by the task's own words, registered and told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from kprov.provision.engine.account import Account
+from kprov.provision.engine.result import Result, Status
+from kprov.provision.engine.running.sent import Sent
+from kprov.provision.engine.running.stops import Stopped
+from kprov.provision.engine.secrets import CENSORED
+from kprov.provision.engine.session import HostSession
+from kprov.provision.engine.templating import AWAITED, NeedsResult, TemplateProblem
+from kprov.provision.transport.link import AgentLink
+
+
+class Results:
+    """A host's answers.
+
+    Args:
+        session: the host.
+        link: its agent.
+        account: told of each task's end.
+        changed: called with a task that changed something, before it is told (it wakes handlers).
+    """
+
+    def __init__(
+        self, session: HostSession, link: AgentLink, account: Account, changed: Callable[[Sent], None]
+    ) -> None:
+        self._session = session
+        self._link = link
+        self._account = account
+        self._changed = changed
+        self.awaited: list[Sent] = []
+
+    # -- waiting
+
+    def expect(self, sent: Sent) -> None:
+        """Put a task in line; what registers is known to come."""
+        self.awaited.append(sent)
+        if sent.task.register:
+            self._session.registered[sent.task.register] = AWAITED
+
+    def take_arrived(self) -> None:
+        """Judge what has arrived, without waiting."""
+        self._link.poll(self._arrived)
+        self._conclude()
+
+    def _arrived(self, number: int, frame: dict[str, Any]) -> None:
+        for sent in self.awaited:
+            for item in sent.items:
+                if item.number == number:
+                    item.result = frame["result"]
+                    return
+
+    def settle(self, name: str | None = None) -> None:
+        """Wait for answers: all, or up to the task that registers `name`.
+
+        Raises:
+            Stopped: one of the tasks failed.
+        """
+        while self.awaited:
+            if name is not None and self._session.registered.get(name) is not AWAITED:
+                return
+            sent = self.awaited[0]
+            for item in sent.items:
+                if item.result is None:
+                    assert item.number is not None
+                    item.result = self._link.wait(item.number)["result"]
+            self._conclude()
+
+    def _conclude(self) -> None:
+        """Judge tasks whose answers are all there, in order."""
+        while self.awaited and all(item.result is not None for item in self.awaited[0].items):
+            self.judge(self.awaited.pop(0))
+
+    def drain(self) -> None:
+        """After a failure: hear what the agent says to what was sent after it, which it did not do."""
+        for sent in self.awaited:
+            for item in sent.items:
+                if item.result is None and item.number is not None:
+                    self._link.wait(item.number)
+            if sent.task.register:
+                self._session.registered.pop(sent.task.register, None)
+        self.awaited.clear()
+
+    # -- judging
+
+    def judge(self, sent: Sent) -> None:
+        """Say what became of a task whose answers are there.
+
+        Raises:
+            Stopped: it failed.
+        """
+        task, role = sent.task, sent.role
+        for item in sent.items:
+            assert item.result is not None
+            result = item.result
+            result.setdefault("changed", False)
+            result.setdefault("failed", False)
+            if result.get("skipped") or result.get("not_run"):
+                continue
+            seen = sent.scope.with_layer({**item.loop, **({task.register: result} if task.register else {})}, False)
+            try:
+                if task.failed_when is not None:
+                    result["failed"] = any(role.templar.is_true(condition, seen) for condition in task.failed_when)
+                    if result["failed"]:
+                        result["msg"] = result.get("msg") or f"failed_when is true: {task.failed_when[0]}"
+                if task.changed_when is not None and not result["failed"]:
+                    result["changed"] = any(role.templar.is_true(condition, seen) for condition in task.changed_when)
+            except (TemplateProblem, NeedsResult) as error:
+                result["failed"], result["msg"] = True, str(error)
+        whole = _whole(sent)
+        if task.register:
+            self._session.registered[task.register] = whole
+        facts = whole.get("ansible_facts")
+        if isinstance(facts, dict):
+            self._session.learn(facts)
+        self._tell(sent, whole)
+
+    def _tell(self, sent: Sent, whole: dict[str, Any]) -> None:
+        failed = any(item.result and item.result["failed"] for item in sent.items)
+        ignored = bool(sent.task.ignore_errors) and failed
+        if failed and not ignored:
+            status = Status.FAILED
+        elif whole.get("skipped"):
+            status = Status.SKIPPED
+        else:
+            status = Status.CHANGED if whole["changed"] else Status.OK
+        diff = "".join(str(item.result.get("diff") or "") for item in sent.items if item.result)
+        message = ("ignored: " if ignored else "") + "; ".join(dict.fromkeys(_messages(sent, whole, failed, status)))
+        if sent.task.no_log:
+            diff, message = "", CENSORED if message else ""
+        result = Result(
+            self._session.name,
+            sent.name,
+            status,
+            message,
+            diff,
+            whole,
+            round(time.monotonic() - sent.started, 4),
+            location=sent.task.location,
+        )
+        if status is Status.CHANGED:
+            self._changed(sent)
+        self._account.result(self._session.name, sent.role.name, result)
+        if status is Status.FAILED:
+            raise Stopped(result)
+
+
+def _whole(sent: Sent) -> dict[str, Any]:
+    """The result as `register` keeps it."""
+    if sent.task.loop is None:
+        assert sent.items[0].result is not None
+        return sent.items[0].result
+    results = []
+    for item in sent.items:
+        assert item.result is not None
+        results.append({**item.result, sent.task.loop_var: item.value, "ansible_loop_var": sent.task.loop_var})
+    done = [result for result in results if not result.get("skipped")]
+    return {
+        "changed": any(result["changed"] for result in results),
+        "failed": any(result["failed"] for result in results),
+        "skipped": not done,
+        "results": results,
+        "msg": "all items done" if done else ("no items" if not results else "all items skipped"),
+    }
+
+
+def _messages(sent: Sent, whole: dict[str, Any], failed: bool, status: Status) -> list[str]:
+    """What a person is told of a task's end."""
+    if failed:
+        texts = [
+            (item.label, str(item.result.get("msg") or "failed"))
+            for item in sent.items
+            if item.result and item.result["failed"]
+        ]
+        return [f"{label}: {text}" if sent.task.loop is not None else text for label, text in texts]
+    if status is Status.SKIPPED:
+        return [str(whole.get("skip_reason") or whole.get("msg") or "")]
+    shown = [
+        item.result for item in sent.items if item.result and (item.result.get("changed") or item.result.get("debug"))
+    ]
+    return [str(result["msg"]) for result in shown if result.get("msg") is not None]
