@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kprov.provision.inventory import values
+from kprov.provision.inventory.timeouts import Timeouts
 
 _UNSET = Path()  # complete() knows the default: it depends on other settings
 DNS_HOST_NUMBER = 10  # upstream's installers take the tenth address of the service network for DNS
@@ -43,9 +44,16 @@ class ClusterSettings:
     certificate_lifetime_days: int = _setting(365, values.whole(1, 3650), "how long certificates live")
     ca_lifetime_days: int = _setting(3650, values.whole(1, 36500), "how long authorities live")
     kprov_version: str = _setting("", values.text, "the release to install; default: this kprov's own")
+    kprov_timeouts: Timeouts = _setting(  # noqa: RUF009 -- a field, as the others are
+        Timeouts(), values.timeouts, "how long kprov waits, by kind: see the table of timeouts"
+    )
+    fact_caching_timeout: float = _setting(
+        86400.0, values.duration, "how old the facts of a machine may be that a run is not connected to"
+    )
     state_directory: Path = _setting(  # noqa: RUF009 -- a field, as the others are
         _UNSET, values.text, "the controller's folder of keys, journals and logs; default: .kprov/<cluster_name>"
     )
+    runs_kept: int = _setting(50, values.whole(1, 100000), "how many runs the controller remembers")
     bundle_directory: Path | None = _setting(  # noqa: RUF009 -- a field, as the others are
         None, values.text, "what machines need, gathered once; default: the cache folder of this computer"
     )
@@ -110,4 +118,6 @@ def complete(given: dict[str, Any], inventory_file: Path, release: str) -> Clust
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value)
+    if isinstance(value, Timeouts):
+        return dataclasses.asdict(value)
     return str(value) if isinstance(value, Path) else value

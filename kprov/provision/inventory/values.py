@@ -13,6 +13,8 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+from kprov.provision.inventory.timeouts import Timeouts, seconds
+
 Check = Callable[[Any], Any]
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -73,6 +75,26 @@ def whole(low: int, high: int) -> Check:
 
 
 port = whole(1, 65535)
+
+
+def duration(value: Any) -> float:
+    """A duration, in seconds: 90, 90s, 5m, 1h30m."""
+    try:
+        return seconds(value)
+    except ValueError as error:
+        raise BadValue(str(error)) from None
+
+
+def timeouts(value: Any) -> Timeouts:
+    """A mapping of kinds of timeouts to durations."""
+    if isinstance(value, Timeouts):
+        return value
+    if not isinstance(value, dict):
+        raise BadValue(f"must be a mapping of kinds to durations, not {_kind(value)}", "{task: 10m, nodes: 5m}")
+    try:
+        return Timeouts().changed(value)
+    except ValueError as error:
+        raise BadValue(str(error)) from None
 
 
 def one_of(*choices: str) -> Check:

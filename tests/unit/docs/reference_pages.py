@@ -15,6 +15,7 @@ from kprov.provision.agent import modules
 from kprov.provision.agent.parameters import Parameter
 from kprov.provision.cluster.sources import roles_folder
 from kprov.provision.cluster.up import UP
+from kprov.provision.inventory.timeouts import Timeouts, in_words
 
 # Actions that the controller does by itself, so no module of the agent stands for them.
 ON_THE_CONTROLLER = (
@@ -173,4 +174,40 @@ def cli_page() -> str:
     return "\n".join(lines)
 
 
-PAGES = {"modules.md": modules_page, "roles.md": roles_page, "cli.md": cli_page}
+def timeouts_page() -> str:
+    """docs/reference/timeouts.md."""
+    lines = [
+        "# Timeouts",
+        "",
+        "How long kprov waits, by what it waits for. A message of a wait says how long it has lasted, how long it may,",
+        "and which of these it is. `--timeout KIND=DURATION` sets one for a run (several: `task=5m,nodes=10m`, or the",
+        "option again); `kprov_timeouts` in the inventory, below `all.vars`, sets them for good:",
+        "",
+        "    all:",
+        "      vars:",
+        "        kprov_timeouts: {task: 10m, nodes: 5m}",
+        "",
+        "A duration is a number of seconds, or numbers with `ms`, `s`, `m`, `h` or `d`: `90`, `90s`, `1m30s`.",
+        "",
+        "| kind | default | how long it may take until |",
+        "|---|---|---|",
+        *(f"| `{kind}` | `{in_words(Timeouts().of(kind))}` | {about} |" for kind, about in Timeouts.kinds().items()),
+        "",
+        "**A machine that falls silent** (a cable that is pulled, a power cut) is given up after `silence`, and the",
+        "run goes on with the others: exit code 3, and the summary says where that machine was. The agent that",
+        "kprov left on it ends by itself, with whatever it had started, once it has heard nothing of kprov for one",
+        "and a half times as long; until then it holds the machine's lock.",
+        "",
+        "**A task that hangs** is ended by the machine itself after `task`: the program that it had started is",
+        "killed, with all of its children, and the task fails with a message that names the timeout. What a module",
+        "waits for by itself (`wait_for`, `systemd`, `uri`, `command`) has a parameter `timeout`, as in Ansible;",
+        "`task` ends it too. A task that is still at work is shown every 10 s: `waiting for deb on cp1, 20 s of 30m",
+        "(task)`.",
+        "",
+        "`ansible_timeout` or `ansible_ssh_timeout` of a machine is stronger than `connect` there.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+PAGES = {"modules.md": modules_page, "roles.md": roles_page, "cli.md": cli_page, "timeouts.md": timeouts_page}
