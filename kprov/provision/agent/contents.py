@@ -91,9 +91,12 @@ class Contents:
             if message.get("error"):
                 arrival.error = str(message["error"])
             else:
-                data = arrival.unpack.decompress(body) if message.get("compressed") else body
+                room = arrival.size - arrival.received + 1  # what unpacks to more than was announced is not unpacked
+                data = arrival.unpack.decompress(body, room) if message.get("compressed") else body
                 arrival.digest.update(data)
                 arrival.received += len(data)
+                if arrival.received > arrival.size:
+                    raise OSError("more arrived than the %d bytes that were announced" % arrival.size)
                 if arrival.sink is not None:
                     arrival.sink.write(data)
                 else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import queue
+import select
 import sys
 import threading
 import time
@@ -49,8 +50,11 @@ class Session:
         self._heard = time.monotonic()
         self._stopped_queue: int | None = None  # the queue that a failed task stopped
 
-    def _send(self, message: dict[str, Any], body: bytes = b"") -> None:
-        data = memoryview(wire.encode(message, body))
+    def _send(self, message: dict[str, Any]) -> None:
+        self._send_bytes(wire.encode(message))
+
+    def _send_bytes(self, frame: bytes) -> None:
+        data = memoryview(frame)
         with self._write_lock:
             while data:
                 try:
@@ -92,9 +96,24 @@ class Session:
             except ConnectionEnded:
                 pass
 
+    def _beat(self) -> None:
+        """Say that the agent is there, where that needs no waiting: this thread watches for silence, too."""
+        if self._write_lock.acquire(blocking=False):
+            try:
+                if select.select([], [self._outbound], [], 0)[1]:
+                    os.write(self._outbound, wire.encode({"op": "alive"}))
+            except OSError:
+                pass  # the reading side notices the end
+            finally:
+                self._write_lock.release()
+
     def _watch_silence(self) -> None:
+        beaten = time.monotonic()
         while not processes.ending():
             time.sleep(5)
+            if time.monotonic() - beaten >= wire.BEAT:
+                beaten = time.monotonic()
+                self._beat()
             if time.monotonic() - self._heard > SILENCE:
                 self._end()
                 return
@@ -149,11 +168,18 @@ class Session:
                 "msg": text,
                 "exception": "%s at %s:%d" % (type(error).__name__, place.name, place.lineno or 0),
             }
+        frame = {"op": "result", "id": message["id"], "seconds": round(time.monotonic() - started, 4), "result": answer}
+        data = wire.encode(frame)
+        excess = wire.excess(data[wire.HEADER.size :]) or (wire.too_deep(answer) and "values nested too deep")
+        if excess:
+            answer = {
+                "failed": True,
+                "msg": "it was done, but its result is too large (%s): keep it in a file" % excess,
+            }
+            data = wire.encode(dict(frame, result=answer))
         if answer.get("failed") and not message.get("go_on"):
             self._stopped_queue = message.get("queue")
-        self._send(
-            {"op": "result", "id": message["id"], "seconds": round(time.monotonic() - started, 4), "result": answer}
-        )
+        self._send_bytes(data)
 
     def _do(self, message: dict[str, Any]) -> dict[str, Any]:
         operation = message["op"]

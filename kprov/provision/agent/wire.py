@@ -6,6 +6,7 @@ A frame is two lengths (big-endian, 32 bits each), then a JSON object, then an o
 from __future__ import annotations
 
 import json
+import re
 import struct
 from typing import Any, BinaryIO
 
@@ -14,8 +15,20 @@ HEADER = struct.Struct(">II")
 # A frame's JSON part carries arguments and results, never file content: more than this is a broken stream.
 LARGEST_MESSAGE = 256 * 1024 * 1024
 
+# What a machine answers to one request. A result is shown, remembered and reasoned about, all in the controller's
+# memory, for hundreds of machines: what is larger belongs in a file.
+LARGEST_RESULT = 32 * 1024 * 1024
+MOST_VALUES = 1000000
+DEEPEST = 100
+
+# So often the agent says that it is there, seconds.
+BEAT = 15.0
+
 # Content travels in chunks, so that neither side holds a large file in memory.
 CHUNK = 1024 * 1024
+
+
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 class BrokenStream(Exception):
@@ -69,3 +82,31 @@ def read_frame(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
     if not isinstance(message, dict):
         raise BrokenStream("a frame's message must be an object")
     return message, body
+
+
+def _values(text: bytes) -> int:
+    return text.count(b"[") + text.count(b"{") + text.count(b",")
+
+
+def excess(text: bytes) -> str | None:
+    """What is too much about a result: its length, or its values, which take many times more memory than their JSON."""
+    if len(text) > LARGEST_RESULT:
+        return "%d MB" % (len(text) >> 20)
+    if _values(text) > MOST_VALUES and _values(_TEXT.sub(b"", text)) > MOST_VALUES:
+        return "more than %d values" % MOST_VALUES
+    return None
+
+
+def too_deep(value: Any) -> bool:
+    """Whether lists and objects are nested deeper than whoever walks through them can go."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return False
+    return True

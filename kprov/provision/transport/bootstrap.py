@@ -28,7 +28,9 @@ BOOTSTRAP = (
 
 SUDO_PROMPT = "[kprov sudo password]"
 
-_GREETING = re.compile(MARK + rb" (\d+)\.(\d+)\.(\d+) ([0-9a-f]+) (\d+)\n")
+LONGEST_GREETING = 80
+
+_GREETING = re.compile(MARK + rb" (\d{1,3})\.(\d{1,3})\.(\d{1,3}) ([0-9a-f]{8}) (\d{1,10})\n")
 
 
 @dataclass(frozen=True)

@@ -69,3 +69,9 @@ class ConnectionLost(Unreachable):
     """The connection ended while it was needed."""
 
     kind = "lost"
+
+
+class ProtocolBroken(Unreachable):
+    """What answers on the machine is not, or no longer, kprov's agent."""
+
+    kind = "protocol"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from kprov.provision.agent import wire
 from kprov.provision.transport import bootstrap
-from kprov.provision.transport.errors import ConnectionLost, PythonMissing, SudoRefused, TimedOut
+from kprov.provision.transport.errors import ConnectionLost, ProtocolBroken, PythonMissing, SudoRefused, TimedOut
+from kprov.provision.transport.inbound import PATIENCE, SLOWEST, Inbound, Lie
+from kprov.provision.transport.offered import Offered
+from kprov.provision.transport.pipe import Pipe
 from kprov.provision.transport.target import Target
 
 OLDEST_PYTHON = (3, 9)
@@ -20,27 +21,15 @@ OLDEST_PYTHON = (3, 9)
 # How long Python may take to start on a machine that is busy.
 START = 30.0
 
+# An agent that says nothing for so long is gone, or its machine is: it says every few seconds that it is there.
+SILENCE = 90.0
 
-class Pipe(Protocol):
-    """A started program: bytes in, bytes out. Local process or SSH channel."""
+# While one side waits for the other, errors are read and the time is looked at as often as this.
+LOOK = 1.0
 
-    def write(self, data: bytes) -> None:
-        """Send all of it. Raises OSError or EOFError when the program is gone."""
-
-    def read(self, timeout: float | None) -> bytes:
-        """Some bytes; b"" at the end. Raises TimeoutError."""
-
-    def ready(self) -> bool:
-        """Whether read() would return at once."""
-
-    def errors(self) -> bytes:
-        """Standard error so far (its end)."""
-
-    def exit_code(self) -> int | None:
-        """The program's exit code once it has ended (waits a moment for it)."""
-
-    def close(self) -> None:
-        """End it."""
+# What a login may print before the agent speaks, and what a machine may write to standard error.
+LARGEST_NOISE = 256 * 1024
+LARGEST_ERRORS = 16 * 1024 * 1024
 
 
 class AgentLink:
@@ -55,11 +44,13 @@ class AgentLink:
         self.target = target
         self.greeting: bootstrap.Greeting | None = None
         self._pipe = pipe
-        self._received = bytearray()
+        self._inbound = Inbound()
         self._outgoing = bytearray()
         self._send_lock = threading.Lock()
         self._next_id = 0
-        self._sources: dict[str, bytes | Path] = {}
+        self._offered = Offered()
+        self._deadline: float | None = None
+        self._heard = time.monotonic()
         self._results: dict[int, dict[str, Any]] = {}
         self.round_trips = 0
         self.closed = False
@@ -70,22 +61,23 @@ class AgentLink:
         """Wait for the bootstrap's greeting and send the agent.
 
         Raises:
-            PythonMissing, SudoRefused, TimedOut, ConnectionLost: told apart by what the machine said.
+            PythonMissing, SudoRefused, TimedOut, ConnectionLost, ProtocolBroken: told apart by what the machine said.
         """
         deadline = time.monotonic() + max(START, self.target.connect_timeout)
-        received = b""
+        received = bytearray()
         asked = 0
         while True:
-            try:
-                data = self._pipe.read(0.2)
-            except TimeoutError:
-                data = None
+            searched = len(received)
+            data = self._read(0.2)
             if data == b"":
-                raise self._why_not_started(received)
+                raise self._why_not_started(bytes(received))
             received += data or b""
-            found = bootstrap.read_greeting(received)
+            # Each part is searched once, with what came just before it.
+            found = bootstrap.read_greeting(bytes(received[max(0, searched - bootstrap.LONGEST_GREETING) :]))
             if found is not None:
                 break
+            if len(received) > LARGEST_NOISE:
+                raise self._broken(f"sent {len(received) >> 10} KB before any word of the agent")
             prompts = self._pipe.errors().count(bootstrap.SUDO_PROMPT.encode())
             if prompts > asked:
                 asked = prompts
@@ -93,7 +85,7 @@ class AgentLink:
                     raise SudoRefused(
                         f"sudo refused the password of {self.target.user}: correct ansible_become_password"
                     )
-                self._pipe.write(self.target.become_password.encode() + b"\n")
+                self._write(self.target.become_password.encode() + b"\n")
             if time.monotonic() > deadline:
                 raise TimedOut(
                     f"{self.target.python} did not start within {START:g} s: is the machine overloaded or its disk "
@@ -106,8 +98,8 @@ class AgentLink:
                 f"{self.target.python} is Python {version}; 3.9 or newer is needed: install it or name another by "
                 f"ansible_python_interpreter"
             )
-        self._received += rest
         self._write(bootstrap.archive(self.greeting.magic))
+        self._take(rest)
 
     def _why_not_started(self, printed: bytes) -> Exception:
         """What the machine said instead of the greeting, in terms of what to do."""
@@ -144,9 +136,18 @@ class AgentLink:
     # -- sending
 
     def _write(self, data: bytes) -> None:
+        seconds = PATIENCE + len(data) / SLOWEST
+        if self._deadline is not None:
+            seconds = min(seconds, max(0.0, self._deadline - time.monotonic()))
         try:
             with self._send_lock:
-                self._pipe.write(data)
+                self._pipe.write(data, seconds)
+        except TimeoutError:
+            self._pipe.close()  # within a frame: nothing can follow it
+            raise TimedOut(
+                f"{self.target.name} did not take {len(data)} bytes within {seconds:.0f} s: is the machine overloaded, "
+                f"or the network stuck?"
+            ) from None
         except (OSError, EOFError) as error:
             raise self._lost(error) from error
 
@@ -157,15 +158,27 @@ class AgentLink:
             f"the connection to {self.target.name} was lost ({detail}); run the same command again to go on"
         )
 
-    def alive(self) -> None:
-        """Tell the agent that the controller is still there (any thread.
+    def _broken(self, what: str) -> ProtocolBroken:
+        """The machine lies: nothing more is taken from it."""
+        self._pipe.close()
+        return ProtocolBroken(
+            f"{self.target.name} {what}: what answers there is not, or no longer, kprov's agent, and nothing more is "
+            f"done on it in this run. See what {self.target.python} is there, and whether the machine was tampered with"
+        )
 
-        Passes when something is being sent, which says the same).
+    def alive(self) -> None:
+        """Tell the agent that the controller is still there.
+
+        Any thread. Passes when something is being sent, which says the same, and when the machine takes nothing: it
+        must not keep others from hearing of their controller.
         """
         if self.closed or not self._send_lock.acquire(blocking=False):
             return
         try:
-            self._pipe.write(wire.encode({"op": "alive"}))
+            if self._pipe.writable():
+                self._pipe.write(wire.encode({"op": "alive"}), 2.0)
+        except TimeoutError:
+            self._pipe.close()  # half of it went out: nothing can follow
         except (OSError, EOFError):
             pass
         finally:
@@ -173,7 +186,7 @@ class AgentLink:
 
     def offer(self, sha256: str, source: bytes | Path) -> None:
         """Have a content at hand in case the agent asks for it."""
-        self._sources[sha256] = source
+        self._offered.offer(sha256, source)
 
     def post(self, operation: str, **message: Any) -> int:
         """Put a request in line; it goes out with the next `flush` or `wait`.
@@ -183,6 +196,7 @@ class AgentLink:
         """
         self._next_id += 1
         self._outgoing += wire.encode({"op": operation, "id": self._next_id, **message})
+        self._inbound.expect(self._next_id)
         if len(self._outgoing) > 64 * 1024:
             self.flush()
         return self._next_id
@@ -210,17 +224,23 @@ class AgentLink:
 
         Raises:
             ConnectionLost: the connection ended before.
+            ProtocolBroken: the machine sends what no agent sends.
             TimedOut: no answer in time.
         """
-        if self._outgoing:
-            self.round_trips += 1
-        self.flush()
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while number not in self._results:
-            remaining = None if deadline is None else deadline - time.monotonic()
-            if remaining is not None and remaining <= 0:
-                raise TimedOut(f"{self.target.name} gave no answer within {timeout:g} s")
-            self._receive(remaining)
+        now = time.monotonic()
+        deadline = self._deadline = None if timeout is None else now + timeout
+        self._heard = max(self._heard, now)  # what came since the last wait was not read
+        try:
+            if self._outgoing:
+                self.round_trips += 1
+            self.flush()
+            while number not in self._results:
+                remaining = LOOK if deadline is None else deadline - time.monotonic()
+                if remaining <= 0:
+                    raise TimedOut(f"{self.target.name} gave no answer within {timeout:g} s")
+                self._receive(min(remaining, LOOK))
+        finally:
+            self._deadline = None
         return self._results.pop(number)
 
     def call(self, operation: str, timeout: float | None = None, **message: Any) -> dict[str, Any]:
@@ -233,75 +253,50 @@ class AgentLink:
             for number in sorted(self._results):
                 deliver(number, self._results.pop(number))
 
-    def _receive(self, timeout: float | None) -> None:
+    def _read(self, timeout: float) -> bytes | None:
+        """What the machine sends; b"" at its end, None when nothing came."""
         try:
             data = self._pipe.read(timeout)
         except TimeoutError:
-            return
+            data = None
         except (OSError, EOFError) as error:
             raise self._lost(error) from error
-        if not data:
+        # Errors that nobody reads would stop the machine.
+        self._pipe.errors()
+        if self._pipe.errors_total > LARGEST_ERRORS:
+            raise self._broken(f"wrote {self._pipe.errors_total >> 20} MB to standard error")
+        return data
+
+    def _receive(self, timeout: float) -> None:
+        data = self._read(timeout)
+        now = time.monotonic()
+        if data == b"":
             raise self._lost()
-        self._received += data
-        while True:
-            frame = self._cut_frame()
-            if frame is None:
-                return
-            if frame["op"] == "result":
-                self._results[frame["id"]] = frame
-            elif frame["op"] == "need":
-                self._send_content(frame["sha256"])
-
-    def _cut_frame(self) -> dict[str, Any] | None:
-        if len(self._received) < wire.HEADER.size:
-            return None
-        text_length, body_length = wire.HEADER.unpack_from(self._received)
-        whole = wire.HEADER.size + text_length + body_length
-        if len(self._received) < whole:
-            return None
-        text = bytes(self._received[wire.HEADER.size : wire.HEADER.size + text_length])
-        del self._received[:whole]
-        return dict(json.loads(text))
-
-    def _send_content(self, sha256: str) -> None:
-        """Answer the agent's wish for a content, in chunks, compressed where that helps."""
-        source = self._sources.get(sha256)
-        if source is None:
-            self._write(wire.encode({"op": "content", "sha256": sha256, "error": "the controller does not have it"}))
-            return
-        if isinstance(source, bytes):
-            packed = zlib.compress(source, 6)
-            small = len(packed) < len(source)
-            self._write(
-                wire.encode(
-                    {"op": "content", "sha256": sha256, "compressed": small, "last": True}, packed if small else source
-                )
-            )
+        if data:
+            self._heard = now
+            self._take(data)
             return
         try:
-            self._stream(sha256, source)
-        except OSError as error:
-            reason = f"{source}: {error.strerror}"
-            self._write(wire.encode({"op": "content", "sha256": sha256, "error": reason}))
+            self._inbound.check_pace()
+        except Lie as lie:
+            raise self._broken(str(lie)) from None
+        if now - self._heard > SILENCE:
+            self._pipe.close()
+            raise ConnectionLost(
+                f"{self.target.name} said nothing for {SILENCE:g} s: is the machine or its network down, or is it "
+                f"overloaded? Run the same command again to go on"
+            )
 
-    def _stream(self, sha256: str, path: Path) -> None:
-        with path.open("rb") as stream:
-            chunk = stream.read(wire.CHUNK)
-            packer = zlib.compressobj(1)
-            # Packages and archives are compressed already; the first chunk tells.
-            compress = len(zlib.compress(chunk[: 64 * 1024], 1)) < 0.9 * len(chunk[: 64 * 1024])
-            while True:
-                following = stream.read(wire.CHUNK)
-                last = not following
-                body = chunk
-                if compress:
-                    body = packer.compress(chunk) + (packer.flush() if last else packer.flush(zlib.Z_SYNC_FLUSH))
-                self._write(
-                    wire.encode({"op": "content", "sha256": sha256, "compressed": compress, "last": last}, body)
-                )
-                if last:
-                    return
-                chunk = following
+    def _take(self, data: bytes) -> None:
+        try:
+            for frame in self._inbound.feed(data):
+                if frame["op"] == "result":
+                    self._results[frame["id"]] = frame
+                else:
+                    for part in self._offered.frames(frame["sha256"]):
+                        self._write(part)
+        except Lie as lie:
+            raise self._broken(str(lie)) from None
 
     def close(self) -> None:
         """End the connection; the agent stops its child, unlocks and leaves."""

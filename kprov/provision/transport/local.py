@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import subprocess
-import tempfile
+import time
 
 from kprov.provision.transport import bootstrap
 from kprov.provision.transport.link import AgentLink
@@ -21,22 +22,29 @@ class LocalPipe:
     """
 
     def __init__(self, argv: list[str]) -> None:
-        # Standard error goes to a file without a name: it never blocks the child, and its end can be read at any time.
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, start_new_session=True
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
         )
-        assert self.process.stdin is not None and self.process.stdout is not None
+        assert self.process.stdin is not None and self.process.stdout is not None and self.process.stderr is not None
         self._in = self.process.stdin.fileno()
         self._out = self.process.stdout.fileno()
+        self._err = self.process.stderr.fileno()
+        os.set_blocking(self._in, False)
+        os.set_blocking(self._err, False)
+        self._errors = b""
+        self.errors_total = 0
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, seconds: float) -> None:
         """Send all of it."""
+        deadline = time.monotonic() + seconds
         view = memoryview(data)
         while view:
-            view = view[os.write(self._in, view) :]
+            if not select.select([], [self._in], [], max(0.0, deadline - time.monotonic()))[1]:
+                raise TimeoutError
+            with contextlib.suppress(BlockingIOError):
+                view = view[os.write(self._in, view) :]
 
-    def read(self, timeout: float | None) -> bytes:
+    def read(self, timeout: float) -> bytes:
         """Some bytes; b"" at the end."""
         readable, _, _ = select.select([self._out], [], [], timeout)
         if not readable:
@@ -47,12 +55,22 @@ class LocalPipe:
         """Whether read() would return at once."""
         return bool(select.select([self._out], [], [], 0)[0])
 
+    def writable(self) -> bool:
+        """Whether a few bytes could be written at once."""
+        return bool(select.select([], [self._in], [], 0)[1])
+
     def errors(self) -> bytes:
         """Standard error's end."""
-        if self._errors.closed:
-            return b""
-        size = os.fstat(self._errors.fileno()).st_size
-        return os.pread(self._errors.fileno(), 4096, max(0, size - 4096))
+        for _ in range(64):  # who writes without end must not keep us here
+            try:
+                data = os.read(self._err, 1 << 16)
+            except OSError:  # nothing there now, or closed
+                break
+            if not data:
+                break
+            self.errors_total += len(data)
+            self._errors = (self._errors + data)[-8192:]
+        return self._errors
 
     def exit_code(self) -> int | None:
         """The exit code, after a moment's wait for the end."""
@@ -63,16 +81,26 @@ class LocalPipe:
 
     def close(self) -> None:
         """Close its input, which ends the agent, and wait for it."""
-        assert self.process.stdin is not None and self.process.stdout is not None
+        process = self.process
+        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        if process.stdout.closed:
+            return
         with contextlib.suppress(OSError):
-            self.process.stdin.close()
+            process.stdin.close()
+        # Nobody listens any longer. The numbers stay taken until the end: another thread may be reading.
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for number in (self._out, self._err):
+            os.dup2(nothing, number)
+        os.close(nothing)
         try:
-            self.process.wait(10)
+            process.wait(10)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process.stdout.close()
-        self._errors.close()
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(5)
+        process.stdout.close()
+        process.stderr.close()
 
 
 def connect(target: Target) -> AgentLink:

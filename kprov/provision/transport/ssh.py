@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import time
@@ -27,6 +28,12 @@ from kprov.provision.transport.target import Target
 
 KEEPALIVE = 15
 
+# What was sent and not taken for so long, seconds, ends the connection: the machine was unplugged, or is stuck.
+UNTAKEN = 60
+
+# How long one look at the channel takes at most.
+_SLICE = 0.2
+
 # What paramiko's threads have to say goes nowhere unless somebody asks for it: without a handler Python would print it
 # between kprov's own lines.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -42,32 +49,56 @@ class SSHPipe:
 
     def __init__(self, channel: paramiko.Channel, close: Callable[[], None]) -> None:
         self._channel = channel
+        self._transport = channel.get_transport()
         self._close = close
         self._errors = b""
+        self.errors_total = 0
+        # Set once: whoever writes must not change how long another thread waits for input.
+        channel.settimeout(_SLICE)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, seconds: float) -> None:
         """Send all of it."""
-        self._channel.settimeout(None)
-        self._channel.sendall(data)
+        deadline = time.monotonic() + seconds
+        view = memoryview(data)
+        while view:
+            try:
+                sent = self._channel.send(bytes(view[: 1 << 15]))
+                if not sent:
+                    raise EOFError
+                view = view[sent:]
+            except TimeoutError:
+                if time.monotonic() > deadline:
+                    raise TimeoutError from None
+            except paramiko.SSHException as error:  # a rekeying that does not come to its end
+                raise OSError(str(error)) from None
 
-    def read(self, timeout: float | None) -> bytes:
+    def read(self, timeout: float) -> bytes:
         """Some bytes; b"" at the end."""
-        self._channel.settimeout(timeout)
-        try:
-            return self._channel.recv(1 << 16)
-        except TimeoutError:
-            raise TimeoutError from None
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                return self._channel.recv(1 << 16)
+            except TimeoutError:
+                if time.monotonic() >= deadline:
+                    raise TimeoutError from None
 
     def ready(self) -> bool:
         """Whether read() would return at once."""
         return self._channel.recv_ready()
 
+    def writable(self) -> bool:
+        """Whether a few bytes could be written at once: no rekeying is under way and the other side takes something."""
+        return self._channel.send_ready() and self._transport.clear_to_send.is_set()
+
     def errors(self) -> bytes:
         """Standard error's end."""
-        while self._channel.recv_stderr_ready():
+        for _ in range(64):  # who writes without end must not keep us here
+            if not self._channel.recv_stderr_ready():
+                break
             data = self._channel.recv_stderr(1 << 16)
             if not data:
                 break
+            self.errors_total += len(data)
             self._errors = (self._errors + data)[-8192:]
         return self._errors
 
@@ -77,8 +108,7 @@ class SSHPipe:
         return self._channel.exit_status if self._channel.exit_status_ready() else None
 
     def close(self) -> None:
-        """End the connection."""
-        self._channel.close()
+        """End the connection. Without a farewell, for which a machine that takes nothing would let us wait."""
         self._close()
 
 
@@ -106,6 +136,8 @@ def open_socket(target: Target) -> socket.socket:
             last = error
             continue
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with contextlib.suppress(AttributeError, OSError):  # Linux has it
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNTAKEN * 1000)
         connection.settimeout(None)
         return connection
     if isinstance(last, ConnectionRefusedError):

@@ -14,6 +14,7 @@ import pytest
 
 from kprov.provision.transport import local
 from kprov.provision.transport.link import AgentLink
+from kprov.provision.transport.offered import Offered
 from kprov.provision.transport.target import Target
 
 HERE = Target("here", "localhost", local=True, become=False)
@@ -69,19 +70,19 @@ def test_content_travels_only_where_it_differs(link: AgentLink, tmp_path: Path, 
     arguments = {"dest": str(tmp_path / "out"), "content": "-", "_sha256": sha256, "_size": size, "mode": "0600"}
     assert task(link, "copy", **arguments)["changed"]
     assert (tmp_path / "out").read_bytes() == data
-    link._sources.clear()  # a second time nothing may be asked for
+    link._offered = Offered()  # a second time nothing may be asked for
     assert not task(link, "copy", **arguments)["changed"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "source"]
 
 
 def test_damaged_content_is_refused_and_leaves_nothing(link: AgentLink, tmp_path: Path) -> None:
     sha256 = hashlib.sha256(b"announced").hexdigest()
-    link.offer(sha256, b"something else")
+    link.offer(sha256, b"different")
     result = task(link, "copy", dest=str(tmp_path / "out"), content="-", _sha256=sha256, _size=9)
     assert result["failed"] and "checksum" in result["msg"] and not list(tmp_path.iterdir())
-    link._sources.clear()
+    link.offer(sha256, b"announced and more")
     result = task(link, "copy", dest=str(tmp_path / "out"), content="-", _sha256=sha256, _size=9)
-    assert result["failed"] and "does not have it" in result["msg"]
+    assert result["failed"] and "more arrived than the 9 bytes" in result["msg"] and not list(tmp_path.iterdir())
 
 
 def test_lock_says_who_holds_it_and_ends_with_the_connection(link: AgentLink, tmp_path: Path) -> None:

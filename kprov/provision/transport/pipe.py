@@ -1,0 +1,33 @@
+"""What every way in gives: a program on the machine, bytes in and bytes out."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Pipe(Protocol):
+    """A started program: bytes in, bytes out. Local process or SSH channel."""
+
+    errors_total: int
+    """Bytes of standard error that were seen so far."""
+
+    def write(self, data: bytes, seconds: float) -> None:
+        """Send all of it. Raises OSError or EOFError when the program is gone, TimeoutError when it takes too long."""
+
+    def read(self, timeout: float) -> bytes:
+        """Some bytes; b"" at the end. Raises TimeoutError, at the latest after about this long."""
+
+    def ready(self) -> bool:
+        """Whether read() would return at once."""
+
+    def writable(self) -> bool:
+        """Whether a few bytes could be written at once."""
+
+    def errors(self) -> bytes:
+        """Standard error so far (its end)."""
+
+    def exit_code(self) -> int | None:
+        """The program's exit code once it has ended (waits a moment for it)."""
+
+    def close(self) -> None:
+        """End it, within a bounded time."""
