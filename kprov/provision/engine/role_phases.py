@@ -7,7 +7,7 @@ from typing import Any
 
 from kprov.provision.engine import pool
 from kprov.provision.engine.account import Account
-from kprov.provision.engine.batches import batch_size
+from kprov.provision.engine.batches import Serial, batches
 from kprov.provision.engine.connections import Connections
 from kprov.provision.engine.phase_recorder import PhaseRecorder
 from kprov.provision.engine.result import HostState, PhaseResult
@@ -39,7 +39,7 @@ class RolePhases:
         name: str,
         sessions: Sequence[HostSession],
         *,
-        serial: int | str | None,
+        serial: Serial,
         variables: Mapping[str, Any],
         title: str,
         stop_on_failure: bool,
@@ -49,7 +49,7 @@ class RolePhases:
         Args:
             name: the role.
             sessions: the hosts.
-            serial: how many at a time (a number or "30%"); None: all.
+            serial: how many at a time (a number, "30%", or a list of these); None: all.
             variables: the phase's.
             title: the phase's.
             stop_on_failure: with `serial`, no further batch after a failure.
@@ -80,16 +80,16 @@ class RolePhases:
         taking: list[HostSession],
         context: PhaseContext,
         recorder: PhaseRecorder,
-        serial: int | str | None,
+        serial: Serial,
         stop_on_failure: bool,
     ) -> None:
-        size = batch_size(serial, len(taking))
-        for start in range(0, len(taking), size):
-            batch = taking[start : start + size]
+        begun = 0
+        for batch in batches(serial, taking):
+            begun += len(batch)
             pool.each(
                 batch, lambda session: self._on_host(session, name, context), self._forks, self._connections.interrupted
             )
-            rest = taking[start + size :]
+            rest = taking[begun:]
             if rest and serial is not None and stop_on_failure and recorder.result.failed:
                 for session in rest:
                     recorder.result.left_out[session.name] = (
