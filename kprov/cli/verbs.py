@@ -25,6 +25,7 @@ VERBS: dict[str, Verb] = {
     "restore": Verb("restore", "Bring the cluster's state back."),
     "reset": Verb("reset", "Take everything that kprov put there off the machines."),
     "certs": Verb("certs", "List certificates with their days left; seal the authorities' keys."),
+    "runs": Verb("runs", "Show what runs did, and how they differ."),
     "inventory": Verb("inventory", "List and explain an inventory, or make one."),
     "bundle": Verb("bundle", "Gather what machines need, once, to be shipped over SSH."),
     "lab": Verb("lab", "Machines for trying kprov without hardware."),

@@ -6,8 +6,11 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from kprov.provision.engine.journal import Journal
+import kprov
+from kprov.provision.engine.holder import this_user
+from kprov.provision.engine.journal import FORMAT, LARGEST_DIFF, Journal
 from kprov.provision.engine.phase_recorder import PhaseRecorder
 from kprov.provision.engine.reporter import Reporter
 from kprov.provision.engine.result import HostSummary, PhaseResult, Result, Status
@@ -26,6 +29,7 @@ class Account:
         sessions: the hosts.
         check: the run changes nothing.
         command_line: what the journal says is running.
+        inventory: what the journal says it runs on.
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class Account:
         *,
         check: bool,
         command_line: str,
+        inventory: str = "",
     ) -> None:
         self.run_id = run_id
         self.reporter = reporter
@@ -46,6 +51,7 @@ class Account:
         self._sessions = sessions
         self._check = check
         self._command_line = command_line
+        self._inventory = inventory
         self._lock = threading.RLock()
         self._recorder: PhaseRecorder | None = None
         self._announced = False
@@ -57,14 +63,33 @@ class Account:
         if self._announced:
             return
         self._announced = True
-        self.journal.write("run_started", command=self._command_line, hosts=hosts, check=self._check, pid=os.getpid())
+        self.journal.write(
+            "run_started",
+            journal=FORMAT,
+            run=self.run_id,
+            command=self._command_line,
+            check=self._check,
+            by=this_user(),
+            pid=os.getpid(),
+            kprov=kprov.__version__,
+            inventory=self._inventory,
+            hosts=hosts,
+        )
         with self._lock:
             self.reporter.run_started(self.run_id, hosts, self._check)
 
-    def finish(self, outcome: str, error: BaseException | None) -> None:
-        """Write down how the run ended."""
-        self.journal.write(
-            "run_finished",
+    def finish(self, error: BaseException | None) -> None:
+        """Write down how the run ended; nothing is written after it.
+
+        Raises:
+            JournalError: it could not be written.
+        """
+        outcome = self.outcome()
+        if isinstance(error, KeyboardInterrupt):
+            outcome = "interrupted"
+        elif error is not None and outcome == "ok":
+            outcome = "failed"
+        self.journal.close(
             outcome=outcome,
             error=f"{type(error).__name__}: {error}" if error else None,
             hosts={name: vars(count) for name, count in self.summary().items()},
@@ -96,11 +121,31 @@ class Account:
 
     # -- tasks
 
-    def sent(self, host: str, role: str, task: str) -> None:
-        """Tell that a task is on its way."""
-        self.journal.write("sent", host=host, role=role, task=task)
-        with self._lock:
-            self.reporter.task_started(host, role, self.secrets.mask(task))
+    def sent(self, session: HostSession, role: str, task: str, *, check: bool = False, quiet: bool = False) -> int:
+        """Tell that a task is about to leave: to be called before it does.
+
+        Args:
+            session: the host.
+            role: its role, or the phase of a procedure.
+            task: its name.
+            check: it only compares.
+            quiet: it only looks, and nobody waits for it: it is journalled only.
+
+        Returns:
+            The number that its result is to be told with.
+        """
+        session.numbered += 1
+        number = session.numbered
+        self.journal.write("sent", host=session.name, number=number, role=role, task=task, **_checked(check))
+        if not quiet:
+            with self._lock:
+                self.reporter.task_started(session.name, role, self.secrets.mask(task))
+        return number
+
+    def not_run(self, host: str, numbers: list[int]) -> None:
+        """Tell that what was sent was not done, because something before it failed."""
+        if numbers:
+            self.journal.write("not_run", host=host, tasks=numbers)
 
     def result(self, host: str, role: str, result: Result) -> None:
         """Tell how a task ended."""
@@ -109,12 +154,15 @@ class Account:
         self.journal.write(
             "task",
             host=host,
+            **_numbered(result),
             role=role,
             task=result.task,
             status=result.status,
             message=result.message,
             seconds=result.duration,
             where=result.location or None,
+            **({"diff": result.diff[:LARGEST_DIFF]} if result.diff else {}),
+            **_checked(result.check),
         )
         if result.status is not Status.OK:
             where = f" ({result.location})" if result.failed and result.location else ""
@@ -133,7 +181,13 @@ class Account:
     def asked(self, host: str, role: str, result: Result) -> None:
         """Journal what only looked."""
         self.journal.write(
-            "asked", host=host, role=role, task=result.task, status=result.status, message=result.message
+            "asked",
+            host=host,
+            **_numbered(result),
+            role=role,
+            task=result.task,
+            status=result.status,
+            message=result.message,
         )
 
     # -- phases
@@ -189,3 +243,11 @@ class Account:
         if "failed" in states or any(session.summary.failed for session in self._sessions.values()):
             return "failed"
         return "unreachable" if "unreachable" in states else "ok"
+
+
+def _numbered(result: Result) -> dict[str, Any]:
+    return {} if result.number is None else {"number": result.number}
+
+
+def _checked(check: bool) -> dict[str, Any]:
+    return {"check": True} if check else {}

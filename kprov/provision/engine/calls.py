@@ -33,6 +33,8 @@ class _Posted:
     title: str
     options: dict[str, Any]
     answer: int | Result
+    number: int | None = None
+    check: bool = False
 
 
 class ModuleCalls:
@@ -43,7 +45,7 @@ class ModuleCalls:
         connections: told of lost ones.
         variables: what templates of the calls see.
         templar: renders them.
-        check, diff: the run's.
+        diff: the run's.
         forks: hosts at a time.
     """
 
@@ -54,7 +56,6 @@ class ModuleCalls:
         variables: Variables,
         templar: Templar,
         *,
-        check: bool,
         diff: bool,
         forks: int,
     ) -> None:
@@ -62,7 +63,6 @@ class ModuleCalls:
         self._connections = connections
         self._variables = variables
         self._templar = templar
-        self._check = check
         self._diff = diff
         self._forks = forks
 
@@ -118,7 +118,8 @@ class ModuleCalls:
             "queue": session.queue,
             "go_on": True,
         }
-        if options.get("_check", self._check):
+        check = bool(options.get("_check", session.check))
+        if check:
             message["check"] = True
         if self._diff and not options.get("_no_log"):
             message["diff"] = True
@@ -126,7 +127,9 @@ class ModuleCalls:
             message["environment"] = options["_environment"]
         if options.get("_become_user"):
             message["become_user"] = options["_become_user"]
-        return _Posted(name, title, options, link.post("task", **message))
+        quiet = bool(options.get("_quiet")) or _is_probe(name, options)
+        number = self._account.sent(session, self._account.phase_title, title, check=check, quiet=quiet)
+        return _Posted(name, title, options, link.post("task", **message), number, check)
 
     def _result(self, session: HostSession, call: _Posted, frame: dict[str, Any]) -> Result:
         data = frame["result"]
@@ -145,7 +148,9 @@ class ModuleCalls:
         if isinstance(facts, dict):
             session.learn(facts)
         diff, seconds = str(data.get("diff") or ""), frame.get("seconds", 0.0)
-        return Result(session.name, call.title, status, message, diff, data, seconds)
+        return Result(
+            session.name, call.title, status, message, diff, data, seconds, number=call.number, check=call.check
+        )
 
     def _tell(self, session: HostSession, role: str, call: _Posted, result: Result) -> None:
         """A probe's "no" is an answer, not a failure: it is journalled only."""

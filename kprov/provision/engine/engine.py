@@ -13,10 +13,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from kprov.provision.engine.account import Account
+from kprov.provision.engine.batches import Serial
 from kprov.provision.engine.calls import ModuleCalls
 from kprov.provision.engine.connections import Connections
 from kprov.provision.engine.errors import EngineError
-from kprov.provision.engine.journal import Journal
+from kprov.provision.engine.holder import this_run
+from kprov.provision.engine.journal import Journal, JournalError
 from kprov.provision.engine.machine_lock import MachineLocks
 from kprov.provision.engine.pending_handlers import PendingHandlers
 from kprov.provision.engine.phase_recorder import PhaseRecorder
@@ -27,6 +29,7 @@ from kprov.provision.engine.roles import Roles
 from kprov.provision.engine.running.context import RunContext
 from kprov.provision.engine.secrets import Secrets
 from kprov.provision.engine.session import HostSession
+from kprov.provision.engine.state_lock import StateLock
 from kprov.provision.engine.templating import Templar
 from kprov.provision.engine.variables import Variables
 from kprov.provision.transport.errors import Unreachable
@@ -59,10 +62,14 @@ class Engine:
         state_directory: journal, log and due handlers are kept there.
         accept_new_host_keys: take unknown hosts' keys and remember them.
         extra_vars: beat all other variables.
-        lock: hold each machine's lock; None: unless `check`.
+        lock: hold the lock of the state directory and of each machine; None: unless `check`.
         lock_path: the lock's file on machines.
         connect_timeout: seconds for a connection to come about.
-        command_line: what the lock and the journal say is running.
+        command_line: what the locks and the journal say is running.
+
+    Raises:
+        StateLocked: another run works with this state directory.
+        StateLockError, JournalError: the state directory can't be written to.
     """
 
     def __init__(
@@ -95,11 +102,13 @@ class Engine:
         self.run_id = time.strftime("%Y%m%dT%H%M%S") + "-" + random_secrets.token_hex(3)
         extra = dict(extra_vars or {})
         self._sessions = {
-            name: HostSession(host, _extra_of(inventory, name, extra)) for name, host in inventory.hosts.items()
+            name: HostSession(host, _extra_of(inventory, name, extra), check) for name, host in inventory.hosts.items()
         }
         self._know_secrets(extra)
-        self.variables = Variables(inventory, self._sessions, check, diff)
-        self.journal = Journal(self.state_directory / "runs" / self.run_id, self.secrets)
+        self.variables = Variables(inventory, self._sessions, diff)
+        wanted = (not check) if lock is None else lock
+        self._state_lock = StateLock(self.state_directory, this_run(self.run_id, command_line)) if wanted else None
+        self.journal = self._open_journal()
         self.log_path = self.journal.log_path
         self.pending_handlers = PendingHandlers(self.state_directory / "pending_handlers.jsonl", remember=not check)
         self.account = Account(
@@ -110,8 +119,8 @@ class Engine:
             self._sessions,
             check=check,
             command_line=command_line,
+            inventory=str(inventory.path),
         )
-        wanted = (not check) if lock is None else lock
         self._connections = Connections(
             self._sessions,
             self.account,
@@ -125,12 +134,10 @@ class Engine:
             self._connections,
             self.variables,
             Templar([self.templates_path]),
-            check=check,
             diff=diff,
             forks=forks,
         )
         run = RunContext(
-            check=check,
             diff=diff,
             tags=frozenset(tags),
             skip_tags=frozenset(skip_tags),
@@ -140,6 +147,14 @@ class Engine:
             pending_handlers=self.pending_handlers,
         )
         self._role_phases = RolePhases(run, self.account, self._connections, forks)
+
+    def _open_journal(self) -> Journal:
+        try:
+            return Journal(self.state_directory / "runs" / self.run_id, self.secrets)
+        except BaseException:
+            if self._state_lock is not None:
+                self._state_lock.release()
+            raise
 
     def _know_secrets(self, extra: Mapping[str, Any]) -> None:
         for session in self._sessions.values():
@@ -156,17 +171,33 @@ class Engine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close(interrupted=kind is not None and issubclass(kind, KeyboardInterrupt), error=error)
+        self.close(error)
 
-    def close(self, interrupted: bool = False, error: BaseException | None = None) -> None:
-        """End all connections and the run."""
+    def close(self, error: BaseException | None = None) -> None:
+        """End all connections, which unlocks the machines, and the run.
+
+        Args:
+            error: what ended it, if it did not end by itself.
+
+        Raises:
+            JournalError: its end can't be written down; where there is an `error`, that one says more.
+        """
         if not self._connections.close():
             return
-        self.account.finish("interrupted" if interrupted else self.outcome(), error)
-        self._connections.end_all()
-        self.pending_handlers.close()
-        self.account.tell_end()
-        self.journal.close()
+        with contextlib.ExitStack() as last:
+            if self._state_lock is not None:
+                last.callback(self._state_lock.release)
+            last.callback(self.account.tell_end)
+            last.callback(self._write_end, error)
+            last.callback(self.pending_handlers.close)
+            self._connections.end_all()
+
+    def _write_end(self, error: BaseException | None) -> None:
+        try:
+            self.account.finish(error)
+        except JournalError:
+            if error is None:
+                raise
 
     # -- hosts
 
@@ -267,7 +298,7 @@ class Engine:
         name: str,
         hosts: Sequence[Host | str],
         *,
-        serial: int | str | None = None,
+        serial: Serial = None,
         variables: Mapping[str, Any] | None = None,
         title: str | None = None,
         stop_on_failure: bool | None = None,
@@ -277,7 +308,7 @@ class Engine:
         Args:
             name: the role.
             hosts: where; those that are not connected or have failed are left out.
-            serial: how many at a time (a number or "30%"); None: all.
+            serial: how many at a time (a number, "30%", or a list of these); None: all.
             variables: this phase's.
             title: the phase's; the role's name where None.
             stop_on_failure: with `serial`, no further batch after a failure (the default).

@@ -1,7 +1,13 @@
-"""The run's journal: one JSON line an event, so that what was done, and what was under way, is known after any end."""
+"""The run's journal: one JSON line an event, so that what was done, and what was under way, is known after any end.
+
+A task is journalled as sent before it leaves, and with its result only after the machine's answer has come. So a
+journal that ends anywhere says of each task either what became of it, or that it was under way; never that something
+was done which was not. docs/reference/journal.md describes the records.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import threading
@@ -11,61 +17,170 @@ from typing import Any
 
 from kprov.provision.engine.secrets import Secrets
 
+FORMAT = 1
+"""Written into each journal's first record; raised when a reader of old journals would misunderstand new ones."""
+
+JOURNAL_NAME = "journal.jsonl"
+LOG_NAME = "run.log"
+
 # Writing survives the death of kprov by itself; syncing is for the controller losing power, and is not done for
 # every line.
 SYNC_SECONDS = 0.5
+
+# A diff is kept for those who ask later what a run changed; a giant one is not worth filling the disk for.
+LARGEST_DIFF = 64 * 1024
+
+
+class JournalError(Exception):
+    """The journal can't be kept, so nothing more may be done: what is not journalled must not happen.
+
+    The message says which file, why, and what to do.
+    """
 
 
 class Journal:
     """Appends events to runs/RUN/journal.jsonl and readable lines to runs/RUN/run.log.
 
+    The journal's file is locked (flock) as long as the process lives: who reads it can tell a run that is under way
+    from one that died.
+
     Args:
         directory: the run's folder.
         secrets: masks what is written.
+
+    Raises:
+        JournalError: the folder or its files can't be made.
     """
 
     def __init__(self, directory: Path, secrets: Secrets) -> None:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.path = directory / "journal.jsonl"
-        self.log_path = directory / "run.log"
+        self.path = directory / JOURNAL_NAME
+        self.log_path = directory / LOG_NAME
         self._secrets = secrets
         self._lock = threading.Lock()
+        self._failed: JournalError | None = None
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        self._file = os.open(self.path, flags, 0o600)
-        self._log = os.open(self.log_path, flags, 0o600)
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file = os.open(self.path, flags, 0o600)
+            self._log = os.open(self.log_path, flags, 0o600)
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise JournalError(
+                f"the run can't be journalled in {error.filename or directory}: {error.strerror}. "
+                f"{_advice(error, directory)}; nothing was changed"
+            ) from None
         self._synced = time.monotonic()
         self._closed = False
 
     def write(self, event: str, **values: Any) -> None:
-        """Append an event."""
+        """Append an event.
+
+        Raises:
+            JournalError: it could not be written, or an earlier one could not.
+        """
         record = {"time": round(time.time(), 3), "event": event, **self._secrets.mask_all(values)}
         line = json.dumps(record, default=str, separators=(",", ":")) + "\n"
         with self._lock:
             if self._closed:
                 return
-            os.write(self._file, line.encode())
+            self._append(self._file, self.path, line.encode())
             if time.monotonic() - self._synced > SYNC_SECONDS:
-                os.fdatasync(self._file)
-                self._synced = time.monotonic()
+                self._sync()
 
     def log(self, text: str) -> None:
-        """Append a line for people."""
+        """Append a line for people.
+
+        Raises:
+            JournalError: it could not be written.
+        """
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime())
+        line = f"{stamp} {self._secrets.mask(text)}\n".encode(errors="replace")
         with self._lock:
             if not self._closed:
-                os.write(self._log, f"{stamp} {self._secrets.mask(text)}\n".encode(errors="replace"))
+                self._append(self._log, self.log_path, line)
+
+    def _append(self, descriptor: int, path: Path, data: bytes) -> None:
+        """Write a whole line or nothing: half a line would take the next one with it."""
+        if self._failed is not None:
+            raise self._failed
+        written = 0
+        try:
+            while written < len(data):
+                written += os.write(descriptor, data[written:])
+        except OSError as error:
+            if written:
+                os.ftruncate(descriptor, max(0, os.fstat(descriptor).st_size - written))
+            self._failed = self._failure(error, path)
+            raise self._failed from None
+
+    def _failure(self, error: OSError, path: Path) -> JournalError:
+        return JournalError(
+            f"the journal {path} can't be written: {error.strerror}. {_advice(error, path.parent)} and run the same "
+            "command again: it goes on from here"
+        )
+
+    def _sync(self) -> None:
+        try:
+            os.fdatasync(self._file)
+        except OSError as error:
+            self._failed = self._failure(error, self.path)
+            raise self._failed from None
+        self._synced = time.monotonic()
 
     def sync(self) -> None:
-        """Make what was written safe against a loss of power."""
-        with self._lock:
-            if not self._closed:
-                os.fdatasync(self._file)
-                self._synced = time.monotonic()
+        """Make what was written safe against a loss of power.
 
-    def close(self) -> None:
-        """No more events."""
-        self.sync()
+        Raises:
+            JournalError: the disk does not take it.
+        """
         with self._lock:
-            self._closed = True
-            os.close(self._file)
-            os.close(self._log)
+            if not self._closed and self._failed is None:
+                self._sync()
+
+    def close(self, **end: Any) -> None:
+        """Write the last record, run_finished, and no more events.
+
+        It is tried also where an earlier record found no room: there may be some again.
+
+        Args:
+            end: the record's values; none: no such record.
+
+        Raises:
+            JournalError: it could not be written. The files are closed all the same.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._failed = None
+        try:
+            if end:
+                self.write("run_finished", **end)
+            self.sync()
+        finally:
+            with self._lock:
+                self._closed = True
+                os.close(self._file)
+                os.close(self._log)
+
+
+def _advice(error: OSError, folder: Path) -> str:
+    import errno
+
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "Make room on that disk (`kprov runs prune` drops old runs)"
+    if error.errno == errno.EROFS:
+        return "The file system is read-only: mount it writable, or set state_directory to another folder"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"{_owner(folder)}: give it to the user who runs kprov (chown -R), or run kprov as that user"
+    return "Mend it"
+
+
+def _owner(folder: Path) -> str:
+    """Whose the nearest folder is that exists."""
+    for place in (folder, *folder.parents):
+        try:
+            owner = place.owner()
+        except (OSError, KeyError):
+            continue
+        return f"{place} belongs to {owner}"
+    return str(folder)

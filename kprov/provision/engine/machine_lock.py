@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
+from kprov.provision.engine.holder import held_by, run_of, this_run
 from kprov.provision.engine.result import HostState
 from kprov.provision.transport.errors import Unreachable
 from kprov.provision.transport.link import AgentLink
@@ -22,7 +21,7 @@ class MachineLocks:
     """Takes the locks of a run.
 
     Args:
-        path: the lock's file on machines.
+        path: the lock's file on machines that have no `kprov_lock_path`.
         run_id: the run that takes them.
         command_line: what runs.
         warn: told when a lock is waited for.
@@ -36,16 +35,10 @@ class MachineLocks:
 
     def post(self, link: AgentLink) -> int:
         """Ask for a machine's lock, without waiting for the answer."""
-        return link.post("lock", path=self._path, holder=self._holder())
+        return link.post("lock", path=self._path_on(link), holder=this_run(self._run_id, self._command_line))
 
-    def _holder(self) -> dict[str, Any]:
-        user = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
-        return {
-            "who": f"{user}@{socket.gethostname()}",
-            "run": self._run_id,
-            "command": self._command_line,
-            "controller_pid": os.getpid(),
-        }
+    def _path_on(self, link: AgentLink) -> str:
+        return link.target.lock_path or self._path
 
     def taken(self, host: str, link: AgentLink, number: int) -> tuple[HostState | None, bool]:
         """Whether the lock was taken.
@@ -66,13 +59,13 @@ class MachineLocks:
         if answer.get("locked"):
             return None, answer is not first
         if answer.get("failed"):
-            raise Unreachable(f"its lock {self._path} could not be taken: {answer.get('msg')}")
+            raise Unreachable(f"its lock {self._path_on(link)} could not be taken: {answer.get('msg')}")
         other = answer.get("holder") or {}
         if other.get("run") == self._run_id:
             raise Unreachable(
                 "is the same machine as another one of this inventory: correct ansible_host of one of them"
             )
-        return HostState("locked", _locked_by(other)), answer is not first
+        return HostState("locked", held_by(other)), answer is not first
 
     def _wait_for_leaver(self, host: str, link: AgentLink, answer: dict[str, Any]) -> dict[str, Any]:
         """A run that was cut off may still let dpkg finish: its lock is waited for, not complained of.
@@ -88,18 +81,7 @@ class MachineLocks:
                 break
             if leaving and not told and waited > 1:
                 told = True
-                self._warn(f"{host}: waits for what an interrupted run must finish there ({_run_of(other)})")
+                self._warn(f"{host}: waits for what an interrupted run must finish there ({run_of(other)})")
             time.sleep(0.2)
             answer = link.wait(self.post(link), _ANSWER_SECONDS)["result"]
         return answer
-
-
-def _run_of(holder: Mapping[str, Any]) -> str:
-    return f"{holder.get('command', 'kprov')}, run {holder.get('run', '?')}"
-
-
-def _locked_by(holder: Mapping[str, Any]) -> str:
-    who, command = holder.get("who", "another run"), holder.get("command", "kprov")
-    since = holder.get("since")
-    when = time.strftime(" since %Y-%m-%d %H:%M:%S", time.localtime(float(since))) if since else ""
-    return f"locked by {who} ({command}, run {holder.get('run', '?')}){when}: wait for it to end, or end it"

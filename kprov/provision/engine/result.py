@@ -45,6 +45,10 @@ class Result:
     data: dict[str, Any] = field(default_factory=dict)
     duration: float = 0.0
     location: str = ""
+    number: int | None = None
+    """Under which it was journalled as sent; None: the controller made it by itself."""
+    check: bool = False
+    """It only compared: "changed" means that it would."""
 
     @property
     def changed(self) -> bool:

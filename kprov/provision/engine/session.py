@@ -18,9 +18,10 @@ class HostSession:
     Args:
         host: from the inventory.
         extra: variables that beat all others.
+        check: nothing is changed on it, only compared.
     """
 
-    def __init__(self, host: Host, extra: Mapping[str, Any]) -> None:
+    def __init__(self, host: Host, extra: Mapping[str, Any], check: bool = False) -> None:
         self.host = host
         self.name = host.name
         self.extra = extra
@@ -31,6 +32,8 @@ class HostSession:
         self.short_facts: dict[str, Any] = {}
         self.registered: dict[str, Any] = {}
         self.queue = 0
+        self.check = check
+        self.numbered = 0
 
     def learn(self, facts: Mapping[str, Any]) -> None:
         """Take in facts: by their names as variables, and below ansible_facts also without the prefix."""

@@ -21,11 +21,10 @@ class Variables:
     Args:
         inventory: hosts, groups, cluster.
         sessions: all hosts.
-        check: the run changes nothing.
         diff: the run shows differences.
     """
 
-    def __init__(self, inventory: Inventory, sessions: Mapping[str, HostSession], check: bool, diff: bool) -> None:
+    def __init__(self, inventory: Inventory, sessions: Mapping[str, HostSession], diff: bool) -> None:
         self._inventory = inventory
         self._sessions = sessions
         self._groups = {name: list(members) for name, members in inventory.members.items()}
@@ -35,7 +34,6 @@ class Variables:
             "cluster": inventory.cluster,
             "inventory_file": str(inventory.path),
             "inventory_dir": str(inventory.path.parent),
-            "ansible_check_mode": check,
             "ansible_diff_mode": diff,
         }
         self._plain = Templar()
@@ -50,6 +48,7 @@ class Variables:
             "ansible_port": host.port,
             "ansible_user": host.user,
             "node_address": getattr(host, "node_address", host.address),
+            "ansible_check_mode": session.check,
             "group_names": [group for group in host.groups if group != "all"],
             "ansible_facts": session.short_facts,
             "hostvars": HostVariables(self),

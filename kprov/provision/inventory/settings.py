@@ -37,13 +37,15 @@ class ClusterSettings:
     max_pods: int = _setting(110, values.whole(1, 1000), "how many pods a machine may run")
     api_server_port: int = _setting(6443, values.port, "where each API server listens")
     api_load_balancer_port: int = _setting(7443, values.port, "where each machine's own load balancer listens")
-    api_virtual_address: str = _setting("", values.ipv4_address, "an address that moves between control-plane machines")
+    api_virtual_address: str = _setting(
+        "", values.ipv4_address, "for people and tools outside: an address that the control-plane machines share"
+    )
     api_extra_names: tuple[str, ...] = _setting(
         (), values.names_or_addresses, "more names and addresses for the API server's certificate"
     )
     certificate_lifetime_days: int = _setting(365, values.whole(1, 3650), "how long certificates live")
     ca_lifetime_days: int = _setting(3650, values.whole(1, 36500), "how long authorities live")
-    kprov_version: str = _setting("", values.text, "the release to install; default: this kprov's own")
+    kprov_version: str = _setting("", values.text, "the one release of kprov that may raise this cluster; default: any")
     kprov_timeouts: Timeouts = _setting(  # noqa: RUF009 -- a field, as the others are
         Timeouts(), values.timeouts, "how long kprov waits, by kind: see the table of timeouts"
     )

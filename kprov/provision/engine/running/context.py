@@ -17,7 +17,6 @@ from kprov.provision.engine.variables import Variables
 class RunContext:
     """What all hosts of a run share."""
 
-    check: bool
     diff: bool
     tags: frozenset[str]
     skip_tags: frozenset[str]

@@ -64,6 +64,7 @@ class Handlers:
                     Status.FAILED,
                     f"role {sent.role.name} has no handler '{text}'",
                     location=sent.task.location,
+                    number=sent.number,
                 )
                 self._account.result(self._session.name, sent.role.name, result)
                 raise Stopped(result)

@@ -43,7 +43,7 @@ class HostRunner:
         self._phase = phase
         self._handlers = Handlers(session, run.account, run.pending_handlers)
         self._results = Results(session, session.link, run.account, self._handlers.notify)
-        self._sender = Sender(run, session, session.link, self._results)
+        self._sender = Sender(run, session, session.link, self._results, self._write_down)
 
     # -- the whole role
 
@@ -147,8 +147,6 @@ class HostRunner:
                 self._skip(role, task, scope, condition)
                 return
         sent = self._sender.send(role, task, scope)
-        if task.notify and not sent.check:
-            self._handlers.expect(role, task)
         self._results.expect(sent)
         if all(item.result is not None for item in sent.items):
             self._results.settle()
@@ -156,6 +154,12 @@ class HostRunner:
             self._results.settle()  # only the controller can say whether the next task may start
         else:
             self._results.take_arrived()
+
+    def _write_down(self, sent: Sent) -> None:
+        """Before a task is sent: whoever finds this run dead must know that it may have been done."""
+        if sent.task.notify and not sent.check:
+            self._handlers.expect(sent.role, sent.task)
+        sent.number = self._run.account.sent(self._session, sent.role.name, sent.name, check=sent.check)
 
     def _skip(self, role: Role, task: Task, scope: Scope, condition: str) -> None:
         self._results.settle()
@@ -228,7 +232,7 @@ class HostRunner:
             return
         self._results.settle()
         self._results.judge(
-            Sent(task, role, done, scope, self._run.check, False, shown_name(task, scope, role), started)
+            Sent(task, role, done, scope, self._session.check, False, shown_name(task, scope, role), started)
         )
 
     def _include(

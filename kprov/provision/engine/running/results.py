@@ -84,6 +84,7 @@ class Results:
                     self._link.wait(item.number)
             if sent.task.register:
                 self._session.registered.pop(sent.task.register, None)
+        self._account.not_run(self._session.name, [sent.number for sent in self.awaited if sent.number is not None])
         self.awaited.clear()
 
     # -- judging
@@ -142,6 +143,8 @@ class Results:
             whole,
             round(time.monotonic() - sent.started, 4),
             location=sent.task.location,
+            number=sent.number,
+            check=sent.check,
         )
         if status is Status.CHANGED:
             self._changed(sent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,13 +37,22 @@ class Sender:
         session: the host.
         link: its agent.
         results: waits for answers.
+        before: called with a task before anything of it is sent (it writes down what must be known after a crash).
     """
 
-    def __init__(self, run: RunContext, session: HostSession, link: AgentLink, results: Results) -> None:
+    def __init__(
+        self,
+        run: RunContext,
+        session: HostSession,
+        link: AgentLink,
+        results: Results,
+        before: Callable[[Sent], None],
+    ) -> None:
         self._run = run
         self._session = session
         self._link = link
         self._results = results
+        self._before = before
 
     def send(self, role: Role, task: Task, scope: Scope) -> Sent:
         """Put a task in line, or repeat it until it is as wished.
@@ -51,19 +61,19 @@ class Sender:
             TemplateProblem: it cannot be rendered.
             NeedsResult: it reads a result that is not there yet; nothing was sent.
         """
-        check = self._run.check if task.check_mode is None else task.check_mode
+        check = self._session.check if task.check_mode is None else task.check_mode
         diff = (self._run.diff if task.diff is None else task.diff) and not task.no_log
         started = time.monotonic()
         ready = [self._ready(role, task, scope, item) for item in items_of(task, scope, role)]
         sent = Sent(task, role, [one.item for one in ready], scope, check, diff, shown_name(task, scope, role), started)
+        if any(one.prepared is not None for one in ready):
+            self._before(sent)
         if task.until:
             self._repeat(sent, ready)
             return sent
         go_on = bool(task.ignore_errors) or task.failed_when is not None
         for one in ready:
             self._post(sent, one, go_on)
-        if any(one.prepared is not None for one in ready):
-            self._run.account.sent(self._session.name, role.name, sent.name)
         return sent
 
     def _ready(self, role: Role, task: Task, scope: Scope, item: Item) -> _Ready:

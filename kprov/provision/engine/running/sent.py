@@ -33,3 +33,5 @@ class Sent:
     diff: bool
     name: str
     started: float
+    number: int | None = None
+    """Under which it is journalled; None: it was not sent."""

@@ -111,13 +111,13 @@ class Workshop:
             host.variables.setdefault("out", str(self.out / host.name))
             (self.out / host.name).mkdir(exist_ok=True)
         options.setdefault("lock", False)
+        options.setdefault("state_directory", self.folder / "state")
         engine = self._stack.enter_context(
             Engine(
                 make_inventory(self.folder, chosen),
                 reporter=self.reporter,
                 roles_path=self.folder / "roles",
                 templates_path=self.folder / "templates",
-                state_directory=self.folder / "state",
                 **options,
             )
         )

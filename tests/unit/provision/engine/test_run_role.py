@@ -367,7 +367,8 @@ def test_modules_for_procedures(workshop: Any, host: Any) -> None:
 def test_second_run_is_told_who_holds_the_lock(workshop: Any) -> None:
     path = str(workshop.folder / "lock")
     first = workshop.engine(lock=True, lock_path=path, command_line="kprov up")
-    second = workshop.engine(connect=False, lock=True, lock_path=path)
+    elsewhere = workshop.folder / "another controller"
+    second = workshop.engine(connect=False, lock=True, lock_path=path, state_directory=elsewhere)
     state = second.connect()["h1"]
     assert (
         state.state == "locked"
