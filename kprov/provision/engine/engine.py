@@ -302,6 +302,7 @@ class Engine:
         variables: Mapping[str, Any] | None = None,
         title: str | None = None,
         stop_on_failure: bool | None = None,
+        tags: Iterable[str] = (),
     ) -> PhaseResult:
         """Run a role on hosts, with the handlers that it wakes.
 
@@ -312,6 +313,7 @@ class Engine:
             variables: this phase's.
             title: the phase's; the role's name where None.
             stop_on_failure: with `serial`, no further batch after a failure (the default).
+            tags: what all its tasks are tagged with, besides their own tags.
 
         Raises:
             RoleErrors: the role is wrong.
@@ -324,6 +326,7 @@ class Engine:
             variables=dict(variables or {}),
             title=title or name,
             stop_on_failure=stop_on_failure is not False,
+            tags=frozenset(tags),
         )
 
     # -- modules

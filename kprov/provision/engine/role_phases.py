@@ -43,6 +43,7 @@ class RolePhases:
         variables: Mapping[str, Any],
         title: str,
         stop_on_failure: bool,
+        tags: frozenset[str] = frozenset(),
     ) -> PhaseResult:
         """Run a role on hosts; those that are not connected or have failed are left out.
 
@@ -53,13 +54,14 @@ class RolePhases:
             variables: the phase's.
             title: the phase's.
             stop_on_failure: with `serial`, no further batch after a failure.
+            tags: of all its tasks, besides their own.
         """
         taking = [session for session in sessions if session.state.state == "connected"]
         recorder = self._account.begin_phase(title, [session.name for session in taking])
         for session in sessions:
             if session not in taking:
                 recorder.result.left_out[session.name] = session.state.reason or session.state.state
-        context = PhaseContext(variables, [session.name for session in taking])
+        context = PhaseContext(variables, [session.name for session in taking], tags)
         self._account.secrets.add_from(variables)
         before = {session.name: session.link.round_trips for session in taking if session.link is not None}
         try:

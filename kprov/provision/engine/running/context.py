@@ -41,5 +41,7 @@ class PhaseContext:
 
     variables: Mapping[str, Any]
     hosts: list[str]
+    tags: frozenset[str] = frozenset()
+    """What all of its tasks are tagged with, besides their own tags."""
     once: dict[tuple[str, int], Once] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)

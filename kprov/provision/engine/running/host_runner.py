@@ -22,6 +22,7 @@ from kprov.provision.engine.running.sending import Sender, shown_name
 from kprov.provision.engine.running.sent import Item, Sent
 from kprov.provision.engine.running.stops import EndHost, Stopped
 from kprov.provision.engine.session import HostSession
+from kprov.provision.engine.tags import is_chosen
 from kprov.provision.engine.tasks import Task
 from kprov.provision.engine.templating import NeedsResult, Scope, TemplateProblem
 from kprov.provision.transport.errors import Unreachable
@@ -81,18 +82,10 @@ class HostRunner:
     # -- tasks
 
     def _chosen(self, task: Task) -> bool:
-        tags, skip = self._run.tags, self._run.skip_tags
-        if "never" in task.tags and not (task.tags & tags):
-            return False
-        if task.tags & skip:
-            return False
-        return (
-            not tags
-            or "all" in tags
-            or bool(task.tags & tags)
-            or "always" in task.tags
-            or task.module.endswith(("_tasks", "_role"))
-        )
+        tags = task.tags | self._phase.tags
+        if task.module.endswith(("_tasks", "_role")):  # what it includes is judged by itself
+            return is_chosen(tags - {"never"}, (), self._run.skip_tags)
+        return is_chosen(tags, self._run.tags, self._run.skip_tags)
 
     def _tasks(self, role: Role, tasks: list[Task], variables: Mapping[str, Any], loop: Mapping[str, Any]) -> None:
         for task in tasks:
