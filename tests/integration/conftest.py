@@ -20,10 +20,13 @@ INVENTORY = Path(__file__).resolve().parents[2] / "inventories/lab.yaml"
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[LabMachines]:
-    """The five machines of `kprov lab up`: those that are up, else made now and taken down at the end."""
+    """The five machines of `kprov lab up`: those that are up, else made now and taken down at the end.
+
+    $KPROV_TEST_LAB names another lab, of three control planes and two workers, that is up.
+    """
     if os.geteuid() != 0:
         pytest.fail("the lab makes machines, so it needs root")
-    state = LabState()
+    state = LabState(os.environ["KPROV_TEST_LAB"]) if "KPROV_TEST_LAB" in os.environ else LabState()
     present = state.load()
     healthy = present is not None and all(what_is_missing(state, each) is None for each in present.machines)
     layout = lifecycle.up(state, present or lay_out(), state.inventory() or INVENTORY)

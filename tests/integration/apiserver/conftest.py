@@ -1,4 +1,4 @@
-"""A control plane for all tests of this folder; skipped where etcd or kubectl is not installed."""
+"""A control plane for all tests of this folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from control_plane import ControlPlane, control_plane
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """etcd and an API server."""
     if not (os.environ.get("ETCD") or shutil.which("etcd")):
-        pytest.skip("etcd is not installed (apt-get install etcd-server, or $ETCD)")
+        pytest.fail("etcd is not installed: apt-get install etcd-server, or name the program in $ETCD")
     with control_plane(tmp_path_factory.mktemp("control-plane")) as started:
         yield started
 

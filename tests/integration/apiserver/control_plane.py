@@ -172,13 +172,13 @@ class ControlPlane:
              f"default={peer}", "--unsafe-no-fsync"],
         )  # fmt: skip
 
-    def arguments(self) -> list[str]:
+    def arguments(self, port: int) -> list[str]:
         """The API server's command line."""
         pki = self.pki
         return [
             f"--etcd-servers=http://127.0.0.1:{self.etcd_port}",
             "--bind-address=127.0.0.1",
-            f"--secure-port={self.port}",
+            f"--secure-port={port}",
             f"--client-ca-file={pki}/ca.crt",
             f"--tls-cert-file={pki}/apiserver.crt",
             f"--tls-private-key-file={pki}/apiserver.key",
@@ -196,16 +196,30 @@ class ControlPlane:
             *self.flags,
         ]
 
-    def start_apiserver(self) -> None:
-        """Start the API server."""
+    def start_apiserver(self, port: int = 0, *flags: str) -> None:
+        """Start the API server, or another one on another port with flags that count more."""
         program = [sys.executable, "-c", "from kprov.kube.apiserver.main import main; main()"]
-        self._spawn("kube-apiserver", [*program, *self.arguments()])
+        self._spawn(f"kube-apiserver{port or ''}", [*program, *self.arguments(port or self.port), *flags])
+
+    @contextlib.contextmanager
+    def second(self, *flags: str) -> Iterator[str]:
+        """Another API server beside the first, with these flags besides; its URL."""
+        port = free_port()
+        self.start_apiserver(port, *flags)
+        process = self.processes[-1]
+        try:
+            self.wait_ready(f"https://127.0.0.1:{port}")
+            yield f"https://127.0.0.1:{port}"
+        finally:
+            self.processes.remove(process)
+            process.terminate()
+            process.wait(15)
 
     def _spawn(self, name: str, command: list[str]) -> None:
         log = (self.folder / f"{name}.log").open("ab")
         self.processes.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT, start_new_session=True))
 
-    def wait_ready(self, seconds: float = 30.0) -> None:
+    def wait_ready(self, server: str = "", seconds: float = 30.0) -> None:
         """Return once /readyz says ok. Raises RuntimeError with the log's end otherwise."""
         context = ssl.create_default_context(cafile=str(self.pki / "ca.crt"))
         deadline, last = time.monotonic() + seconds, ""
@@ -214,7 +228,7 @@ class ControlPlane:
                 if process.poll() is not None:
                     raise RuntimeError(f"a process ended: {self._logs()}")
             try:
-                with urllib.request.urlopen(f"{self.server}/readyz?verbose", context=context, timeout=2):
+                with urllib.request.urlopen(f"{server or self.server}/readyz?verbose", context=context, timeout=2):
                     return
             except urllib.error.HTTPError as error:
                 last = error.read().decode()

@@ -162,8 +162,7 @@ def test_the_same_keys_as_upstream(kubectl, plane) -> None:  # type: ignore[no-u
     import shutil
 
     etcdctl = shutil.which("etcdctl")
-    if etcdctl is None:
-        pytest.skip("etcdctl is not installed")
+    assert etcdctl, "etcdctl is not installed: apt-get install etcd-client"
     out = subprocess.run(
         [etcdctl, f"--endpoints=http://127.0.0.1:{plane.etcd_port}", "get", "/registry/services", "--prefix"],
         env={"ETCDCTL_API": "3"}, capture_output=True, text=True, check=True,
@@ -173,3 +172,22 @@ def test_the_same_keys_as_upstream(kubectl, plane) -> None:  # type: ignore[no-u
     assert "/registry/services/endpoints/default/kubernetes" in lines
     stored = json.loads(lines[lines.index("/registry/services/specs/default/kubernetes") + 1])
     assert stored["kind"] == "Service" and "resourceVersion" not in stored["metadata"]
+
+
+PRIVILEGED = """
+apiVersion: v1
+kind: Pod
+metadata: {name: mighty}
+spec:
+  containers:
+  - {name: c, image: x, securityContext: {privileged: true}}
+"""
+
+
+def test_privileged_containers_need_the_server_to_allow_them(kubectl, plane) -> None:  # type: ignore[no-untyped-def]
+    create = ("create", "--dry-run=server", "-f", "-")
+    assert "created" in kubectl(*create, stdin=PRIVILEGED)
+    with plane.second("--allow-privileged=false") as server:
+        refusal = kubectl(*create, f"--server={server}", stdin=PRIVILEGED, ok=False)
+        assert "spec.containers[0].securityContext.privileged: Forbidden: disallowed by cluster policy" in refusal
+        assert "created" in kubectl(*create, f"--server={server}", stdin=PRIVILEGED.replace("true", "false"))

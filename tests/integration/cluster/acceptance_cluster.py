@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +16,7 @@ from lab_machines import LabMachines
 
 T = TypeVar("T")
 IMAGE = "registry.kprov.local/busybox"
+LABEL = "kprov.test=acceptance"
 
 
 def eventually(what: str, look: Callable[[], T | None], *, within: float = 30.0) -> T:
@@ -89,3 +92,19 @@ class AcceptanceCluster:
     def address(self, machine: str) -> str:
         """The machine's own address."""
         return str(self.lab.layout.machine(machine).address)
+
+
+@contextmanager
+def own_namespace(cluster: AcceptanceCluster) -> Iterator[str]:
+    """A namespace with its service account; at the end it goes while the next test runs."""
+    name = f"accept-{uuid.uuid4().hex[:8]}"
+    cluster.kubectl("create", "namespace", name)
+    cluster.kubectl("label", "namespace", name, LABEL)
+    eventually(
+        "the namespace has its account",
+        lambda: cluster.kubectl.run("get", "serviceaccount", "default", "-n", name).returncode == 0,
+    )
+    try:
+        yield name
+    finally:
+        cluster.kubectl("delete", "namespace", name, "--wait=false")

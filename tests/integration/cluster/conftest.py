@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from acceptance_cluster import AcceptanceCluster, Kubectl, eventually
+from acceptance_cluster import LABEL, AcceptanceCluster, Kubectl, eventually, own_namespace
+from debian_12_kubectl import debian_12_kubectl
 from lab_machines import LabMachines
 
 from kprov.provision.bundle import Bundle
@@ -19,8 +18,6 @@ from kprov.provision.bundle.build import build
 from kprov.provision.bundle.bundle import default_directory
 
 NEWEST = str(Path(sys.executable).with_name("kubectl"))
-DEBIAN_12 = "/usr/bin/kubectl"
-LABEL = "kprov.test=acceptance"
 
 
 def _what_is_missing(lab: LabMachines, kubectl: Kubectl) -> str | None:
@@ -43,7 +40,7 @@ def _what_is_missing(lab: LabMachines, kubectl: Kubectl) -> str | None:
 @pytest.fixture(scope="session")
 def cluster(lab: LabMachines) -> Iterator[AcceptanceCluster]:
     """The cluster on the lab's machines, brought up to date, or a new one, which goes with the lab."""
-    kubeconfig = lab.inventory.parent / ".kprov/lab/admin.kubeconfig"
+    kubeconfig = lab.inventory.parent / ".kprov" / lab.layout.name / "admin.kubeconfig"
     kubectl = Kubectl(NEWEST, kubeconfig)
     if _what_is_missing(lab, kubectl) is not None:
         kprov = str(Path(sys.executable).with_name("kprov"))
@@ -60,24 +57,15 @@ def cluster(lab: LabMachines) -> Iterator[AcceptanceCluster]:
 
 @pytest.fixture
 def namespace(cluster: AcceptanceCluster) -> Iterator[str]:
-    """A namespace of the test's own; it goes while the next test runs."""
-    name = f"accept-{uuid.uuid4().hex[:8]}"
-    cluster.kubectl("create", "namespace", name)
-    cluster.kubectl("label", "namespace", name, LABEL)
-    eventually(
-        "the namespace has its account",
-        lambda: cluster.kubectl.run("get", "serviceaccount", "default", "-n", name).returncode == 0,
-    )
-    yield name
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
+    """A namespace of the test's own."""
+    with own_namespace(cluster) as name:
+        yield name
 
 
 @pytest.fixture(params=["newest", "debian12"])
 def kubectl(request: pytest.FixtureRequest, cluster: AcceptanceCluster, namespace: str) -> Kubectl:
     """Each kubectl in turn, in the test's namespace."""
-    program = NEWEST if request.param == "newest" else DEBIAN_12
-    if shutil.which(program) is None:
-        pytest.skip(f"no {program}: Debian 12's package kubernetes-client (kubectl 1.20) is not installed here")
+    program = NEWEST if request.param == "newest" else debian_12_kubectl()
     return Kubectl(program, cluster.kubeconfig, namespace)
 
 

@@ -169,3 +169,24 @@ def test_a_namespace_goes_with_all_it_holds(cluster: AcceptanceCluster, kubectl:
     assert kubectl.run("get", "namespace", kubectl.namespace).returncode != 0
     kubectl("create", "namespace", kubectl.namespace)
     assert "No resources found" in kubectl.run("get", "deployments,services,pods").stderr
+
+
+def test_a_namespace_is_terminating_while_something_holds_it(kubectl: Kubectl) -> None:
+    held = config_map("held")
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    kubectl.apply(held)
+    name = kubectl.namespace
+    kubectl("delete", "namespace", name, "--wait=false")
+    assert re.search(rf"^{name}\s+Terminating", kubectl("get", "namespace", name, "--no-headers"))
+    reasons = "jsonpath={.status.conditions[?(@.status=='True')].type}"
+    wanted = {"NamespaceContentRemaining", "NamespaceFinalizersRemaining"}
+    eventually("why it stays", lambda: set(kubectl("get", "namespace", name, "-o", reasons).split()) == wanted)
+    refused = kubectl.run("create", "configmap", "late").stderr
+    assert "because it is being terminated" in refused
+    assert "timed out" in kubectl.run("wait", "--for=delete", f"namespace/{name}", "--timeout=1s").stderr
+    assert "timed out" in kubectl.run("delete", "namespace", name, "--timeout=1s").stderr
+    waiting = subprocess.Popen(kubectl.line("wait", "--for=delete", f"namespace/{name}", "--timeout=30s"))
+    kubectl("patch", "configmap", "held", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
+    assert waiting.wait(40) == 0
+    assert "NotFound" in kubectl.run("get", "namespace", name).stderr
+    kubectl("create", "namespace", name)

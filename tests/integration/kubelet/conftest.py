@@ -30,7 +30,7 @@ IMAGE = "registry.kprov.local/busybox:1"
 def runtime() -> Iterator[PrivateRuntime]:
     """A containerd; the tests' own sockets are in its network namespace while it lives."""
     if os.geteuid() != 0 or not shutil.which("containerd") or not shutil.which("runc"):
-        pytest.skip("needs root, containerd and runc")
+        pytest.fail("the kubelet's tests need root, containerd and runc: apt-get install containerd runc")
     folder = Path(tempfile.mkdtemp(prefix="kprov-kubelet-", dir=os.environ.get("KPROV_TEST_DIRECTORY")))
     found = PrivateRuntime(folder / "rt")
     home = os.open("/proc/self/ns/net", os.O_RDONLY)

@@ -55,8 +55,6 @@ class Client:
 @pytest.fixture
 async def kubectl(api: FakeApi, machine: Machine) -> AsyncIterator[Client]:
     """A pod named p that serves a page and writes the time, and a kubectl to look at it."""
-    if not KUBECTL.exists():
-        pytest.skip("needs kubectl")
     front = Front(api.port, (NODE_IP, 10250))
     port = await front.start()
     api.pod("p", {"containers": [{"name": "c", "image": IMAGE, "command": ["sh", "-c", PAGE]}]})
@@ -99,7 +97,7 @@ async def test_frames_of_both_kinds_reach_the_command(kubectl: Client, protocol:
 
 async def test_exec_with_a_terminal(kubectl: Client) -> None:
     if not shutil.which("script"):
-        pytest.skip("needs script(1)")
+        pytest.fail("script(1) is missing: apt-get install bsdutils")
     words = [*kubectl.command, "exec", "-it", "p", "-c", "c", "--", "tty"]
     process = await asyncio.create_subprocess_exec(
         "script", "-qc", " ".join(words), "/dev/null", stdout=subprocess.PIPE
