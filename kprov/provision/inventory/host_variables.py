@@ -32,6 +32,7 @@ HOST_VARIABLES: dict[str, HostVariable] = {
     "ansible_group_priority": HostVariable(values.whole(-1000, 1000), "which of two groups at one depth wins"),
     "kprov_jump_host": HostVariable(values.text, "[user@]host[:port] to go through"),
     "kprov_host_key": HostVariable(values.host_key, "the host key that the machine must show"),
+    "kprov_lock_path": HostVariable(values.text, "the lock's file on the machine; default /run/kprov.lock"),
     "kprov_power_off_command": HostVariable(values.text, "run on the controller, cuts the machine's power"),
     "kprov_power_on_command": HostVariable(values.text, "run on the controller, gives it back"),
     "node_address": HostVariable(values.ipv4_address, "the address that other machines use; default: ansible_host"),

@@ -49,6 +49,7 @@ class Target:
     become_user: str = "root"
     become_password: str | None = field(default=None, repr=False)
     python: str = "python3"
+    lock_path: str | None = None
     connect_timeout: float = 10.0
 
 
@@ -112,6 +113,7 @@ def target_of(host: HostLike, connect_timeout: float = 10.0, hosts: Mapping[str,
         become=_truth(variables.get("ansible_become"), True),
         become_user=str(variables.get("ansible_become_user") or "root"),
         become_password=str(become_password) if become_password is not None else None,
+        lock_path=str(variables["kprov_lock_path"]) if variables.get("kprov_lock_path") else None,
         python=str(variables.get("ansible_python_interpreter") or "python3"),
         connect_timeout=timeout,
     )
