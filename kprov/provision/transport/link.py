@@ -26,6 +26,7 @@ SILENCE = 90.0
 
 # While one side waits for the other, errors are read and the time is looked at as often as this.
 LOOK = 1.0
+PIECE = 64 * 1024
 
 # What a login may print before the agent speaks, and what a machine may write to standard error.
 LARGEST_NOISE = 256 * 1024
@@ -136,17 +137,22 @@ class AgentLink:
     # -- sending
 
     def _write(self, data: bytes) -> None:
-        seconds = PATIENCE + len(data) / SLOWEST
-        if self._deadline is not None:
-            seconds = min(seconds, max(0.0, self._deadline - time.monotonic()))
+        view = memoryview(data)
+        begun = time.monotonic()
         try:
             with self._send_lock:
-                self._pipe.write(data, seconds)
+                # In pieces: one that takes nothing is found out sooner than one that takes little.
+                for start in range(0, len(view), PIECE):
+                    piece = view[start : start + PIECE]
+                    seconds = PATIENCE + len(piece) / SLOWEST
+                    if self._deadline is not None:
+                        seconds = min(seconds, max(0.0, self._deadline - time.monotonic()))
+                    self._pipe.write(piece, seconds)
         except TimeoutError:
             self._pipe.close()  # within a frame: nothing can follow it
             raise TimedOut(
-                f"{self.target.name} did not take {len(data)} bytes within {seconds:.0f} s: is the machine overloaded, "
-                f"or the network stuck?"
+                f"{self.target.name} did not take what was sent to it ({len(data) >> 10} KB) within "
+                f"{time.monotonic() - begun:.0f} s: is the machine overloaded, or the network stuck?"
             ) from None
         except (OSError, EOFError) as error:
             raise self._lost(error) from error

@@ -34,7 +34,7 @@ class LocalPipe:
         self._errors = b""
         self.errors_total = 0
 
-    def write(self, data: bytes, seconds: float) -> None:
+    def write(self, data: bytes | memoryview, seconds: float) -> None:
         """Send all of it."""
         deadline = time.monotonic() + seconds
         view = memoryview(data)

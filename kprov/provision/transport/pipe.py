@@ -11,7 +11,7 @@ class Pipe(Protocol):
     errors_total: int
     """Bytes of standard error that were seen so far."""
 
-    def write(self, data: bytes, seconds: float) -> None:
+    def write(self, data: bytes | memoryview, seconds: float) -> None:
         """Send all of it. Raises OSError or EOFError when the program is gone, TimeoutError when it takes too long."""
 
     def read(self, timeout: float) -> bytes:

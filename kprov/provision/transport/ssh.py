@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import socket
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +13,17 @@ import fabric
 import paramiko
 
 from kprov.provision.transport import bootstrap, host_keys
-from kprov.provision.transport.errors import (
-    AuthenticationRefused,
-    ConnectionLost,
-    NameNotResolved,
-    Refused,
-    SudoRefused,
-    TimedOut,
-    Unreachable,
-)
+from kprov.provision.transport.errors import AuthenticationRefused, SudoRefused, Unreachable
+from kprov.provision.transport.guarded import BoundedTransport, GuardedSocket
 from kprov.provision.transport.link import AgentLink
+from kprov.provision.transport.ssh_failures import explain
 from kprov.provision.transport.target import Target
+from kprov.provision.transport.tcp import open_socket
 
 KEEPALIVE = 15
 
-# What was sent and not taken for so long, seconds, ends the connection: the machine was unplugged, or is stuck.
-UNTAKEN = 60
+# From the open connection to the running program: keys, login, shell. A busy machine with PAM and DNS needs seconds.
+LOGIN = 30.0
 
 # How long one look at the channel takes at most.
 _SLICE = 0.2
@@ -56,7 +50,7 @@ class SSHPipe:
         # Set once: whoever writes must not change how long another thread waits for input.
         channel.settimeout(_SLICE)
 
-    def write(self, data: bytes, seconds: float) -> None:
+    def write(self, data: bytes | memoryview, seconds: float) -> None:
         """Send all of it."""
         deadline = time.monotonic() + seconds
         view = memoryview(data)
@@ -112,104 +106,91 @@ class SSHPipe:
         self._close()
 
 
-def open_socket(target: Target) -> socket.socket:
-    """A TCP connection without Nagle's delay, which costs 40 ms a request.
+def _login_seconds(target: Target) -> float:
+    return max(LOGIN, target.connect_timeout)
 
-    Raises:
-        NameNotResolved, Refused, TimedOut, Unreachable: why not.
-    """
-    where = f"{target.address}:{target.port}"
+
+def _socket_of(target: Target, jump: Client | None) -> GuardedSocket:
+    """TCP to a machine, or a channel to it through its jump host."""
+    if jump is None:
+        return GuardedSocket(open_socket(target), target, _login_seconds(target))
+    assert target.jump is not None
     try:
-        candidates = socket.getaddrinfo(target.address, target.port, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        raise NameNotResolved(
-            f"the name {target.address} of {target.name} has no address ({error.strerror}): correct ansible_host"
-        ) from None
-    last: OSError | None = None
-    for family, kind, protocol, _, address in candidates:
-        connection = socket.socket(family, kind, protocol)
-        connection.settimeout(target.connect_timeout)
-        try:
-            connection.connect(address)
-        except OSError as error:
-            connection.close()
-            last = error
-            continue
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with contextlib.suppress(AttributeError, OSError):  # Linux has it
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNTAKEN * 1000)
-        connection.settimeout(None)
-        return connection
-    if isinstance(last, ConnectionRefusedError):
-        raise Refused(f"{where} refuses connections: is sshd running there, and is the port right?")
-    if isinstance(last, TimeoutError):
-        raise TimedOut(
-            f"{where} did not answer within {target.connect_timeout:g} s: is the machine up, and does a firewall "
-            f"let SSH through?"
+        channel = jump.transport.open_channel(
+            "direct-tcpip", (target.address, target.port), ("127.0.0.1", 0), timeout=target.connect_timeout
         )
-    raise Unreachable(
-        f"{where} cannot be reached: {last.strerror if last else 'no address'}: is the machine up, and is the address "
-        f"right?"
-    )
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        raise Unreachable(
+            f"jump host {target.jump.name} cannot reach {target.address}:{target.port} "
+            f"({getattr(error, 'text', None) or error}): is the machine up, and does sshd on the jump host allow "
+            f"AllowTcpForwarding?"
+        ) from None
+    return GuardedSocket(channel, target, _login_seconds(target))
 
 
-def _tried(target: Target) -> str:
-    """Which ways in were tried, for the message."""
-    tried = [f"key {path}" for path in target.key_files]
-    try:
-        keys = paramiko.Agent().get_keys()
-    except Exception:
-        keys = ()
-    tried += [f"{len(keys)} keys of ssh-agent"] if keys else []
-    if not target.key_files:
-        found = [path.name for path in sorted(Path("~/.ssh").expanduser().glob("id_*")) if path.suffix != ".pub"]
-        tried += [f"~/.ssh/{name}" for name in found]
-    tried += ["a password"] if target.password else []
-    return (
-        ", ".join(tried)
-        or "no key at all (there is none in ~/.ssh, none in ssh-agent, and no ansible_ssh_private_key_file)"
-    )
+@dataclass(frozen=True)
+class Client:
+    """An authenticated connection, and the one to its jump host that it rests on."""
+
+    connection: fabric.Connection
+    guard: GuardedSocket
+    below: Client | None
+
+    @property
+    def transport(self) -> paramiko.Transport:
+        """Its SSH."""
+        transport: paramiko.Transport = self.connection.transport
+        return transport
+
+    def close(self) -> None:
+        """End it, and what it rests on."""
+        self.connection.close()
+        if self.below is not None:
+            self.below.close()
 
 
-def open_client(
-    target: Target, accept_new: bool, warn: Callable[[str], None] | None
-) -> tuple[fabric.Connection, list[fabric.Connection]]:
-    """An authenticated connection, and those to jump hosts that it rests on.
+def open_client(target: Target, accept_new: bool, warn: Callable[[str], None] | None) -> Client:
+    """Log in, through the jump host where there is one.
 
     Raises:
         Unreachable: why not.
     """
-    below: list[fabric.Connection] = []
     for path in target.key_files:
         if not Path(path).exists():
             raise AuthenticationRefused(
                 f"the key {path} of {target.name} does not exist: correct ansible_ssh_private_key_file"
             )
+    below: Client | None = None
     if target.jump is not None:
         try:
-            jump, below = open_client(target.jump, accept_new, warn)
+            below = open_client(target.jump, accept_new, warn)
+            below.guard.established()
         except Unreachable as error:
             error.message = f"through jump host {target.jump.name}: {error.message}"
             raise
-        below = [*below, jump]
-        try:
-            sock: Any = jump.transport.open_channel(
-                "direct-tcpip", (target.address, target.port), ("127.0.0.1", 0), timeout=target.connect_timeout
-            )
-        except paramiko.SSHException as error:
-            _close_all(below)
-            raise Unreachable(
-                f"jump host {target.jump.name} cannot reach {target.address}:{target.port} "
-                f"({getattr(error, 'text', None) or error}): is the machine up, and does sshd on the jump host allow "
-                f"AllowTcpForwarding?"
-            ) from None
-    else:
-        sock = open_socket(target)
+    guard: GuardedSocket | None = None
+    try:
+        guard = _socket_of(target, below)
+        connection = _log_in(target, guard, accept_new, warn)
+    except BaseException as error:
+        if guard is not None:
+            guard.close()
+        if below is not None:
+            below.close()
+        raise explain(error, target, guard) from None
+    return Client(connection, guard, below)
+
+
+def _log_in(
+    target: Target, guard: GuardedSocket, accept_new: bool, warn: Callable[[str], None] | None
+) -> fabric.Connection:
     options: dict[str, Any] = {
-        "sock": sock,
-        "timeout": target.connect_timeout,
-        "banner_timeout": max(15.0, target.connect_timeout),
-        "auth_timeout": max(15.0, target.connect_timeout),
+        "sock": guard,
+        "transport_factory": BoundedTransport,
+        # The guard looks at the time; these come after it, and know less of what it was that took so long.
+        "timeout": _login_seconds(target) + 5,
+        "banner_timeout": _login_seconds(target) + 5,
+        "auth_timeout": _login_seconds(target) + 5,
         # A named key is the one that is meant; others would only use up sshd's MaxAuthTries.
         "look_for_keys": not target.key_files and target.password is None,
         "allow_agent": True,
@@ -225,51 +206,11 @@ def open_client(
     host_keys.prepare(connection.client, target, accept_new, warn)
     try:
         connection.open()
-    except BaseException as error:
+    except BaseException:
         connection.close()
-        sock.close()
-        _close_all(below)
-        raise _explain(error, target) from None
-    assert connection.transport is not None
+        raise
     connection.transport.set_keepalive(KEEPALIVE)
-    return connection, below
-
-
-def _explain(error: BaseException, target: Target) -> BaseException:
-    """A library's exception in terms of what to do."""
-    if isinstance(error, Unreachable) or not isinstance(error, Exception):
-        return error
-    if isinstance(error, paramiko.BadHostKeyException):
-        return host_keys.mismatch(target, error.expected_key, error.key)
-    if isinstance(error, paramiko.PasswordRequiredException):
-        return AuthenticationRefused(
-            f"the key {', '.join(target.key_files)} is sealed with a passphrase: add it to ssh-agent (ssh-add)"
-        )
-    if isinstance(error, paramiko.AuthenticationException) or "No authentication methods available" in str(error):
-        return AuthenticationRefused(
-            f"{target.address} does not let {target.user} in; tried: {_tried(target)}. "
-            f"Put the public key into ~{target.user}/.ssh/authorized_keys there, or correct ansible_user or "
-            f"ansible_ssh_private_key_file"
-        )
-    if "banner" in str(error).lower() and "timed out" not in str(error).lower():
-        return Unreachable(
-            f"what answers on {target.address}:{target.port} is no SSH server: correct ansible_host or ansible_port"
-        )
-    if isinstance(error, TimeoutError) or "banner" in str(error).lower():
-        return TimedOut(
-            f"{target.address}:{target.port} is open but no SSH server answered in time ({error or 'timeout'})"
-        )
-    if isinstance(error, (OSError, EOFError)):
-        return ConnectionLost(
-            f"{target.address} ended the connection while it came about ({error or type(error).__name__}): see "
-            f"sshd's log there"
-        )
-    return Unreachable(f"SSH to {target.address} failed: {error or type(error).__name__}")
-
-
-def _close_all(connections: list[fabric.Connection]) -> None:
-    for connection in reversed(connections):
-        connection.close()
+    return connection
 
 
 def connect(target: Target, *, accept_new: bool = False, warn: Callable[[str], None] | None = None) -> AgentLink:
@@ -283,17 +224,12 @@ def connect(target: Target, *, accept_new: bool = False, warn: Callable[[str], N
     Raises:
         Unreachable: why not, and what to do.
     """
-    connection, below = open_client(target, accept_new, warn)
-
-    def close() -> None:
-        connection.close()
-        _close_all(below)
-
+    client = open_client(target, accept_new, warn)
     try:
-        assert connection.transport is not None
-        channel = connection.transport.open_session(timeout=max(15.0, target.connect_timeout))
+        channel = client.transport.open_session(timeout=_login_seconds(target))
         channel.exec_command(bootstrap.command(target))
-        link = AgentLink(target, SSHPipe(channel, close))
+        client.guard.established()
+        link = AgentLink(target, SSHPipe(channel, client.close))
         link.start()
         if link.greeting is not None and link.greeting.uid != 0 and not target.become:
             raise SudoRefused(
@@ -301,18 +237,6 @@ def connect(target: Target, *, accept_new: bool = False, warn: Callable[[str], N
                 f"or connect as root"
             )
     except BaseException as error:
-        close()
-        raise _explain(error, target) from None
+        client.close()
+        raise explain(error, target, client.guard) from None
     return link
-
-
-def wait_for_ssh(target: Target, seconds: float, pause: float = 0.5) -> bool:
-    """Wait until a machine's SSH port answers (after it was started)."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            open_socket(target).close()
-            return True
-        except Unreachable:
-            time.sleep(pause)
-    return False

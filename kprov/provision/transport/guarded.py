@@ -1,0 +1,140 @@
+"""SSH with bounds that paramiko does not set.
+
+Until somebody has logged in, whoever answers is a stranger: it gets so many bytes and so much time. After that it still
+gets no packet and no channel larger than SSH itself allows.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NoReturn
+
+import paramiko
+from paramiko.common import MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA
+from paramiko.packet import Packetizer
+
+from kprov.provision.transport.errors import ConnectionLost, TimedOut, Unreachable
+from kprov.provision.transport.target import Target
+from kprov.provision.transport.tcp import UNTAKEN
+
+# A login takes a few kilobytes: keys, algorithms, a banner for people.
+LARGEST_LOGIN = 256 * 1024
+
+# OpenSSH's own bound of a packet.
+LARGEST_PACKET = 256 * 1024
+
+
+class GuardedSocket:
+    """A socket whose other side is a stranger until `established`.
+
+    Args:
+        sock: TCP, or a channel through a jump host.
+        target: who should be there.
+        seconds: for the whole login.
+    """
+
+    def __init__(self, sock: Any, target: Target, seconds: float) -> None:
+        self._sock = sock
+        self._target = target
+        self._seconds = seconds
+        self._deadline: float | None = time.monotonic() + seconds
+        self._untaken_since: float | None = None
+        self.received = 0
+        self.reason: Unreachable | None = None
+        """Why this guard ended the connection, if it did."""
+
+    def established(self) -> None:
+        """The stranger is known now."""
+        self._deadline = None
+
+    def _end(self, reason: Unreachable) -> NoReturn:
+        self.reason = reason
+        self._sock.close()
+        raise ConnectionResetError(reason.message)
+
+    def _look_at_time(self) -> None:
+        if self._deadline is None or time.monotonic() < self._deadline:
+            return
+        where = f"{self._target.address}:{self._target.port}"
+        if not self.received:
+            self._end(TimedOut(f"{where} is open, but no SSH server answered within {self._seconds:g} s"))
+        self._end(
+            TimedOut(
+                f"the SSH server on {where} did not let {self._target.user} in or out within {self._seconds:g} s: is "
+                f"the machine overloaded, or does its login wait for something (DNS, LDAP)?"
+            )
+        )
+
+    def recv(self, size: int) -> bytes:
+        """Some bytes, as a socket gives them."""
+        if self._deadline is not None:
+            self._look_at_time()
+            if self.received > LARGEST_LOGIN:
+                self._end(
+                    Unreachable(
+                        f"what answers on {self._target.address}:{self._target.port} is no SSH server, or a broken "
+                        f"one: it sent {self.received >> 10} KB and nobody was logged in. Correct ansible_host or "
+                        f"ansible_port, or see what listens there"
+                    )
+                )
+        data: bytes = self._sock.recv(size)
+        self.received += len(data)
+        return data
+
+    def send(self, data: bytes) -> int:
+        """Send some of it, as a socket does."""
+        self._look_at_time()
+        try:
+            sent: int = self._sock.send(data)
+        except TimeoutError:
+            now = time.monotonic()
+            self._untaken_since = self._untaken_since or now
+            if now - self._untaken_since > UNTAKEN:
+                self._end(ConnectionLost(f"{self._target.name} took nothing for {UNTAKEN} s"))
+            raise
+        self._untaken_since = None
+        return sent
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+class BoundedPacketizer(Packetizer):
+    """Reads no packet that is larger than SSH allows, whatever length is announced."""
+
+    def read_all(self, n: int, check_rekey: bool = False) -> bytes:
+        """Read n bytes."""
+        if n > LARGEST_PACKET:
+            raise paramiko.SSHException(f"a packet of {n} bytes was announced, which no SSH server sends")
+        data: bytes = super().read_all(n, check_rekey)
+        return data
+
+
+def _overflows(channel: paramiko.Channel) -> None:
+    # Twice: what was read and not told to the other side yet counts against it, too.
+    held = len(channel.in_buffer) + len(channel.in_stderr_buffer)
+    if held > 2 * channel.in_window_size + LARGEST_PACKET:
+        raise paramiko.SSHException(f"the server sends more than it may ({held >> 20} MB are waiting)")
+
+
+# paramiko takes what comes for a channel by this table, and asks nowhere whether it was allowed to come.
+_TAKE: dict[int, Any] = paramiko.Transport._channel_handler_table  # type: ignore[attr-defined]
+
+
+def _take_output(channel: paramiko.Channel, message: paramiko.Message) -> None:
+    _overflows(channel)
+    _TAKE[MSG_CHANNEL_DATA](channel, message)
+
+
+def _take_errors(channel: paramiko.Channel, message: paramiko.Message) -> None:
+    _overflows(channel)
+    _TAKE[MSG_CHANNEL_EXTENDED_DATA](channel, message)
+
+
+class BoundedTransport(paramiko.Transport):
+    """An SSH connection that holds no more in memory than its channels' windows."""
+
+    _channel_handler_table = {**_TAKE, MSG_CHANNEL_DATA: _take_output, MSG_CHANNEL_EXTENDED_DATA: _take_errors}
+
+    def __init__(self, sock: Any, **options: Any) -> None:
+        super().__init__(sock, packetizer_class=BoundedPacketizer, **options)
