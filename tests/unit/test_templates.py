@@ -24,7 +24,7 @@ NAMES = sorted(str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*.j
 
 INVENTORY = """
 all:
-  vars: {cluster_name: golden}
+  vars: {cluster_name: golden, api_virtual_address: 192.0.2.9}
   children:
     etcd: {hosts: {"cp[1:3]": {}}}
     control_plane:
@@ -56,6 +56,7 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "group_names": list(host.groups),
         "groups": {name: [h.name for h in inventory.group(name)] for name in ("all", "etcd", "control_plane", "node")},
         "hostvars": {name: h.variables for name, h in inventory.hosts.items()},
+        "kprov_interface_of": {host.node_address: "eth0"},
         "machine_is_container": False,
         "cgroup_driver": "systemd",
         "pause_image": "registry.kprov.local/pause:1",
@@ -88,5 +89,5 @@ def test_every_golden_file_has_its_template() -> None:
 
 def test_what_is_yaml_is_valid_yaml() -> None:
     for path in GOLDEN.rglob("*"):
-        if path.suffix in {".yaml", ".conf"} and path.is_file():
+        if (path.suffix == ".yaml" or path.parent.name == "kubeconfig") and path.is_file():
             assert list(yaml.safe_load_all(path.read_text())), path

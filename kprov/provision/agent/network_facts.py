@@ -124,6 +124,7 @@ def gather() -> dict[str, Any]:
         "ansible_all_ipv4_addresses": [],
         "ansible_all_ipv6_addresses": [],
         "ansible_default_ipv4": {},
+        "kprov_interface_of": {},  # by address
     }
     route = default_route()
     source = _source_address()
@@ -135,6 +136,7 @@ def gather() -> dict[str, Any]:
         if address.startswith("127."):
             continue
         facts["ansible_all_ipv4_addresses"].append(address)
+        facts["kprov_interface_of"][address] = name
         network = ipaddress.IPv4Network("%s/%s" % (address, mask), strict=False)
         entry = {
             "address": address,
@@ -144,7 +146,11 @@ def gather() -> dict[str, Any]:
             "prefix": str(network.prefixlen),
             "broadcast": str(network.broadcast_address),
         }
-        facts.setdefault("ansible_" + name.replace("-", "_"), {"device": name})["ipv4"] = entry
+        of_interface = facts.setdefault("ansible_" + name.replace("-", "_"), {"device": name})
+        if "ipv4" in of_interface:
+            of_interface.setdefault("ipv4_secondaries", []).append(entry)
+        else:
+            of_interface["ipv4"] = entry
         if address == source or (not facts["ansible_default_ipv4"] and route is not None and route[0] == name):
             try:
                 with open("/sys/class/net/%s/address" % name) as stream:

@@ -14,6 +14,7 @@ PACKAGES = (
     "haproxy",
     "iproute2",
     "iptables",  # the CNI plugin portmap calls it
+    "keepalived",
     "kmod",
     "libnftables1",
     "nftables",

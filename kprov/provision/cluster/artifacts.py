@@ -29,7 +29,7 @@ PACKAGES_EVERYWHERE = (
     "runc",
 )
 PACKAGES_BY_GROUP = {"etcd": ("etcd-client", "etcd-server")}
-
+VIRTUAL_ADDRESS_PACKAGES = ("keepalived",)  # on control-plane machines, where api_virtual_address is set
 
 DAEMONS_EVERYWHERE = ("kprov-node", "kube-proxy", "kubelet")
 DAEMONS_BY_GROUP = {"control_plane": ("kube-apiserver", "kube-controller-manager", "kube-scheduler")}
@@ -38,6 +38,8 @@ DAEMONS_BY_GROUP = {"control_plane": ("kube-apiserver", "kube-controller-manager
 def package_names(host: Host) -> list[str]:
     """The Debian packages that a machine needs for its groups, without their dependencies."""
     extra = [name for group, names in PACKAGES_BY_GROUP.items() if group in host.groups for name in names]
+    if "control_plane" in host.groups and host.variables["api_virtual_address"]:
+        extra += VIRTUAL_ADDRESS_PACKAGES
     return sorted({*PACKAGES_EVERYWHERE, *extra})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from kprov.provision.bundle import Bundle
 from kprov.provision.engine import Engine
-from kprov.provision.inventory import Inventory
+from kprov.provision.inventory import Host, Inventory
 from kprov.provision.kubeapi.client import ClusterApi
 from kprov.provision.kubeapi.credentials import read_kubeconfig
 from kprov.provision.pki.authority import Authorities
@@ -29,10 +29,17 @@ class Context:
     authorities: Authorities
     kubeconfig: Path
     """The administrator's, on the controller."""
+    limit: frozenset[str] | None = None
+    """The names of the machines that the run is limited to; None: all. The others are part of the cluster as ever."""
     variables: dict[str, Any] = field(default_factory=dict)
     stale_services: dict[str, set[str]] = field(default_factory=dict)
     """By machine: the units that run with a certificate or a release that has been replaced."""
     _api: ClusterApi | None = None
+
+    def hosts_of(self, pattern: str) -> list[Host]:
+        """The machines of a pattern that the run is for."""
+        hosts = self.inventory.match(pattern)
+        return hosts if self.limit is None else [host for host in hosts if host.name in self.limit]
 
     @property
     def api(self) -> ClusterApi:
@@ -57,3 +64,9 @@ def api_servers(inventory: Inventory) -> list[str]:
     """The base address of every API server of the inventory."""
     port = inventory.cluster.api_server_port
     return [f"https://{host.node_address}:{port}" for host in inventory.group("control_plane")]
+
+
+def server_for_people(inventory: Inventory) -> str:
+    """The address in the administrator's kubeconfig: the one that moves, where there is one, or the first machine's."""
+    address = inventory.cluster.api_virtual_address
+    return f"https://{address}:{inventory.cluster.api_server_port}" if address else api_servers(inventory)[0]

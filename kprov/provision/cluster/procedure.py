@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from kprov.provision.bundle import Bundle
-from kprov.provision.cluster.context import Context, api_servers
+from kprov.provision.cluster.context import Context, server_for_people
 from kprov.provision.cluster.phase import Phase, PhaseTime, run_phases
 from kprov.provision.cluster.preflight import Finding, preflight
 from kprov.provision.cluster.sources import roles_folder, templates_folder
@@ -140,7 +140,7 @@ def run_procedure(
             write_admin_kubeconfig(
                 context.kubeconfig,
                 cluster_name=cluster.cluster_name,
-                server=api_servers(inventory)[0],
+                server=server_for_people(inventory),
                 authority=authorities.cluster,
                 cluster=cluster,
             )

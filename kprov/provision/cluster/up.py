@@ -19,6 +19,7 @@ UP: tuple[Phase, ...] = (
     Phase("Form the etcd cluster", "etcd", procedure=form_etcd, essential=True),
     Phase("Start the API servers", "control_plane", role="kube-apiserver", essential=True),
     Phase("Start the load balancers", "all", role="haproxy"),
+    Phase("Share the API's virtual address", "control_plane", role="keepalived"),
     Phase("Start the schedulers", "control_plane", role="kube-scheduler"),
     Phase("Start the controller managers", "control_plane", role="kube-controller-manager"),
     Phase("Make the cluster's own objects", "control_plane", procedure=apply_cluster_objects),

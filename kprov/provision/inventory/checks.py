@@ -164,6 +164,34 @@ def check_machines_outside(
         )
 
 
+def check_virtual_address(hosts: Mapping[str, Host], cluster: ClusterSettings, locate: Locate, log: ProblemLog) -> None:
+    """The address that moves between machines is no machine's own, and outside of the cluster's networks."""
+    if not cluster.api_virtual_address:
+        return
+    address = ipaddress.IPv4Address(cluster.api_virtual_address)
+    where = locate("api_virtual_address")
+    owner = next((host.name for host in hosts.values() if host.node_address == str(address)), None)
+    if owner:
+        log.add(where, f"api_virtual_address {address} is the address of {owner}", "choose one that no machine has")
+    for name, network in (("pod", cluster.pod_network), ("service", cluster.service_network)):
+        if address in network:
+            log.add(
+                where,
+                f"api_virtual_address {address} lies in {name}_network_cidr {network}",
+                "choose one of the network that the control-plane machines are in",
+            )
+
+
+def check_release(cluster: ClusterSettings, own: str, locate: Locate, log: ProblemLog) -> None:
+    """A kprov installs its own release; an inventory may say which one it is meant for."""
+    if cluster.kprov_version != own:
+        log.add(
+            locate("kprov_version"),
+            f"kprov_version is {cluster.kprov_version}, and this is kprov {own}, which installs its own release",
+            f"use kprov {cluster.kprov_version} for this cluster, or write {own} to upgrade it",
+        )
+
+
 def check_networks(cluster: ClusterSettings, machines: int, locate: Locate, log: ProblemLog) -> None:
     """The networks are apart, and large enough."""
     pods, services = cluster.pod_network, cluster.service_network

@@ -67,6 +67,8 @@ def load(
 
     checks.check_networks(cluster, len(hosts), locate_setting, log)
     checks.check_ports(cluster, locate_setting, log)
+    checks.check_release(cluster, kprov.__version__, locate_setting, log)
+    checks.check_virtual_address(hosts, cluster, locate_setting, log)
     checks.check_lifetimes(cluster, locate_setting, log)
     checks.check_defined(tree, layers, log)
     # A host whose address was found wrong or missing already needs no second complaint.

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kprov.provision.inventory import Host
+from kprov.provision.verify.etcdctl import ETCDCTL
 from kprov.provision.verify.report import CheckFailed
 from kprov.provision.verify.session import Session
 
@@ -15,10 +16,6 @@ _LEASES = {
     "controller manager": ("/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-controller-manager"),
 }
 _HEALTH = {"scheduler": 10259, "controller manager": 10257}
-ETCDCTL = (
-    "etcdctl --cacert=/etc/kubernetes/pki/etcd/ca.crt --cert=/etc/kubernetes/pki/etcd/healthcheck-client.crt "
-    "--key=/etc/kubernetes/pki/etcd/healthcheck-client.key --endpoints=https://127.0.0.1:2379 --command-timeout=5s "
-)
 
 
 def etcd_health(session: Session, through: Host) -> None:
@@ -27,7 +24,7 @@ def etcd_health(session: Session, through: Host) -> None:
     Raises:
         CheckFailed: naming the members that are not.
     """
-    done = session.engine.shell(through.name, ETCDCTL + "endpoint health --cluster --write-out=json")
+    done = session.engine.shell(through.name, [*ETCDCTL, "endpoint", "health", "--cluster", "--write-out=json"])
     if done.rc != 0 and not done.stdout.strip():
         raise CheckFailed(done.stderr.strip()[-400:])
     answers = json.loads(done.stdout.splitlines()[0])
@@ -40,8 +37,8 @@ def etcd_health(session: Session, through: Host) -> None:
         raise CheckFailed(f"not members: {', '.join(sorted(missing))}")
 
 
-def _ready(session: Session, host: Host) -> None:
-    api = session.api_of(session.server(host))
+def _ready(session: Session, server: str) -> None:
+    api = session.api_of(server)
     try:
         answer = api.request("GET", "/readyz", params={"verbose": ""}, timeout=5)
         version = api.request("GET", "/version", timeout=5)["gitVersion"]
@@ -85,7 +82,11 @@ def verify_control_plane(session: Session) -> None:
             etcd_health(session, host)
     for host in session.inventory.group("control_plane"):
         with report.check("control plane", f"The API server of {host.name} is ready"):
-            _ready(session, host)
+            _ready(session, session.server(host))
+    cluster = session.inventory.cluster
+    if cluster.api_virtual_address:
+        with report.check("control plane", f"The API answers at its virtual address {cluster.api_virtual_address}"):
+            _ready(session, f"https://{cluster.api_virtual_address}:{cluster.api_server_port}")
     for host in session.alive("control_plane"):
         for component, port in _HEALTH.items():
             with report.check("control plane", f"The {component} of {host.name} is healthy"):

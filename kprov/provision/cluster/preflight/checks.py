@@ -150,6 +150,23 @@ def addresses(machine: Machine) -> Iterator[Problem]:
             yield f"has the address {inside[0]}, which lies in {name} {network}", f"Choose another {name}"
 
 
+def virtual_address(machine: Machine) -> Iterator[Problem]:
+    """The address that moves between control-plane machines lies in a network that this machine is in."""
+    address = machine.cluster.api_virtual_address
+    if not address or "control_plane" not in machine.host.groups:
+        return
+    interface = machine.facts["kprov_interface_of"].get(machine.host.node_address, "")
+    entry = machine.facts.get("ansible_" + interface.replace("-", "_"), {}).get("ipv4", {})
+    if not entry:
+        return  # `addresses` says that it does not have its own
+    network = ipaddress.IPv4Network(f"{entry['network']}/{entry['prefix']}")
+    if ipaddress.IPv4Address(address) not in network:
+        yield (
+            f"is in the network {network} (on {interface}), api_virtual_address {address} is not",
+            "Choose a free address of the network that all control-plane machines are in",
+        )
+
+
 def ports(machine: Machine) -> Iterator[Problem]:
     """Nobody else listens where the cluster's daemons will."""
     if not machine.is_fresh:
@@ -189,6 +206,7 @@ HOST_CHECKS: tuple[Check, ...] = (
     disk,
     clock,
     addresses,
+    virtual_address,
     ports,
     other_installations,
 )

@@ -47,6 +47,24 @@ def findings(tmp_path: Path, **changed: Any) -> list[str]:
     return [str(finding) for finding in preflight(inventory, inventory.hosts.values(), facts)]
 
 
+def test_a_virtual_address_lies_in_the_machines_network(tmp_path: Path) -> None:
+    path = tmp_path / "inventory.yaml"
+    path.write_text(INVENTORY.replace("all:", "all:\n  vars: {api_virtual_address: 192.0.2.9}"))
+    inventory = load(path)
+
+    def said(prefix: str) -> list[str]:
+        cp1 = good_facts("cp1", "192.0.2.11") | {
+            "kprov_interface_of": {"192.0.2.11": "eth0"},
+            "ansible_eth0": {"ipv4": {"address": "192.0.2.11", "network": "192.0.2.10", "prefix": prefix}},
+        }
+        facts = {"cp1": cp1, "w1": good_facts("w1", "192.0.2.21")}
+        return [str(finding) for finding in preflight(inventory, inventory.hosts.values(), facts)]
+
+    assert said("31")[0].startswith(
+        "cp1: is in the network 192.0.2.10/31 (on eth0), api_virtual_address 192.0.2.9 is not"
+    )
+
+
 def test_good_machines_pass(tmp_path: Path) -> None:
     assert findings(tmp_path) == []
 
