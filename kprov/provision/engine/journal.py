@@ -7,9 +7,11 @@ was done which was not. docs/reference/journal.md describes the records.
 
 from __future__ import annotations
 
+import datetime
 import fcntl
 import json
 import os
+import secrets
 import threading
 import time
 from pathlib import Path
@@ -31,6 +33,12 @@ SYNC_SECONDS = 0.5
 LARGEST_DIFF = 64 * 1024
 
 
+def new_run_id() -> str:
+    """A name for a run: ids in the order of their letters are in the order of time (UTC, whatever clocks are set)."""
+    now = datetime.datetime.now(datetime.UTC)
+    return f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03}-{secrets.token_hex(3)}"
+
+
 class JournalError(Exception):
     """The journal can't be kept, so nothing more may be done: what is not journalled must not happen.
 
@@ -46,16 +54,16 @@ class Journal:
 
     Args:
         directory: the run's folder.
-        secrets: masks what is written.
+        masks: takes secrets out of what is written.
 
     Raises:
         JournalError: the folder or its files can't be made.
     """
 
-    def __init__(self, directory: Path, secrets: Secrets) -> None:
+    def __init__(self, directory: Path, masks: Secrets) -> None:
         self.path = directory / JOURNAL_NAME
         self.log_path = directory / LOG_NAME
-        self._secrets = secrets
+        self._secrets = masks
         self._lock = threading.Lock()
         self._failed: JournalError | None = None
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
