@@ -114,6 +114,10 @@ class RunReporter:
         """Something that a person should know."""
         self.show_warning(message)
 
+    def waiting(self, message: str) -> None:
+        """What is being waited for."""
+        self.show_waiting(message)
+
     def run_finished(self, summary: Mapping[str, Any]) -> None:
         """The run ended."""
         self.summary = summary
@@ -163,6 +167,9 @@ class RunReporter:
 
     def show_warning(self, message: str) -> None:
         """Show a warning."""
+
+    def show_waiting(self, message: str) -> None:
+        """Show what is being waited for."""
 
     def show_run_finished(self) -> None:
         """Show the counts of every host."""

@@ -61,6 +61,9 @@ class JsonReporter(RunReporter):
     def show_warning(self, message: str) -> None:
         self.write("warning", message=message)
 
+    def show_waiting(self, message: str) -> None:
+        self.write("waiting", message=message)
+
     def show_event(self, kind: str, text: str, facts: Mapping[str, Any]) -> None:
         self.write(kind, **({"message": text} if text else {}), **facts)
 

@@ -92,6 +92,9 @@ class LiveReporter(RunReporter):
     def show_warning(self, message: str) -> None:
         self._print(f"warning: {message}", "yellow")
 
+    def show_waiting(self, message: str) -> None:
+        self._print(f"  {message}", "dim")
+
     def show_run_finished(self) -> None:
         self._stop()
         for line in recap(self.summary, self.states):

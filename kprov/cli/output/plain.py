@@ -47,6 +47,9 @@ class PlainReporter(RunReporter):
     def show_warning(self, message: str) -> None:
         self.write(f"warning: {message}")
 
+    def show_waiting(self, message: str) -> None:
+        self.write(f"  {message}")
+
     def show_run_finished(self) -> None:
         if self.summary:
             self.write("hosts:")

@@ -112,6 +112,12 @@ class Account:
         with self._lock:
             self.reporter.host_state(session.name, state.state, self.secrets.mask(state.reason))
 
+    def waiting(self, message: str) -> None:
+        """Tell what is being waited for. It is no event of the run: nothing is journalled."""
+        text = self.secrets.mask(message)
+        with self._lock:
+            self.reporter.waiting(text)
+
     def warn(self, message: str) -> None:
         """Tell the person something."""
         text = self.secrets.mask(message)

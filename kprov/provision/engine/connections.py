@@ -20,9 +20,9 @@ from kprov.provision.transport.target import target_of
 
 if TYPE_CHECKING:
     from kprov.provision.inventory.model import Host
+    from kprov.provision.inventory.timeouts import Timeouts
 
 HEARTBEAT = 10.0
-_FACTS_SECONDS = 60.0
 
 
 class Connections:
@@ -33,7 +33,7 @@ class Connections:
         account: told how it stands with them.
         locks: takes the machines' locks; None: none is taken.
         forks: hosts at a time.
-        connect_timeout: seconds for a connection to come about.
+        timeouts: how long to wait.
         accept_new_host_keys: take unknown hosts' keys and remember them.
     """
 
@@ -44,14 +44,14 @@ class Connections:
         locks: MachineLocks | None,
         *,
         forks: int,
-        connect_timeout: float,
+        timeouts: Timeouts,
         accept_new_host_keys: bool,
     ) -> None:
         self._sessions = sessions
         self._account = account
         self._locks = locks
         self._forks = forks
-        self._connect_timeout = connect_timeout
+        self._timeouts = timeouts
         self._accept_new_host_keys = accept_new_host_keys
         self._closing = threading.Event()
         self._heart: threading.Thread | None = None
@@ -75,7 +75,13 @@ class Connections:
         if session.link is not None:
             return
         try:
-            target = target_of(session.host, self._connect_timeout, self._hosts())
+            target = target_of(
+                session.host,
+                self._timeouts.connect,
+                self._hosts(),
+                login_timeout=self._timeouts.login,
+                silence_timeout=self._timeouts.silence,
+            )
             session.link = open_link(target, accept_new=self._accept_new_host_keys, warn=self._account.warn)
             session.state = self._take(session, session.link)
         except Unreachable as error:
@@ -100,10 +106,10 @@ class Connections:
                 self.end([session])
                 return locked
             if waited:  # what was gathered meanwhile is old
-                link.wait(gathering, _FACTS_SECONDS)
+                link.wait(gathering, self._timeouts.facts)
                 before = time.time()
                 gathering = self._gather(link)
-        result = link.wait(gathering, _FACTS_SECONDS)["result"]
+        result = link.wait(gathering, self._timeouts.facts)["result"]
         if result.get("failed"):
             raise Unreachable(f"its facts could not be gathered: {result.get('msg')}")
         facts = result["ansible_facts"]

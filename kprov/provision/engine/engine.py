@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import secrets as random_secrets
 import shlex
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +16,7 @@ from kprov.provision.engine.calls import ModuleCalls
 from kprov.provision.engine.connections import Connections
 from kprov.provision.engine.errors import EngineError
 from kprov.provision.engine.holder import this_run
-from kprov.provision.engine.journal import Journal, JournalError
+from kprov.provision.engine.journal import Journal, JournalError, new_run_id
 from kprov.provision.engine.machine_lock import MachineLocks
 from kprov.provision.engine.pending_handlers import PendingHandlers
 from kprov.provision.engine.phase_recorder import PhaseRecorder
@@ -32,6 +30,7 @@ from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.state_lock import StateLock
 from kprov.provision.engine.templating import Templar
 from kprov.provision.engine.variables import Variables
+from kprov.provision.inventory.timeouts import Timeouts
 from kprov.provision.transport.errors import Unreachable
 from kprov.provision.transport.link import AgentLink
 
@@ -64,7 +63,7 @@ class Engine:
         extra_vars: beat all other variables.
         lock: hold the lock of the state directory and of each machine; None: unless `check`.
         lock_path: the lock's file on machines.
-        connect_timeout: seconds for a connection to come about.
+        timeouts: how long to wait, for what; None: as the inventory says.
         command_line: what the locks and the journal say is running.
 
     Raises:
@@ -89,17 +88,18 @@ class Engine:
         extra_vars: Mapping[str, Any] | None = None,
         lock: bool | None = None,
         lock_path: str = "/run/kprov.lock",
-        connect_timeout: float = 10.0,
+        timeouts: Timeouts | None = None,
         command_line: str = "kprov",
     ) -> None:
         self.inventory = inventory
+        self.timeouts = timeouts or getattr(inventory.cluster, "kprov_timeouts", None) or Timeouts()
         self.check = check
         self.diff = diff
         self.templates_path = Path(templates_path)
         self.roles = Roles(Path(roles_path), self.templates_path)
         self.state_directory = Path(state_directory)
         self.secrets = Secrets()
-        self.run_id = time.strftime("%Y%m%dT%H%M%S") + "-" + random_secrets.token_hex(3)
+        self.run_id = new_run_id()
         extra = dict(extra_vars or {})
         self._sessions = {
             name: HostSession(host, _extra_of(inventory, name, extra), check) for name, host in inventory.hosts.items()
@@ -126,7 +126,7 @@ class Engine:
             self.account,
             MachineLocks(lock_path, self.run_id, command_line, self.warn) if wanted else None,
             forks=forks,
-            connect_timeout=connect_timeout,
+            timeouts=self.timeouts,
             accept_new_host_keys=accept_new_host_keys,
         )
         self._calls = ModuleCalls(
@@ -268,6 +268,10 @@ class Engine:
     def warn(self, message: str) -> None:
         """Tell the person something."""
         self.account.warn(message)
+
+    def waiting(self, message: str) -> None:
+        """Tell the person what is being waited for, and for how long."""
+        self.account.waiting(message)
 
     @contextlib.contextmanager
     def phase(self, title: str, hosts: Sequence[Host | str]) -> Iterator[PhaseRecorder]:

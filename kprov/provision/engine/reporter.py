@@ -33,6 +33,9 @@ class Reporter(Protocol):
     def warning(self, message: str) -> None:
         """Something that a person should know."""
 
+    def waiting(self, message: str) -> None:
+        """What is being waited for, and for how long; again every few seconds."""
+
     def run_finished(self, summary: dict[str, HostSummary]) -> None:
         """The run ended."""
 
@@ -61,6 +64,9 @@ class SilentReporter:
         """Nothing."""
 
     def warning(self, message: str) -> None:
+        """Nothing."""
+
+    def waiting(self, message: str) -> None:
         """Nothing."""
 
     def run_finished(self, summary: dict[str, HostSummary]) -> None:

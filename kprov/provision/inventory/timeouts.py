@@ -65,6 +65,7 @@ class Timeouts:
     phase: float = _kind("1h", "one phase on one machine, all its tasks and handlers")
     finish: float = _kind("10m", "what an interrupted run must not cut off on a machine (dpkg) has ended")
     quorum: float = _kind("90s", "etcd has a quorum, takes a new member, lets it vote")
+    ready: float = _kind("60s", "what was changed on a machine says that it is ready, before the next machine's turn")
     nodes: float = _kind("3m", "the machines are nodes that are Ready")
     api: float = _kind("10s", "the cluster's API answers one request")
     workload: float = _kind("90s", "the workload that verifies the cluster runs, and runs again after a loss")

@@ -20,6 +20,7 @@ from lab_machines import LabMachines
 
 from kprov.provision.engine import Engine, HostState
 from kprov.provision.inventory import Inventory, load
+from kprov.provision.inventory.timeouts import Timeouts
 
 LOCK = "/tmp/kprov-test.lock"
 OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHHcmJI8KmGHMOLLqBIcEWjg8VxAfVQ7MRsdK6sUhUIn"
@@ -35,7 +36,8 @@ def engine_of(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
     made: list[Engine] = []
 
     def make(inventory: Inventory, **options: Any) -> Engine:
-        made.append(Engine(inventory, state_directory=tmp_path / "state", lock_path=LOCK, connect_timeout=3, **options))
+        state = tmp_path / "state"
+        made.append(Engine(inventory, state_directory=state, lock_path=LOCK, timeouts=Timeouts(connect=3), **options))
         return made[-1]
 
     yield make

@@ -45,6 +45,9 @@ class Recording:
     def warning(self, message: str) -> None:
         self.warnings.append(message)
 
+    def waiting(self, message: str) -> None:
+        self.events.append(("waiting", message))
+
     def run_finished(self, summary: dict[str, HostSummary]) -> None:
         self.events.append(("run_finished", sorted(summary)))
 
