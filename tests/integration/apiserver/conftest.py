@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,16 +10,13 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-from control_plane import ControlPlane, control_plane
+from kprov.lab.control_plane.plane import ControlPlane, control_plane
 
 
 @pytest.fixture(scope="session")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """etcd and an API server."""
-    if not (os.environ.get("ETCD") or shutil.which("etcd")):
-        pytest.fail("etcd is not installed: apt-get install etcd-server, or name the program in $ETCD")
-    with control_plane(tmp_path_factory.mktemp("control-plane")) as started:
+    with control_plane(tmp_path_factory.mktemp("control-plane"), daemons=("kube-apiserver",)) as started:
         yield started
 
 
@@ -29,7 +25,7 @@ class Kubectl:
 
     def __init__(self, plane: ControlPlane) -> None:
         self._program = str(Path(sys.executable).with_name("kubectl"))
-        self._environment = {**os.environ, "KUBECONFIG": str(plane.pki / "admin.conf")}
+        self._environment = {**os.environ, "KUBECONFIG": str(plane.kubeconfig())}
 
     def __call__(self, *words: str, stdin: str = "", ok: bool = True) -> str:
         """Its output; of a command that must fail, its errors."""

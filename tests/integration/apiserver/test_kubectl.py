@@ -43,7 +43,7 @@ def test_an_unknown_field_is_refused(kubectl) -> None:  # type: ignore[no-untype
 def test_services_get_addresses_and_give_them_back(kubectl) -> None:  # type: ignore[no-untyped-def]
     kubectl("create", "service", "nodeport", "np", "--tcp=80")
     spec = json.loads(kubectl("get", "service", "np", "-o", "json"))["spec"]
-    assert spec["clusterIP"].startswith("10.96.") and 30000 <= spec["ports"][0]["nodePort"] <= 32767
+    assert spec["clusterIP"].startswith("10.0.0.") and 30000 <= spec["ports"][0]["nodePort"] <= 32767
     again = ["create", "service", "clusterip", "same", f"--clusterip={spec['clusterIP']}", "--tcp=1"]
     assert "already allocated" in kubectl(*again, ok=False)
     kubectl("delete", "service", "np")
@@ -164,7 +164,7 @@ def test_the_same_keys_as_upstream(kubectl, plane) -> None:  # type: ignore[no-u
     etcdctl = shutil.which("etcdctl")
     assert etcdctl, "etcdctl is not installed: apt-get install etcd-client"
     out = subprocess.run(
-        [etcdctl, f"--endpoints=http://127.0.0.1:{plane.etcd_port}", "get", "/registry/services", "--prefix"],
+        [etcdctl, f"--endpoints={plane.etcd_url}", "get", "/registry/services", "--prefix"],
         env={"ETCDCTL_API": "3"}, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     lines = out.splitlines()
@@ -187,7 +187,7 @@ spec:
 def test_privileged_containers_need_the_server_to_allow_them(kubectl, plane) -> None:  # type: ignore[no-untyped-def]
     create = ("create", "--dry-run=server", "-f", "-")
     assert "created" in kubectl(*create, stdin=PRIVILEGED)
-    with plane.second("--allow-privileged=false") as server:
+    with plane.second_apiserver("--allow-privileged=false") as server:
         refusal = kubectl(*create, f"--server={server}", stdin=PRIVILEGED, ok=False)
         assert "spec.containers[0].securityContext.privileged: Forbidden: disallowed by cluster policy" in refusal
         assert "created" in kubectl(*create, f"--server={server}", stdin=PRIVILEGED.replace("true", "false"))

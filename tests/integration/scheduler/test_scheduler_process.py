@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import ssl
 import subprocess
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from control_plane import ControlPlane, control_plane, free_port
+
+from kprov.lab.control_plane.plane import ControlPlane, control_plane, free_ports
 
 LEASE = ("--leader-elect-lease-duration=4s", "--leader-elect-renew-deadline=3s", "--leader-elect-retry-period=500ms")
 RUN = "from kprov.kube.scheduler.main import main; main()"
@@ -40,7 +40,7 @@ class Cluster:
 
     def kubectl(self, *words: str, stdin: str = "") -> str:
         kubectl = Path(sys.executable).with_name("kubectl")
-        command = [str(kubectl), f"--kubeconfig={self.plane.pki}/admin.conf", *words]
+        command = [str(kubectl), f"--kubeconfig={self.plane.kubeconfig()}", *words]
         done = subprocess.run(command, input=stdin, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -69,11 +69,12 @@ class Cluster:
         return [event["message"] for event in events if event["involvedObject"]["name"] == name]
 
     def scheduler(self, *flags: str) -> tuple[subprocess.Popen[bytes], int]:
-        port, pki = free_port(), self.plane.pki
+        (port,), pki = free_ports(1), self.plane.pki
+        kubeconfig = self.plane.kubeconfig("scheduler")
         words = [
-            f"--kubeconfig={pki}/scheduler.conf",
-            f"--authentication-kubeconfig={pki}/scheduler.conf",
-            f"--authorization-kubeconfig={pki}/scheduler.conf",
+            f"--kubeconfig={kubeconfig}",
+            f"--authentication-kubeconfig={kubeconfig}",
+            f"--authorization-kubeconfig={kubeconfig}",
             f"--client-ca-file={pki}/ca.crt",
             f"--tls-cert-file={pki}/apiserver.crt",
             f"--tls-private-key-file={pki}/apiserver.key",
@@ -114,7 +115,7 @@ class Cluster:
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    with control_plane(tmp_path) as plane:
+    with control_plane(tmp_path, daemons=("kube-apiserver",)) as plane:
         made = Cluster(plane)
         try:
             made.kubectl("create", "serviceaccount", "default")
@@ -195,10 +196,8 @@ def test_the_api_server_may_go_and_come_back(cluster: Cluster) -> None:
     cluster.node("a")
     cluster.pod("before")
     until(lambda: cluster.node_of("before"), "before has a node")
-    server = cluster.plane.processes.pop()
-    os.kill(server.pid, signal.SIGKILL)
-    server.wait()
-    cluster.plane.start_apiserver()
+    cluster.plane.process("kube-apiserver").stop(signal.SIGKILL)
+    cluster.plane.start_daemon("kube-apiserver")
     cluster.plane.wait_ready()
     cluster.pod("after")
     until(lambda: cluster.node_of("after"), "after has a node", 20)
