@@ -39,6 +39,8 @@ def inventory_of(state: LabState, layout: Layout) -> dict[str, object]:
         "ansible_user": "root",
         "ansible_ssh_private_key_file": str(state.key),
     }
+    if layout.api_virtual_address:
+        variables["api_virtual_address"] = layout.api_virtual_address
     return {"all": {"vars": variables, "hosts": hosts, "children": groups}}
 
 

@@ -13,6 +13,7 @@ from kprov.lab.errors import LabError
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,6}")
 DEFAULT_NAME = "lab"
 DEFAULT_SUBNET = "10.90.0.0/24"
+_VIRTUAL_ADDRESS = 9  # below those of the machines
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,12 @@ class Layout:
     def gateway(self) -> str:
         """The host's address on that bridge."""
         return str(next(ipaddress.ip_network(self.subnet).hosts()))
+
+    @property
+    def api_virtual_address(self) -> str:
+        """The address that its control-plane machines share; "" where there is only one of them."""
+        sharing = [machine for machine in self.machines if "control_plane" in machine.groups]
+        return str(ipaddress.ip_network(self.subnet)[_VIRTUAL_ADDRESS]) if len(sharing) > 1 else ""
 
     @property
     def prefix_length(self) -> int:

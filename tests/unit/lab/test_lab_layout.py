@@ -19,6 +19,7 @@ def test_the_usual_lab() -> None:
         ("w1", "12", "10.90.0.21", ("node",)),
         ("w2", "13", "10.90.0.22", ("node",)),
     ]
+    assert layout.api_virtual_address == "10.90.0.9"
     assert (layout.bridge, layout.gateway, layout.prefix_length) == ("kp-lab", "10.90.0.1", 24)
 
 
