@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -55,6 +56,44 @@ def umask_now() -> int:
     return mask
 
 
+# What a file carries besides mode and owner, and what would be wrong on another content (capabilities, signatures).
+_NOT_KEPT = ("security.capability", "security.ima", "security.evm")
+
+
+def _keep_extended(path: str, descriptor: int) -> None:
+    """Give the new file the old one's access lists, labels and other extended attributes."""
+    try:
+        names = os.listxattr(path, follow_symlinks=False)
+    except OSError:
+        return  # no such thing on this file system
+    for name in names:
+        if name not in _NOT_KEPT:
+            try:
+                os.setxattr(descriptor, name, os.getxattr(path, name, follow_symlinks=False))
+            except OSError as error:
+                if error.errno not in (errno.ENOTSUP, errno.EPERM, errno.ENODATA):
+                    raise
+
+
+def explained(error: OSError, path: str) -> ModuleFailed:
+    """A failure to write, in words that say what to do."""
+    folder = os.path.dirname(path) or "."
+    words = {
+        errno.ENOENT: "folder %s does not exist: make it first (file: path=... state=directory)" % folder,
+        errno.ENOTDIR: "folder %s does not exist: a part of it is a file" % folder,
+        errno.EROFS: "%s cannot be written: its file system is mounted read-only" % path,
+        errno.ENOSPC: "%s cannot be written: its disk is full; what was there is untouched" % path,
+        errno.EDQUOT: "%s cannot be written: its owner's quota is used up; what was there is untouched" % path,
+        errno.EACCES: "%s cannot be written: this user may not write to folder %s" % (path, folder),
+        errno.EPERM: "%s cannot be written: it or folder %s is immutable (see lsattr)" % (path, folder),
+        errno.EISDIR: "%s is a folder, not a file" % path,
+        errno.ENAMETOOLONG: "%s cannot be written: its name is too long" % path,
+        errno.EBUSY: "%s cannot be replaced: something is mounted on it" % path,
+    }
+    known = words.get(error.errno or 0)
+    return ModuleFailed(known or "%s cannot be written: %s" % (path, error.strerror or error))
+
+
 def replace(
     path: str,
     fill: Callable[[BinaryIO], None],
@@ -65,6 +104,8 @@ def replace(
 ) -> None:
     """Write a file beside its place, with its mode and owner set before any content, then rename it there.
 
+    The old file's access lists and extended attributes go over to the new one.
+
     Args:
         path: the file.
         fill: writes the content.
@@ -73,43 +114,54 @@ def replace(
         default_mode: for a new file without a wanted mode; 0666 less the umask where None.
 
     Raises:
-        ModuleFailed: the folder is missing, or validation refused.
+        ModuleFailed: it cannot be written there, or validation refused. The old file is untouched then.
     """
     folder = os.path.dirname(path) or "."
     sweep(folder)
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=prefix(), dir=folder)
-    except FileNotFoundError:
-        raise ModuleFailed(
-            "folder %s does not exist: make it first (file: path=... state=directory)" % folder
-        ) from None
+    except OSError as error:
+        raise explained(error, path) from None
     try:
+        _fill(descriptor, path, fill, wanted, default_mode)
+        if validate is not None:
+            validate(temporary)
+        os.rename(temporary, path)
+    except BaseException as error:
+        try:
+            os.unlink(temporary)
+        except FileNotFoundError:
+            pass
+        if isinstance(error, OSError) and error.errno is not None:
+            raise explained(error, path) from None
+        raise
+    _sync_directory(folder)
+
+
+def _fill(
+    descriptor: int, path: str, fill: Callable[[BinaryIO], None], wanted: Wanted, default_mode: int | None
+) -> None:
+    """Everything that a new file is, before it gets its name."""
+    with os.fdopen(descriptor, "wb") as stream:
         try:
             old = os.lstat(path)
-            current = stat.S_IMODE(old.st_mode) if not stat.S_ISLNK(old.st_mode) else 0o666 & ~umask_now()
+            is_link = stat.S_ISLNK(old.st_mode)
+            current = 0o666 & ~umask_now() if is_link else stat.S_IMODE(old.st_mode)
             uid = wanted.uid if wanted.uid != -1 else old.st_uid
             gid = wanted.gid if wanted.gid != -1 else old.st_gid
         except FileNotFoundError:
+            is_link = True
             current = default_mode if default_mode is not None else 0o666 & ~umask_now()
             uid, gid = wanted.uid, wanted.gid
         bits = mode_bits(wanted.mode, current, False) if wanted.mode is not None else current
         if (uid, gid) != (-1, -1) and (uid, gid) != (os.geteuid(), os.getegid()):
             os.fchown(descriptor, uid, gid)
+        if not is_link:
+            _keep_extended(path, descriptor)
         os.fchmod(descriptor, bits)
-        with os.fdopen(descriptor, "wb") as stream:
-            fill(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if validate is not None:
-            validate(temporary)
-        os.rename(temporary, path)
-    except BaseException:
-        try:
-            os.unlink(temporary)
-        except FileNotFoundError:
-            pass
-        raise
-    _sync_directory(folder)
+        fill(stream)
+        stream.flush()
+        os.fsync(descriptor)
 
 
 def write(path: str, data: bytes, wanted: Wanted, *, validate: Callable[[str], None] | None = None) -> None:

@@ -19,8 +19,8 @@ ATTRIBUTE_PARAMETERS = {
     "group": Parameter("str"),
 }
 
-_SYMBOLIC = re.compile(r"^([ugoa]*)((?:[=+-](?:[rwxXst]*|[ugo]))+)$")
-_OPERATION = re.compile(r"([=+-])([rwxXst]*|[ugo])")
+_SYMBOLIC = re.compile(r"^([ugoa]*)((?:[=+-](?:[ugo]|[rwxXst]*))+)$")
+_OPERATION = re.compile(r"([=+-])([ugo]|[rwxXst]*)")
 _BITS = {"r": 4, "w": 2, "x": 1}
 _SHIFT = {"u": 6, "g": 3, "o": 0}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from kprov.provision.agent import processes
@@ -47,6 +48,12 @@ class Call:
     def get(self, name: str, default: Any = None) -> Any:
         """An argument that may be missing."""
         return self.arguments.get(name, default)
+
+    def with_arguments(self, **changed: Any) -> Call:
+        """The same call with other arguments."""
+        new = copy.copy(self)
+        new.arguments = {**self.arguments, **changed}
+        return new
 
     def system_path(self, path: str) -> str:
         """Where a file of the machine lies that the module itself knows of, such as /etc/fstab."""

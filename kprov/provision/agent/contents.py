@@ -29,6 +29,21 @@ def file_hash(path: str) -> str | None:
         return None
 
 
+def file_digest(path: str, algorithm: str) -> str:
+    """A file's digest by any algorithm, as a person would compare it.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    digest = hashlib.new(algorithm)
+    with open(path, "rb", buffering=0) as stream:
+        while True:
+            chunk = stream.read(1 << 20)
+            if not chunk:
+                return digest.hexdigest()
+            digest.update(chunk)
+
+
 class _Arrival:
     """One content on its way."""
 

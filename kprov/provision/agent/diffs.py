@@ -33,8 +33,8 @@ def unified(before: bytes | None, after: bytes | None, path: str) -> str:
     old_name = path if before is not None else "/dev/null"
     new_name = path if after is not None else "/dev/null"
     old, new = before or b"", after or b""
-    if old == new:
-        return ""
+    if old == new:  # at most, there is an empty file where there was none
+        return "" if (before is None) == (after is None) else values([("state", "absent", "file")], path)
     small = len(old) + len(new) <= LARGEST_DIFF
     old_text, new_text = (text_of(old), text_of(new)) if small else (None, None)
     if old_text is None or new_text is None:

@@ -164,6 +164,8 @@ def _to_mode(value: Any) -> str:
         if set(digits) - set("01234567"):
             raise ValueError("%r is no octal mode" % (value,))
         return "%04o" % int(digits, 8)
+    if text == "preserve":
+        return text
     if not text or set(text) - set("ugoarwxXst=+-,"):
         raise ValueError('%r is no mode; write it like "0644" or "u=rw,g=r,o="' % (value,))
     return text

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 from kprov.provision.agent import modules, parameters, processes, wire
@@ -21,8 +22,12 @@ from kprov.provision.agent.contents import Contents, file_hash
 from kprov.provision.agent.failures import ConnectionEnded, ModuleFailed
 from kprov.provision.agent.lock import MachineLock
 
-# A controller that says nothing for so long is gone, even if no packet ever told so. It speaks every few seconds.
+# A controller that says nothing for so long is gone, even if no packet ever told so. It speaks every few seconds, and
+# says how long is meant.
 SILENCE = 90.0
+
+# So often the agent says that it is there; the controller says how often is meant.
+BEAT = 15.0
 
 # What is let finish when the connection ends (dpkg) gets so long.
 FAREWELL = 600.0
@@ -38,16 +43,20 @@ class Session:
     Args:
         inbound: buffered stream that requests come from.
         outbound: file descriptor that answers go to.
+        earlier: frames that came before the agent ran, as text and body.
     """
 
-    def __init__(self, inbound: BinaryIO, outbound: int) -> None:
+    def __init__(self, inbound: BinaryIO, outbound: int, earlier: Sequence[tuple[bytes, bytes]] = ()) -> None:
         self._inbound = inbound
+        self._earlier = earlier
         self._outbound = outbound
         self._write_lock = threading.Lock()
         self._requests: queue.Queue[tuple[dict[str, Any], bytes] | None] = queue.Queue()
         self._contents = Contents(self._send)
         self._lock: MachineLock | None = None
         self._heard = time.monotonic()
+        self._patience = SILENCE
+        self._beat_every = BEAT
         self._stopped_queue: int | None = None  # the queue that a failed task stopped
 
     def _send(self, message: dict[str, Any]) -> None:
@@ -65,22 +74,29 @@ class Session:
     def _read(self) -> None:
         """Thread: take frames as they come, so that the connection never blocks and its end is seen at once."""
         try:
+            for text, body in self._earlier:
+                self._take(wire.decode(text), body)
             while True:
                 frame = wire.read_frame(self._inbound)
                 if frame is None:
                     break
                 self._heard = time.monotonic()
-                message, body = frame
-                operation = message.get("op")
-                if operation == "content":
-                    self._contents.receive(message, body)
-                elif operation != "alive":
-                    self._requests.put((message, body))
-                    if operation == "task":
-                        self._look_ahead(message)
+                self._take(*frame)
         except Exception:
             traceback.print_exc()
         self._end()
+
+    def _take(self, message: dict[str, Any], body: bytes) -> None:
+        operation = message.get("op")
+        if operation == "content":
+            self._contents.receive(message, body)
+        elif operation == "alive":
+            self._patience = float(message.get("patience", self._patience))
+            self._beat_every = float(message.get("beat", self._beat_every))
+        else:
+            self._requests.put((message, body))
+            if operation == "task":
+                self._look_ahead(message)
 
     def _look_ahead(self, message: dict[str, Any]) -> None:
         """Ask for a file's content before its task's turn, when the file there differs."""
@@ -110,11 +126,11 @@ class Session:
     def _watch_silence(self) -> None:
         beaten = time.monotonic()
         while not processes.ending():
-            time.sleep(5)
-            if time.monotonic() - beaten >= wire.BEAT:
+            time.sleep(min(5.0, self._beat_every / 2))
+            if time.monotonic() - beaten >= self._beat_every:
                 beaten = time.monotonic()
                 self._beat()
-            if time.monotonic() - self._heard > SILENCE:
+            if time.monotonic() - self._heard > self._patience:
                 self._end()
                 return
 
@@ -211,7 +227,7 @@ class Session:
         return modules.execute(name, call)
 
 
-def serve(inbound: BinaryIO) -> None:
+def serve(inbound: BinaryIO, earlier: Sequence[tuple[bytes, bytes]] = ()) -> None:
     """Take over standard input and output for frames, and serve.
 
     What modules or programs print goes to standard error: it can never get between frames.
@@ -222,4 +238,4 @@ def serve(inbound: BinaryIO) -> None:
     sys.dont_write_bytecode = True
     os.umask(0o022)
     os.chdir("/")
-    Session(stream, outbound).run()
+    Session(stream, outbound, earlier).run()

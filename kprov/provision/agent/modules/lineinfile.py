@@ -1,27 +1,41 @@
 """lineinfile: a line is in a file, or is not.
 
+Lines keep the ends that they have; a symbolic link is followed.
+
 Parameters:
-    path: the file. line: the line. regexp: replaces the last line that matches (with state=absent: removes all
-        that match).
-    search_string: like regexp, a plain text. backrefs: `line` may refer to the match's groups, and nothing is
-        added without a match.
-    insertafter, insertbefore: a regexp, EOF or BOF: where a new line goes. state: present or absent.
-    create: make the file. validate, mode, owner, group: as in copy.
+    path: the file.
+    line: the line; with state=absent every line that is exactly this goes.
+    regexp: replaces the last line that matches; with state=absent removes all that match.
+    search_string: like regexp, a plain text that is part of the line.
+    backrefs: `line` may refer to the match's groups, and nothing is added without a match.
+    insertafter: a regular expression or EOF: where a new line goes, after the last match.
+    insertbefore: a regular expression or BOF: where a new line goes, before the last match.
+    firstmatch: the first match counts, not the last.
+    state: whether the line must be there.
+    create: make the file if it is not there.
+    backup: keep the file as it was beside it.
+    validate: a command line with %s (the new file) that must succeed.
+    mode: the file's permissions.
+    owner: the file's owner.
+    group: the file's group.
+
+Returns:
+    msg: what was done.
+    found: how many lines were removed.
+    backup: the path of the backup, or nothing.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from kprov.provision.agent import edits
-from kprov.provision.agent.attributes import ATTRIBUTE_PARAMETERS
 from kprov.provision.agent.call import Call
 from kprov.provision.agent.failures import ModuleFailed
 from kprov.provision.agent.parameters import Parameter
 
 PARAMETERS = {
-    "path": Parameter("path", required=True, aliases=("dest", "name")),
+    "path": Parameter("path", required=True, aliases=("dest", "destfile", "name")),
     "line": Parameter("str", aliases=("value",)),
     "regexp": Parameter("str", aliases=("regex",)),
     "search_string": Parameter("str"),
@@ -31,9 +45,22 @@ PARAMETERS = {
     "firstmatch": Parameter("bool", default=False),
     "state": Parameter("str", default="present", choices=("present", "absent")),
     "create": Parameter("bool", default=False),
-    "validate": Parameter("str"),
-    **ATTRIBUTE_PARAMETERS,
+    **edits.EDIT_PARAMETERS,
 }
+MUTUALLY_EXCLUSIVE = [("insertbefore", "insertafter"), ("regexp", "search_string"), ("backrefs", "search_string")]
+REQUIRED_IF = [("state", "present", ("line",)), ("backrefs", True, ("regexp",))]
+
+
+def _bare(line: str) -> str:
+    return line.rstrip("\r\n")
+
+
+def _ending(lines: list[str], near: int) -> str:
+    """The end that a new line gets: as its neighbour has it."""
+    for index in (near - 1, near):
+        if 0 <= index < len(lines) and lines[index].endswith("\n"):
+            return "\r\n" if lines[index].endswith("\r\n") else "\n"
+    return "\n"
 
 
 def _position(call: Call, lines: list[str]) -> int:
@@ -44,59 +71,66 @@ def _position(call: Call, lines: list[str]) -> int:
         return 0
     if anchor is None or anchor == "EOF":
         return len(lines)
-    found = [index for index, text in enumerate(lines) if re.search(anchor, text.rstrip("\r\n"))]
+    wanted = edits.pattern(anchor, "insertbefore" if before is not None else "insertafter")
+    found = [index for index, text in enumerate(lines) if wanted.search(_bare(text))]
     if not found:
         return len(lines)
     return (found[0] if call["firstmatch"] else found[-1]) + offset
 
 
-def edited(call: Call, text: str) -> str:
-    """The text with the line in it, or without."""
-    lines = re.split(r"(?<=\n)", text)
-    if lines and lines[-1] == "":
-        lines.pop()
-    pattern = re.compile(call["regexp"]) if call["regexp"] is not None else None
+def edited(call: Call, text: str) -> tuple[str, str]:
+    """The text with the line in it, or without, and what was done to it."""
+    lines = edits.lines_of(text)
+    pattern = edits.pattern(call["regexp"], "regexp") if call["regexp"] is not None else None
 
     def matches(candidate: str) -> Any:
-        bare = candidate.rstrip("\r\n")
         if pattern is not None:
-            return pattern.search(bare)
+            return pattern.search(_bare(candidate))
         if call["search_string"] is not None:
-            return call["search_string"] in bare
-        return bare == call["line"]
+            return call["search_string"] in _bare(candidate)
+        return _bare(candidate) == call["line"]
 
     if call["state"] == "absent":
-        return "".join(line for line in lines if not matches(line))
+        kept = [line for line in lines if not matches(line)]
+        removed = len(lines) - len(kept)
+        return "".join(kept), "%d line(s) removed" % removed if removed else ""
     found = [index for index, line in enumerate(lines) if matches(line)]
-    new = call["line"]
+    new = call["line"].rstrip("\n")
     if found:
         index = found[0] if call["firstmatch"] else found[-1]
         if call["backrefs"] and pattern is not None:
-            match = pattern.search(lines[index].rstrip("\r\n"))
+            match = pattern.search(_bare(lines[index]))
             if match is not None:
                 new = match.expand(new)
-        ending = lines[index][len(lines[index].rstrip("\r\n")) :]
-        lines[index] = new + ending
-        return "".join(lines)
-    if call["backrefs"] or any(line.rstrip("\r\n") == new for line in lines):
-        return text
+        if _bare(lines[index]) == new:
+            return text, ""
+        lines[index] = new + lines[index][len(_bare(lines[index])) :]
+        return "".join(lines), "line replaced"
+    if call["backrefs"] or any(_bare(line) == new for line in lines):
+        return text, ""
     position = _position(call, lines)
+    ending = _ending(lines, position)
     if position == len(lines) and lines and not lines[-1].endswith("\n"):
-        lines[-1] += "\n"
-    lines.insert(position, new + "\n")
-    return "".join(lines)
+        lines[-1] += ending
+    lines.insert(position, new + ending)
+    return "".join(lines), "line added"
 
 
 def run(call: Call) -> dict[str, Any]:
     """Compare, then write."""
-    if call["state"] == "present" and call["line"] is None:
-        raise ModuleFailed("state=present needs 'line'")
-    if call["state"] == "absent" and call["line"] is None and call["regexp"] is None and call["search_string"] is None:
+    if call["state"] == "absent" and not any(call[name] is not None for name in ("line", "regexp", "search_string")):
         raise ModuleFailed("state=absent needs 'line', 'regexp' or 'search_string'")
     before = edits.read_text(call["path"])
     if before is None:
         if call["state"] == "absent":
-            return {"changed": False, "path": call["path"], "msg": "there is no such file"}
+            return {"changed": False, "msg": "file not present", "found": 0, "backup": ""}
         if not call["create"] and not call.check:
             raise ModuleFailed("%s does not exist; create: true makes it" % call["path"])
-    return edits.write_back(call, call["path"], before, edited(call, before or ""))
+    after, done = edited(call, before or "")
+    result = edits.write_back(call, call["path"], before, after)
+    attributes = result["changed"] and not done
+    result["msg"] = done or ("ownership, perms or SE linux context changed" if attributes else "")
+    result["backup"] = result.get("backup_file", "")
+    if call["state"] == "absent":
+        result["found"] = int(done.partition(" ")[0]) if done else 0
+    return result

@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from kprov.provision.agent import dpkg
-from kprov.provision.agent.modules import sysctl, systemd
+from kprov.provision.agent.modules import systemd
 
 
 def archive(*members: tuple[str, bytes, int]) -> bytes:
@@ -156,19 +156,6 @@ def test_dpkg_table_is_what_dpkg_says() -> None:
     )
     installed = {f"{package.name} {package.version}" for package in dpkg.table() if package.version}
     assert set(asked.stdout.split("\n")) - {""} >= installed and installed
-
-
-@pytest.mark.parametrize(
-    ("before", "value", "after"),
-    [
-        ("", "1", "a.b = 1\n"),
-        ("a.b=1\n", "1", "a.b=1\n"),
-        ("# c\na.b = 0\nx = 2\n", "1", "# c\nx = 2\na.b = 1\n"),
-        ("a.b = 1\nx = 2\n", None, "x = 2\n"),
-    ],
-)
-def test_sysctl_file(before: str, value: str | None, after: str) -> None:
-    assert sysctl._file_text(before, "a.b", value) == after
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""lineinfile and blockinfile: what they promise holds for any file."""
+"""Modules that edit texts: what they promise holds for any file, whatever bytes are in it."""
 
 from __future__ import annotations
 
@@ -7,91 +7,129 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from unified_diff import parse
 
-from kprov.provision.agent import parameters
+from kprov.provision.agent import modules
 from kprov.provision.agent.call import Call
-from kprov.provision.agent.modules import blockinfile, lineinfile
 
-LINE = st.text(alphabet="abc =#", min_size=1, max_size=6)
-TEXT = st.builds(
-    lambda lines, end: "\n".join(lines) + ("\n" if end and lines else ""), st.lists(LINE, max_size=6), st.booleans()
+# Lines of the words that the tasks below look for, of bytes that are no UTF-8, and of other ends of lines.
+LINE = st.lists(
+    st.sampled_from([b"a", b"b", b"= ", b"#", b"[s]", b" ", b"\xff", "é".encode(), "\u2028".encode(), b"\x0b", b"\t"]),
+    max_size=4,
+).map(b"".join)
+END = st.sampled_from([b"\n", b"\n", b"\n", b"\r\n"])
+DATA = st.builds(
+    lambda lines, whole: b"".join(lines) if whole else b"".join(lines).rstrip(b"\r\n"),
+    st.lists(st.builds(lambda line, end: line + end, LINE, END), max_size=7),
+    st.booleans(),
 )
+WORD = st.text(alphabet="ab=#é ", min_size=1, max_size=4).filter(lambda text: text.strip())
+
+many = settings(max_examples=80, deadline=None)
 
 
-def line_call(**arguments: Any) -> Call:
-    return Call(parameters.coerce(lineinfile.PARAMETERS, {"path": "x", **arguments}))
-
-
-def block_call(**arguments: Any) -> Call:
-    return Call(parameters.coerce(blockinfile.PARAMETERS, {"path": "x", **arguments}))
-
-
-@given(TEXT, LINE)
-def test_line_is_there_afterwards_and_a_second_time_changes_nothing(text: str, line: str) -> None:
-    call = line_call(line=line)
-    once = lineinfile.edited(call, text)
-    assert line in once.split("\n")
-    assert lineinfile.edited(call, once) == once
-
-
-@given(TEXT, LINE)
-def test_other_lines_stay_in_order(text: str, line: str) -> None:
-    once = lineinfile.edited(line_call(line=line), text)
-    assert [kept for kept in once.split("\n") if kept and kept != line] == [
-        kept for kept in text.split("\n") if kept and kept != line
-    ]
-
-
-@given(TEXT, LINE)
-def test_absent_line_is_gone(text: str, line: str) -> None:
-    once = lineinfile.edited(line_call(line=line, state="absent"), text)
-    assert line not in once.split("\n")
-
-
-@given(TEXT, LINE, st.sampled_from(["a", "b", "^c"]))
-def test_regexp_replaces_the_last_match(text: str, line: str, pattern: str) -> None:
-    once = lineinfile.edited(line_call(line=line, regexp=pattern), text)
-    assert line in once.split("\n")
-    if re.search(pattern, line):
-        assert lineinfile.edited(line_call(line=line, regexp=pattern), once) == once
-
-
-@given(TEXT, st.lists(LINE, min_size=1, max_size=3).map("\n".join))
-def test_block_comes_and_goes_and_leaves_the_rest(text: str, block: str) -> None:
-    once = blockinfile.edited(block_call(block=block), text)
-    assert f"# BEGIN KPROV MANAGED BLOCK\n{block}\n# END KPROV MANAGED BLOCK" in once
-    assert blockinfile.edited(block_call(block=block), once) == once
-    gone = blockinfile.edited(block_call(block="", state="absent"), once)
-    assert gone.rstrip("\n") == text.rstrip("\n") or gone.split() == text.split()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "before", "after"),
-    [
-        ({"line": "new", "insertafter": "^b"}, "a\nb\nc\n", "a\nb\nnew\nc\n"),
-        ({"line": "new", "insertbefore": "^b"}, "a\nb\nc\n", "a\nnew\nb\nc\n"),
-        ({"line": "new", "insertbefore": "BOF"}, "a\n", "new\na\n"),
-        ({"line": "new"}, "a", "a\nnew\n"),
-        ({"line": r"x=\1!", "regexp": "^x=(.*)", "backrefs": True}, "x=1\n", "x=1!\n"),
-        ({"line": r"x=\1!", "regexp": "^y=(.*)", "backrefs": True}, "x=1\n", "x=1\n"),
-        ({"regexp": "^#", "state": "absent"}, "#a\nb\n#c\n", "b\n"),
-    ],
-)
-def test_places(arguments: dict[str, Any], before: str, after: str) -> None:
-    assert lineinfile.edited(line_call(**arguments), before) == after
-
-
-def test_files_are_changed_once(module: Any) -> None:
+def edit(module: str, data: bytes, **arguments: Any) -> tuple[bytes, dict[str, Any]]:
+    """Run a module on a file with this content; what the file is then, and the result. The diff is checked."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "f"
-        assert "create: true" in module.fails("lineinfile", path=str(path), line="x").message
-        assert module("lineinfile", path=str(path), line="x", create=True, mode="0600")["changed"]
-        assert not module("lineinfile", path=str(path), line="x", create=True, mode="0600")["changed"]
-        assert module("blockinfile", path=str(path), block="b")["changed"]
-        assert module("blockinfile", check=True, path=str(path), block="c")["changed"] and "c" not in path.read_text()
-        path.write_bytes(b"\xff\n")
-        module("lineinfile", path=str(path), line="y")
-        assert path.read_bytes() == b"\xff\ny\n"
+        path.write_bytes(data)
+        call = Call(modules.arguments_of(module, {"path": str(path), **arguments}), diff=True)
+        result = modules.execute(module, call)
+        after = path.read_bytes()
+    assert result["changed"] == (after != data)
+    text = data.decode(errors="backslashreplace")
+    for section in parse(result["diff"]):
+        text = section.applied(text)
+    assert text == after.decode(errors="backslashreplace")
+    return after, result
+
+
+def twice(module: str, data: bytes, **arguments: Any) -> bytes:
+    """The same, and that a second time changes nothing."""
+    once, _ = edit(module, data, **arguments)
+    again, result = edit(module, once, **arguments)
+    assert again == once
+    assert not result["changed"]
+    return once
+
+
+def lines(data: bytes) -> list[bytes]:
+    """A content's lines, without their ends."""
+    return [line.rstrip(b"\r") for line in data.split(b"\n") if line.rstrip(b"\r")]
+
+
+@many
+@given(DATA, WORD, st.sampled_from([{}, {"insertafter": "^a"}, {"insertbefore": "b"}, {"insertbefore": "BOF"}]))
+def test_a_line_is_there_afterwards_and_the_others_are_as_they_were(data: bytes, line: str, place: Any) -> None:
+    once = twice("lineinfile", data, line=line, **place)
+    assert line.encode() in lines(once)
+    others = [kept for kept in lines(once) if kept != line.encode()]
+    assert others == [kept for kept in lines(data) if kept != line.encode()]
+    assert len(once) - len(data) <= len(line.encode()) + 4  # its own end, and one for the line before
+
+
+@many
+@given(DATA, WORD)
+def test_an_absent_line_is_gone_and_nothing_else(data: bytes, line: str) -> None:
+    once = twice("lineinfile", data, line=line, state="absent")
+    assert lines(once) == [kept for kept in lines(data) if kept != line.encode()]
+
+
+@many
+@given(DATA, WORD, st.sampled_from(["a", "^#", "b$"]), st.booleans())
+def test_one_line_that_matches_is_replaced(data: bytes, line: str, pattern: str, first: bool) -> None:
+    once, _ = edit("lineinfile", data, line=line, regexp=pattern, firstmatch=first)
+    assert line.encode() in lines(once)
+    if re.search(pattern, line) and not first:
+        assert edit("lineinfile", once, line=line, regexp=pattern)[0] == once
+    if any(re.search(pattern, kept.decode(errors="surrogateescape")) for kept in data.split(b"\n")):
+        assert once.count(b"\n") == data.count(b"\n")
+
+
+@many
+@given(DATA, st.lists(WORD, min_size=1, max_size=3).map("\n".join), st.sampled_from([{}, {"insertafter": "^a"}]))
+def test_a_block_comes_and_goes_and_leaves_the_rest(data: bytes, block: str, place: Any) -> None:
+    once = twice("blockinfile", data, block=block, **place)
+    inner = once.replace(b"\r\n", b"\n").partition(b"# BEGIN ANSIBLE MANAGED BLOCK\n")[2]
+    assert inner.partition(b"\n# END ANSIBLE MANAGED BLOCK")[0] == block.encode()
+    gone = twice("blockinfile", once, state="absent")
+    ended = gone[: len(data)] == data and gone[len(data) :] in (b"", b"\n", b"\r\n")
+    assert gone == data or ended or (place and lines(gone) == lines(data))
+
+
+@many
+@given(DATA, st.text(alphabet="xyé", max_size=3))
+def test_what_matches_is_replaced_and_nothing_else(data: bytes, new: str) -> None:
+    once = twice("replace", data, regexp="ab?", replace=new)
+    text = data.decode(errors="surrogateescape")
+    assert once == re.sub("ab?", new, text, flags=re.MULTILINE).encode(errors="surrogateescape")
+
+
+@many
+@given(DATA, WORD.map(str.strip), st.sampled_from(["s", None]), st.booleans())
+def test_an_option_is_set_once_and_the_rest_stays(data: bytes, value: str, section: str | None, spaces: bool) -> None:
+    arguments = {"section": section, "option": "opt", "no_extra_spaces": not spaces}
+    once = twice("ini_file", data, value=value, **arguments)
+    wanted = f"opt{' = ' if spaces else '='}{value}".encode()
+    assert lines(once).count(wanted) == 1
+    added = {wanted, b"[s]"} if section else {wanted}
+    assert [kept for kept in lines(once) if kept not in added] == [kept for kept in lines(data) if kept not in added]
+    gone = twice("ini_file", once, state="absent", **arguments)
+    assert wanted not in lines(gone)
+
+
+@many
+@given(DATA, st.sampled_from(["0", "1"]))
+def test_a_kernel_parameter_has_one_line_in_its_file(data: bytes, value: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "f"
+        path.write_bytes(data)
+        given_arguments = {"name": "a.b", "value": value, "sysctl_file": str(path), "reload": False}
+        call = Call(modules.arguments_of("sysctl", given_arguments), diff=True)
+        assert modules.execute("sysctl", call)["changed"]
+        once = path.read_bytes()
+        assert not modules.execute("sysctl", call)["changed"]
+        assert path.read_bytes() == once
+    assert lines(once) == [*lines(data), f"a.b={value}".encode()]
