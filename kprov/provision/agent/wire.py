@@ -21,9 +21,6 @@ LARGEST_RESULT = 32 * 1024 * 1024
 MOST_VALUES = 1000000
 DEEPEST = 100
 
-# So often the agent says that it is there, seconds.
-BEAT = 15.0
-
 # Content travels in chunks, so that neither side holds a large file in memory.
 CHUNK = 1024 * 1024
 
@@ -78,10 +75,19 @@ def read_frame(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
     body = read_exactly(stream, body_length) if body_length else b""
     if body is None:
         return None
+    return decode(text), body
+
+
+def decode(text: bytes) -> dict[str, Any]:
+    """A frame's message.
+
+    Raises:
+        BrokenStream: it is no object.
+    """
     message = json.loads(text)
     if not isinstance(message, dict):
         raise BrokenStream("a frame's message must be an object")
-    return message, body
+    return message
 
 
 def _values(text: bytes) -> int:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from kprov.provision.engine import pool
+from kprov.provision.engine import gathered_facts, pool
 from kprov.provision.engine.account import Account
 from kprov.provision.engine.machine_lock import MachineLocks
 from kprov.provision.engine.result import HostState, Result, Status
@@ -112,7 +112,7 @@ class Connections:
         result = link.wait(gathering, self._timeouts.facts)["result"]
         if result.get("failed"):
             raise Unreachable(f"its facts could not be gathered: {result.get('msg')}")
-        facts = result["ansible_facts"]
+        facts = gathered_facts.checked(session.name, result)
         facts["kprov_clock_offset_ms"] = round((facts["kprov_time"] - (before + time.time()) / 2) * 1000)
         session.learn(facts)
         return HostState("connected")
@@ -124,7 +124,7 @@ class Connections:
 
     def _beat(self) -> None:
         """Thread: agents end themselves when their controller falls silent; say now and then that it is there."""
-        while not self._closing.wait(HEARTBEAT):
+        while not self._closing.wait(min(HEARTBEAT, self._timeouts.silence / 4)):
             for session in list(self._sessions.values()):
                 link = session.link
                 if link is not None:

@@ -15,7 +15,6 @@ from paramiko.packet import Packetizer
 
 from kprov.provision.transport.errors import ConnectionLost, TimedOut, Unreachable
 from kprov.provision.transport.target import Target
-from kprov.provision.transport.tcp import UNTAKEN
 
 # A login takes a few kilobytes: keys, algorithms, a banner for people.
 LARGEST_LOGIN = 256 * 1024
@@ -29,15 +28,14 @@ class GuardedSocket:
 
     Args:
         sock: TCP, or a channel through a jump host.
-        target: who should be there.
-        seconds: for the whole login.
+        target: who should be there, and how long its login may take.
     """
 
-    def __init__(self, sock: Any, target: Target, seconds: float) -> None:
+    def __init__(self, sock: Any, target: Target) -> None:
         self._sock = sock
         self._target = target
-        self._seconds = seconds
-        self._deadline: float | None = time.monotonic() + seconds
+        self._seconds = target.login_timeout
+        self._deadline: float | None = time.monotonic() + self._seconds
         self._untaken_since: float | None = None
         self.received = 0
         self.reason: Unreachable | None = None
@@ -57,11 +55,14 @@ class GuardedSocket:
             return
         where = f"{self._target.address}:{self._target.port}"
         if not self.received:
-            self._end(TimedOut(f"{where} is open, but no SSH server answered within {self._seconds:g} s"))
+            self._end(
+                TimedOut(f"{where} is open, but no SSH server answered within {self._seconds:g} s (timeout login)")
+            )
         self._end(
             TimedOut(
-                f"the SSH server on {where} did not let {self._target.user} in or out within {self._seconds:g} s: is "
-                f"the machine overloaded, or does its login wait for something (DNS, LDAP)?"
+                f"the SSH server on {where} did not come to an end with the login of {self._target.user} within "
+                f"{self._seconds:g} s (timeout login): is the machine overloaded, or does its login wait for something "
+                f"(DNS, LDAP)?"
             )
         )
 
@@ -89,8 +90,8 @@ class GuardedSocket:
         except TimeoutError:
             now = time.monotonic()
             self._untaken_since = self._untaken_since or now
-            if now - self._untaken_since > UNTAKEN:
-                self._end(ConnectionLost(f"{self._target.name} took nothing for {UNTAKEN} s"))
+            if now - self._untaken_since > self._target.silence_timeout:
+                self._end(ConnectionLost(f"{self._target.name} took nothing for {self._target.silence_timeout:g} s"))
             raise
         self._untaken_since = None
         return sent

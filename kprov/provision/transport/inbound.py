@@ -17,8 +17,7 @@ from kprov.provision.agent import wire
 # Answers to what was sent in one go, together.
 LARGEST_BATCH = 128 * 1024 * 1024
 
-# A frame that was begun comes to its end at no less than this pace, after a start that a busy machine may need.
-PATIENCE = 60.0
+# Whatever was begun goes on at no less than this pace, bytes a second.
 SLOWEST = 4096
 
 # The agent says now and then that it is there; one that says little else keeps the controller from its work.
@@ -45,10 +44,12 @@ class Inbound:
     """One machine's stream of frames.
 
     Args:
+        patience: seconds that a frame may take before its pace is looked at.
         clock: tells seconds.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, patience: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._patience = patience
         self._clock = clock
         self._received = bytearray()
         self._begun = 0.0  # when the first byte of the frame that is not whole yet was there
@@ -91,7 +92,7 @@ class Inbound:
         """
         if self._received:
             taken = self._clock() - self._begun
-            if taken > PATIENCE + len(self._received) / SLOWEST:
+            if taken > self._patience + len(self._received) / SLOWEST:
                 raise Lie(f"began an answer and did not end it: {len(self._received)} bytes in {taken:.0f} s")
 
     def _cut(self) -> bytes | None:

@@ -11,18 +11,12 @@ from typing import Any
 from kprov.provision.agent import wire
 from kprov.provision.transport import bootstrap
 from kprov.provision.transport.errors import ConnectionLost, ProtocolBroken, PythonMissing, SudoRefused, TimedOut
-from kprov.provision.transport.inbound import PATIENCE, SLOWEST, Inbound, Lie
+from kprov.provision.transport.inbound import SLOWEST, Inbound, Lie
 from kprov.provision.transport.offered import Offered
 from kprov.provision.transport.pipe import Pipe
 from kprov.provision.transport.target import Target
 
 OLDEST_PYTHON = (3, 9)
-
-# How long Python may take to start on a machine that is busy.
-START = 30.0
-
-# An agent that says nothing for so long is gone, or its machine is: it says every few seconds that it is there.
-SILENCE = 90.0
 
 # While one side waits for the other, errors are read and the time is looked at as often as this.
 LOOK = 1.0
@@ -44,8 +38,9 @@ class AgentLink:
     def __init__(self, target: Target, pipe: Pipe) -> None:
         self.target = target
         self.greeting: bootstrap.Greeting | None = None
+        self._agent_sent: bytes | None = None
         self._pipe = pipe
-        self._inbound = Inbound()
+        self._inbound = Inbound(target.silence_timeout)
         self._outgoing = bytearray()
         self._send_lock = threading.Lock()
         self._next_id = 0
@@ -59,12 +54,31 @@ class AgentLink:
     # -- starting
 
     def start(self) -> None:
-        """Wait for the bootstrap's greeting and send the agent.
+        """Send the agent, and hear what the machine says to it.
+
+        Raises:
+            As `hear_greeting`.
+        """
+        self.send_agent()
+        self.flush()
+        self.hear_greeting()
+
+    def send_agent(self) -> None:
+        """Put the agent in line before the machine has said which Python it has, so that nobody waits for the other.
+
+        Where sudo may ask for a password, that comes first: nothing is sent before the greeting.
+        """
+        if self.target.become_password is None or not self.target.become:
+            self._agent_sent = bootstrap.LIKELY
+            self._outgoing += bootstrap.archive(bootstrap.LIKELY)
+
+    def hear_greeting(self) -> None:
+        """Wait for the bootstrap's greeting; send the agent where it was not sent, or for another Python.
 
         Raises:
             PythonMissing, SudoRefused, TimedOut, ConnectionLost, ProtocolBroken: told apart by what the machine said.
         """
-        deadline = time.monotonic() + max(START, self.target.connect_timeout)
+        deadline = time.monotonic() + self.target.login_timeout
         received = bytearray()
         asked = 0
         while True:
@@ -89,8 +103,8 @@ class AgentLink:
                 self._write(self.target.become_password.encode() + b"\n")
             if time.monotonic() > deadline:
                 raise TimedOut(
-                    f"{self.target.python} did not start within {START:g} s: is the machine overloaded or its disk "
-                    f"stuck?"
+                    f"{self.target.python} did not start within {self.target.login_timeout:g} s (timeout login): is "
+                    f"the machine overloaded or its disk stuck?"
                 )
         self.greeting, rest = found
         if self.greeting.version < OLDEST_PYTHON:
@@ -99,7 +113,17 @@ class AgentLink:
                 f"{self.target.python} is Python {version}; 3.9 or newer is needed: install it or name another by "
                 f"ansible_python_interpreter"
             )
-        self._write(bootstrap.archive(self.greeting.magic))
+        if self.greeting.uid != 0 and not self.target.become and not self.target.local:
+            raise SudoRefused(
+                f"{self.target.user} is not root on {self.target.name}, and kprov needs root there: set "
+                f"ansible_become: true, or connect as root"
+            )
+        if self.greeting.magic != self._agent_sent:
+            self._write(bootstrap.archive(self.greeting.magic))
+        # How often it says that it is there; and that it leaves when its controller has been silent for longer than the
+        # controller itself bears silence.
+        silence = self.target.silence_timeout
+        self._write(wire.encode({"op": "alive", "beat": silence / 4, "patience": 1.5 * silence}))
         self._take(rest)
 
     def _why_not_started(self, printed: bytes) -> Exception:
@@ -144,7 +168,7 @@ class AgentLink:
                 # In pieces: one that takes nothing is found out sooner than one that takes little.
                 for start in range(0, len(view), PIECE):
                     piece = view[start : start + PIECE]
-                    seconds = PATIENCE + len(piece) / SLOWEST
+                    seconds = self.target.silence_timeout + len(piece) / SLOWEST
                     if self._deadline is not None:
                         seconds = min(seconds, max(0.0, self._deadline - time.monotonic()))
                     self._pipe.write(piece, seconds)
@@ -210,9 +234,16 @@ class AgentLink:
     def flush(self) -> None:
         """Send what is in line."""
         if self._outgoing:
+            if self.greeting is None and self._agent_sent is None:
+                self.hear_greeting()
             data = bytes(self._outgoing)
             self._outgoing.clear()
-            self._write(data)
+            try:
+                self._write(data)
+            except ConnectionLost:
+                if self.greeting is None:
+                    self.hear_greeting()  # the machine's own words say more than that it took nothing
+                raise
 
     # -- receiving
 
@@ -240,6 +271,8 @@ class AgentLink:
             if self._outgoing:
                 self.round_trips += 1
             self.flush()
+            if self.greeting is None:
+                self.hear_greeting()
             while number not in self._results:
                 remaining = LOOK if deadline is None else deadline - time.monotonic()
                 if remaining <= 0:
@@ -286,11 +319,11 @@ class AgentLink:
             self._inbound.check_pace()
         except Lie as lie:
             raise self._broken(str(lie)) from None
-        if now - self._heard > SILENCE:
+        if now - self._heard > self.target.silence_timeout:
             self._pipe.close()
             raise ConnectionLost(
-                f"{self.target.name} said nothing for {SILENCE:g} s: is the machine or its network down, or is it "
-                f"overloaded? Run the same command again to go on"
+                f"{self.target.name} said nothing for {self.target.silence_timeout:g} s (timeout silence): is the "
+                f"machine or its network down, or is it overloaded? Run the same command again to go on"
             )
 
     def _take(self, data: bytes) -> None:

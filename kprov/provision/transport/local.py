@@ -46,10 +46,19 @@ class LocalPipe:
 
     def read(self, timeout: float) -> bytes:
         """Some bytes; b"" at the end."""
-        readable, _, _ = select.select([self._out], [], [], timeout)
-        if not readable:
-            raise TimeoutError
-        return os.read(self._out, 1 << 16)
+        deadline = time.monotonic() + timeout
+        watched = [self._out, self._err]
+        while True:
+            readable, _, _ = select.select(watched, [], [], max(0.0, deadline - time.monotonic()))
+            if self._out in readable:
+                return os.read(self._out, 1 << 16)
+            if readable:  # errors that nobody reads would stop it
+                seen = self.errors_total
+                self.errors()
+                if self.errors_total == seen:  # there are no more
+                    watched = [self._out]
+            if time.monotonic() >= deadline:
+                raise TimeoutError
 
     def ready(self) -> bool:
         """Whether read() would return at once."""

@@ -13,7 +13,7 @@ import fabric
 import paramiko
 
 from kprov.provision.transport import bootstrap, host_keys
-from kprov.provision.transport.errors import AuthenticationRefused, SudoRefused, Unreachable
+from kprov.provision.transport.errors import AuthenticationRefused, Unreachable
 from kprov.provision.transport.guarded import BoundedTransport, GuardedSocket
 from kprov.provision.transport.link import AgentLink
 from kprov.provision.transport.ssh_failures import explain
@@ -21,9 +21,6 @@ from kprov.provision.transport.target import Target
 from kprov.provision.transport.tcp import open_socket
 
 KEEPALIVE = 15
-
-# From the open connection to the running program: keys, login, shell. A busy machine with PAM and DNS needs seconds.
-LOGIN = 30.0
 
 # How long one look at the channel takes at most.
 _SLICE = 0.2
@@ -106,14 +103,10 @@ class SSHPipe:
         self._close()
 
 
-def _login_seconds(target: Target) -> float:
-    return max(LOGIN, target.connect_timeout)
-
-
 def _socket_of(target: Target, jump: Client | None) -> GuardedSocket:
     """TCP to a machine, or a channel to it through its jump host."""
     if jump is None:
-        return GuardedSocket(open_socket(target), target, _login_seconds(target))
+        return GuardedSocket(open_socket(target), target)
     assert target.jump is not None
     try:
         channel = jump.transport.open_channel(
@@ -125,7 +118,7 @@ def _socket_of(target: Target, jump: Client | None) -> GuardedSocket:
             f"({getattr(error, 'text', None) or error}): is the machine up, and does sshd on the jump host allow "
             f"AllowTcpForwarding?"
         ) from None
-    return GuardedSocket(channel, target, _login_seconds(target))
+    return GuardedSocket(channel, target)
 
 
 @dataclass(frozen=True)
@@ -188,9 +181,9 @@ def _log_in(
         "sock": guard,
         "transport_factory": BoundedTransport,
         # The guard looks at the time; these come after it, and know less of what it was that took so long.
-        "timeout": _login_seconds(target) + 5,
-        "banner_timeout": _login_seconds(target) + 5,
-        "auth_timeout": _login_seconds(target) + 5,
+        "timeout": target.login_timeout + 5,
+        "banner_timeout": target.login_timeout + 5,
+        "auth_timeout": target.login_timeout + 5,
         # A named key is the one that is meant; others would only use up sshd's MaxAuthTries.
         "look_for_keys": not target.key_files and target.password is None,
         "allow_agent": True,
@@ -213,29 +206,31 @@ def _log_in(
     return connection
 
 
-def connect(target: Target, *, accept_new: bool = False, warn: Callable[[str], None] | None = None) -> AgentLink:
+def connect(
+    target: Target, *, accept_new: bool = False, warn: Callable[[str], None] | None = None, greet: bool = True
+) -> AgentLink:
     """Start an agent on a machine over SSH.
 
     Args:
         target: the machine.
         accept_new: take an unknown host key and remember it.
         warn: told of what a person should know.
+        greet: wait until the agent has started; else the first `wait` does, and what keeps it from starting is raised
+            there.
 
     Raises:
         Unreachable: why not, and what to do.
     """
     client = open_client(target, accept_new, warn)
     try:
-        channel = client.transport.open_session(timeout=_login_seconds(target))
+        channel = client.transport.open_session(timeout=target.login_timeout)
         channel.exec_command(bootstrap.command(target))
         client.guard.established()
         link = AgentLink(target, SSHPipe(channel, client.close))
-        link.start()
-        if link.greeting is not None and link.greeting.uid != 0 and not target.become:
-            raise SudoRefused(
-                f"{target.user} is not root on {target.name}, and kprov needs root there: set ansible_become: true, "
-                f"or connect as root"
-            )
+        if greet:
+            link.start()
+        else:
+            link.send_agent()
     except BaseException as error:
         client.close()
         raise explain(error, target, client.guard) from None

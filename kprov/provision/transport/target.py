@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 
 class HostLike(Protocol):
@@ -51,6 +51,16 @@ class Target:
     python: str = "python3"
     lock_path: str | None = None
     connect_timeout: float = 10.0
+    login_timeout: float = 30.0
+    silence_timeout: float = 60.0
+
+
+class Waits(TypedDict):
+    """How long each wait may be, seconds."""
+
+    connect_timeout: float
+    login_timeout: float
+    silence_timeout: float
 
 
 def _truth(value: Any, default: bool) -> bool:
@@ -61,7 +71,7 @@ def _truth(value: Any, default: bool) -> bool:
     return bool(value)
 
 
-def _jump(text: str, keys: tuple[str, ...], timeout: float, pinned: str | None) -> Target:
+def _jump(text: str, keys: tuple[str, ...], pinned: str | None, waits: Waits) -> Target:
     """A jump host written as [user@]address[:port]."""
     user, _, rest = text.rpartition("@")
     address, _, port = rest.partition(":")
@@ -72,29 +82,44 @@ def _jump(text: str, keys: tuple[str, ...], timeout: float, pinned: str | None) 
         user=user or "root",
         key_files=keys,
         pinned_key=pinned,
-        connect_timeout=timeout,
+        **waits,
     )
 
 
-def target_of(host: HostLike, connect_timeout: float = 10.0, hosts: Mapping[str, HostLike] | None = None) -> Target:
+def target_of(
+    host: HostLike,
+    connect_timeout: float = 10.0,
+    hosts: Mapping[str, HostLike] | None = None,
+    *,
+    login_timeout: float = 30.0,
+    silence_timeout: float = 60.0,
+) -> Target:
     """Read a host's connection variables.
 
     Args:
         host: from the inventory.
         connect_timeout: seconds for the connection to come about, where the host says nothing of its own.
         hosts: all hosts, so that `kprov_jump_host` may name one of them.
+        login_timeout: seconds for the login, and for the agent to start.
+        silence_timeout: seconds after which a machine that says nothing, or takes nothing, is given up.
     """
     variables = host.variables
     timeout = float(variables.get("ansible_ssh_timeout") or variables.get("ansible_timeout") or connect_timeout)
+    waits = Waits(connect_timeout=timeout, login_timeout=login_timeout, silence_timeout=silence_timeout)
     key = variables.get("ansible_ssh_private_key_file") or variables.get("ansible_private_key_file")
     keys = (str(Path(str(key)).expanduser()),) if key else ()
     jump_name = variables.get("kprov_jump_host")
     jump: Target | None = None
     if jump_name and hosts and str(jump_name) in hosts and str(jump_name) != host.name:
-        jump = target_of(hosts[str(jump_name)], connect_timeout)
+        jump = target_of(
+            hosts[str(jump_name)],
+            connect_timeout,
+            login_timeout=login_timeout,
+            silence_timeout=silence_timeout,
+        )
     elif jump_name:
         pinned = variables.get("kprov_jump_host_key")
-        jump = _jump(str(jump_name), keys, timeout, str(pinned) if pinned else None)
+        jump = _jump(str(jump_name), keys, str(pinned) if pinned else None, waits)
     user = host.user or "root"
     password = variables.get("ansible_password") or variables.get("ansible_ssh_pass")
     become_password = variables.get("ansible_become_password") or variables.get("ansible_become_pass")
@@ -115,5 +140,5 @@ def target_of(host: HostLike, connect_timeout: float = 10.0, hosts: Mapping[str,
         become_password=str(become_password) if become_password is not None else None,
         lock_path=str(variables["kprov_lock_path"]) if variables.get("kprov_lock_path") else None,
         python=str(variables.get("ansible_python_interpreter") or "python3"),
-        connect_timeout=timeout,
+        **waits,
     )

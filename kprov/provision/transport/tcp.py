@@ -8,9 +8,6 @@ import socket
 from kprov.provision.transport.errors import NameNotResolved, Refused, TimedOut, Unreachable
 from kprov.provision.transport.target import Target
 
-# What was sent and not taken for so long, seconds, ends the connection: the machine was unplugged, or is stuck.
-UNTAKEN = 60
-
 
 def open_socket(target: Target) -> socket.socket:
     """A TCP connection without Nagle's delay, which costs 40 ms a request.
@@ -38,15 +35,16 @@ def open_socket(target: Target) -> socket.socket:
             continue
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with contextlib.suppress(AttributeError, OSError):  # Linux has it
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNTAKEN * 1000)
+            # What was sent and not taken for so long ends the connection: the machine was unplugged, or is stuck.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(target.silence_timeout * 1000))
         connection.settimeout(None)
         return connection
     if isinstance(last, ConnectionRefusedError):
         raise Refused(f"{where} refuses connections: is sshd running there, and is the port right?")
     if isinstance(last, TimeoutError):
         raise TimedOut(
-            f"{where} did not answer within {target.connect_timeout:g} s: is the machine up, and does a firewall "
-            f"let SSH through?"
+            f"{where} did not answer within {target.connect_timeout:g} s (timeout connect): is the machine up, and "
+            f"does a firewall let SSH through?"
         )
     raise Unreachable(
         f"{where} cannot be reached: {last.strerror if last else 'no address'}: is the machine up, and is the address "
