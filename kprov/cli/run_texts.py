@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kprov.provision.engine.resumption import Resumption
     from kprov.provision.engine.run_comparison import Comparison
     from kprov.provision.engine.runs import PhaseRecord, Run, TaskRecord
 
@@ -204,3 +205,44 @@ def compared(found: Comparison, *, diff: bool = False) -> Iterator[str]:
             yield from (f"      {line}" for line in difference.diff.splitlines())
     if found.same:
         yield "every task ended the same way in both"
+
+
+def going_on(found: Resumption) -> Iterator[str]:
+    """Where a run goes on, for the person who started it."""
+    run = found.run
+    ways = {"died": "died", "interrupted": "was interrupted", "failed": "failed", "unreachable": "lost machines"}
+    place = f' in "{found.phase}" (phase {found.phases_begun})' if found.phase else ""
+    yield f"Goes on after run {run.id}, which {ways[run.outcome]} at {moment(run.ended)}{place}."
+    for name, tasks in found.in_flight.items():
+        more = f", with {len(tasks) - 1} more in line behind" if len(tasks) > 1 else ""
+        yield f"  {name}: in flight was {_named(tasks[0])}{more}; it may be done, half-done or not done"
+    for name, task in found.stopped.items():
+        yield f"  {name}: failed at {_named(task)}: {task.message}"
+    for name, reason in found.unreachable.items():
+        yield f"  {name}: did not answer: {reason}"
+    for (name, role), handlers in found.handlers.items():
+        yield f"  {name}: still due: {', '.join(f'{role}: {handler}' for handler in sorted(handlers))}"
+    if run.error and not (found.stopped or found.unreachable):
+        yield f"  {run.error}"
+    yield f"  What was done is only compared again. All of it: kprov runs show {run.id}"
+
+
+def going_on_facts(found: Resumption) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "run": found.run.id,
+        "outcome": found.run.outcome,
+        "ended": found.run.ended,
+        "phase": found.phase or None,
+        "in_flight": {name: [task_facts(task) for task in tasks] for name, tasks in found.in_flight.items()},
+        "failed": {name: task_facts(task) for name, task in found.stopped.items()},
+        "unreachable": found.unreachable,
+        "handlers_due": [
+            {"host": name, "role": role, "handlers": sorted(handlers)}
+            for (name, role), handlers in found.handlers.items()
+        ],
+    }
+
+
+def _named(task: TaskRecord) -> str:
+    return f"{task.role}: {task.task}" if task.role else task.task

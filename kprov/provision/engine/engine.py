@@ -18,12 +18,13 @@ from kprov.provision.engine.errors import EngineError
 from kprov.provision.engine.holder import this_run
 from kprov.provision.engine.journal import Journal, JournalError, new_run_id
 from kprov.provision.engine.machine_lock import MachineLocks
-from kprov.provision.engine.pending_handlers import PendingHandlers
+from kprov.provision.engine.pending_handlers import PENDING_NAME, PendingHandlers
 from kprov.provision.engine.phase_recorder import PhaseRecorder
 from kprov.provision.engine.reporter import Reporter, SilentReporter
 from kprov.provision.engine.result import HostState, HostSummary, PhaseResult, Result, Status
 from kprov.provision.engine.role_phases import RolePhases
 from kprov.provision.engine.roles import Roles
+from kprov.provision.engine.run_history import NoSuchRun, prune
 from kprov.provision.engine.running.context import RunContext
 from kprov.provision.engine.secrets import Secrets
 from kprov.provision.engine.session import HostSession
@@ -36,6 +37,10 @@ from kprov.provision.transport.link import AgentLink
 
 if TYPE_CHECKING:
     from kprov.provision.inventory.model import Host, Inventory
+
+
+_RUNS_KEPT = 50
+"""Where an inventory does not say it."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ class Engine:
         self._state_lock = StateLock(self.state_directory, this_run(self.run_id, command_line)) if wanted else None
         self.journal = self._open_journal()
         self.log_path = self.journal.log_path
-        self.pending_handlers = PendingHandlers(self.state_directory / "pending_handlers.jsonl", remember=not check)
+        self.pending_handlers = PendingHandlers(self.state_directory / PENDING_NAME, remember=not check)
         self.account = Account(
             self.run_id,
             reporter if reporter is not None else SilentReporter(),
@@ -157,6 +162,9 @@ class Engine:
             raise
 
     def _know_secrets(self, extra: Mapping[str, Any]) -> None:
+        vault = getattr(self.inventory, "vault", None)
+        if vault is not None:
+            vault.on_reveal(self.secrets.add)
         for session in self._sessions.values():
             self.secrets.add_from(session.host.variables)
             self.secrets.add(getattr(session.host, "become_password", None))
@@ -185,12 +193,17 @@ class Engine:
         if not self._connections.close():
             return
         with contextlib.ExitStack() as last:
+            last.callback(self._forget_old_runs)
             if self._state_lock is not None:
                 last.callback(self._state_lock.release)
             last.callback(self.account.tell_end)
             last.callback(self._write_end, error)
             last.callback(self.pending_handlers.close)
             self._connections.end_all()
+
+    def _forget_old_runs(self) -> None:
+        with contextlib.suppress(NoSuchRun):
+            prune(self.state_directory, max(1, getattr(self.inventory.cluster, "runs_kept", _RUNS_KEPT)))
 
     def _write_end(self, error: BaseException | None) -> None:
         try:

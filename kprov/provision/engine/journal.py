@@ -8,6 +8,7 @@ was done which was not. docs/reference/journal.md describes the records.
 from __future__ import annotations
 
 import datetime
+import errno
 import fcntl
 import json
 import os
@@ -108,30 +109,19 @@ class Journal:
                 self._append(self._log, self.log_path, line)
 
     def _append(self, descriptor: int, path: Path, data: bytes) -> None:
-        """Write a whole line or nothing: half a line would take the next one with it."""
         if self._failed is not None:
             raise self._failed
-        written = 0
         try:
-            while written < len(data):
-                written += os.write(descriptor, data[written:])
+            append(descriptor, data)
         except OSError as error:
-            if written:
-                os.ftruncate(descriptor, max(0, os.fstat(descriptor).st_size - written))
-            self._failed = self._failure(error, path)
+            self._failed = unwritable(path, error)
             raise self._failed from None
-
-    def _failure(self, error: OSError, path: Path) -> JournalError:
-        return JournalError(
-            f"the journal {path} can't be written: {error.strerror}. {_advice(error, path.parent)} and run the same "
-            "command again: it goes on from here"
-        )
 
     def _sync(self) -> None:
         try:
             os.fdatasync(self._file)
         except OSError as error:
-            self._failed = self._failure(error, self.path)
+            self._failed = unwritable(self.path, error)
             raise self._failed from None
         self._synced = time.monotonic()
 
@@ -171,11 +161,29 @@ class Journal:
                 os.close(self._log)
 
 
-def _advice(error: OSError, folder: Path) -> str:
-    import errno
+def append(descriptor: int, data: bytes) -> None:
+    """Write whole lines or nothing: half a line would take the next one with it. Raises OSError."""
+    written = 0
+    try:
+        while written < len(data):
+            written += os.write(descriptor, data[written:])
+    except OSError:
+        if written:
+            os.ftruncate(descriptor, max(0, os.fstat(descriptor).st_size - written))
+        raise
 
+
+def unwritable(path: Path, error: OSError) -> JournalError:
+    """A file that tells what a run does can't be written: why, and what to do."""
+    return JournalError(
+        f"{path} can't be written: {error.strerror}, and what can't be written down is not done. "
+        f"{_advice(error, path.parent)}, and run the same command again: it goes on from here"
+    )
+
+
+def _advice(error: OSError, folder: Path) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "Make room on that disk (`kprov runs prune` drops old runs)"
+        return "Make room on that disk (`kprov runs prune` forgets old runs)"
     if error.errno == errno.EROFS:
         return "The file system is read-only: mount it writable, or set state_directory to another folder"
     if error.errno in (errno.EACCES, errno.EPERM):

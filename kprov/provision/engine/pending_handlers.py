@@ -2,16 +2,20 @@
 crash between the two.
 
 A line says which handlers may be due before their tasks are sent; another clears them once they ran. What was not
-cleared
-is due in the next run of that role on that host.
+cleared is due in the next run of that role on that host.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
 from pathlib import Path
+
+from kprov.provision.engine.journal import JournalError, append, unwritable
+
+PENDING_NAME = "pending_handlers.jsonl"
 
 
 class PendingHandlers:
@@ -28,13 +32,13 @@ class PendingHandlers:
         self._lock = threading.Lock()
         self._due: dict[tuple[str, str], set[str]] = {}
         self._file: int | None = None
-        if path.exists():
-            for line in path.read_text().splitlines():
-                try:
-                    host, role, handlers = json.loads(line)
-                except ValueError:
-                    continue  # the last line of a run that lost power
-                self._due[(host, role)] = set(handlers)
+        for line in _lines(path):
+            try:
+                host, role, handlers = json.loads(line)
+                key, names = (str(host), str(role)), {str(name) for name in handlers}
+            except (ValueError, TypeError):
+                continue  # the last line of a run that lost power
+            self._due[key] = names
         self._due = {key: handlers for key, handlers in self._due.items() if handlers}
 
     def due(self, host: str, role: str) -> set[str]:
@@ -42,20 +46,32 @@ class PendingHandlers:
         with self._lock:
             return set(self._due.get((host, role), ()))
 
+    def all_due(self) -> dict[tuple[str, str], frozenset[str]]:
+        """By host and role, what an earlier run left undone."""
+        with self._lock:
+            return {key: frozenset(handlers) for key, handlers in self._due.items() if handlers}
+
     def set(self, host: str, role: str, handlers: set[str]) -> None:
-        """Say which handlers are due now (none: all ran)."""
+        """Say which handlers are due now (none: all ran).
+
+        Raises:
+            JournalError: it can't be written down.
+        """
         key = (host, role)
         with self._lock:
             if not self._remember or self._due.get(key, set()) == handlers:
                 return
+            try:
+                if self._file is None:
+                    self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                    self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+                append(self._file, (json.dumps([host, role, sorted(handlers)]) + "\n").encode())
+            except OSError as error:
+                raise unwritable(self._path, error) from None
             self._due[key] = set(handlers)
-            if self._file is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            os.write(self._file, (json.dumps([host, role, sorted(handlers)]) + "\n").encode())
 
     def close(self) -> None:
-        """Write the memory anew, as short as it is."""
+        """Write the memory anew, as short as it is; where that can't be, the long one says the same."""
         with self._lock:
             if self._file is None:
                 return
@@ -67,5 +83,21 @@ class PendingHandlers:
                 if handlers
             ]
             temporary = self._path.with_suffix(".new")
-            temporary.write_text("".join(left))
-            temporary.replace(self._path)
+            try:
+                with temporary.open("w") as stream:
+                    stream.write("".join(left))
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                temporary.replace(self._path)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    temporary.unlink()
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise JournalError(f"the handlers that are due can't be read from {path}: {error.strerror}") from None
