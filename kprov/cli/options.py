@@ -22,7 +22,12 @@ def _add_verbosity(value: int) -> int:
 
 InventoryPath = Annotated[
     Path,
-    typer.Option("--inventory", "-i", envvar="KPROV_INVENTORY", help="The inventory: YAML in Ansible's shape."),
+    typer.Option(
+        "--inventory",
+        "-i",
+        envvar="KPROV_INVENTORY",
+        help="The inventory: YAML or INI in Ansible's shape, a folder, or names: a,b.",
+    ),
 ]
 DEFAULT_INVENTORY = Path("inventory.yaml")
 InventoryArgument = Annotated[
@@ -63,15 +68,64 @@ Verbose = Annotated[
 ]
 Limit = Annotated[
     str,
-    typer.Option("--limit", "-l", metavar="PATTERN", help="Only these machines: groups, names, a:&b:!c, cp[1:3]."),
+    typer.Option(
+        "--limit",
+        "-l",
+        metavar="PATTERN",
+        help="Only these machines: groups, names, a:&b:!c, cp[1:3], group[0], web*, ~regex, @FILE of names.",
+    ),
 ]
 Forks = Annotated[int, typer.Option("--forks", "-f", min=1, help="How many machines are worked on at once.")]
 Tags = Annotated[
-    list[str] | None, typer.Option("--tags", "-t", help="Only tasks with one of these tags.", show_default=False)
+    list[str] | None,
+    typer.Option(
+        "--tags",
+        "-t",
+        metavar="TAG,...",
+        help="Only tasks with one of these tags; also all, tagged, untagged. Those tagged always are done anyway.",
+        show_default=False,
+    ),
 ]
 SkipTags = Annotated[
-    list[str] | None, typer.Option("--skip-tags", help="No tasks with one of these tags.", show_default=False)
+    list[str] | None,
+    typer.Option("--skip-tags", metavar="TAG,...", help="No tasks with one of these tags.", show_default=False),
 ]
+StartAtPhase = Annotated[
+    str,
+    typer.Option("--start-at-phase", metavar="TITLE", help="Begin with this phase (its title, or how it begins)."),
+]
+Serial = Annotated[
+    str,
+    typer.Option(
+        "--serial",
+        metavar="N|N%,...",
+        help="How many machines at a time, in phases that do not say it themselves: 1,25%,100% is one as a canary, "
+        "then a quarter of all, then the rest. A batch with a failure is the last.",
+    ),
+]
+MaxFail = Annotated[
+    str,
+    typer.Option(
+        "--max-fail",
+        metavar="N|N%",
+        help="End the run when more machines than this have failed; the rest is left untouched. Default: go on with "
+        "those that have not, but begin no batch after one with a failure.",
+    ),
+]
+Step = Annotated[bool, typer.Option("--step", help="Ask before each phase; on a terminal only.")]
+TimeoutOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--timeout",
+        metavar="KIND=DURATION,...",
+        help="How long to wait, for what: connect=30s,task=5m,nodes=10m; the reference lists the kinds.",
+        show_default=False,
+    ),
+]
+ListPhases = Annotated[bool, typer.Option("--list-phases", help="Show the phases that would be run, and end.")]
+ListHosts = Annotated[bool, typer.Option("--list-hosts", help="Show the machines of each phase, and end.")]
+ListTags = Annotated[bool, typer.Option("--list-tags", help="Show the tags of each phase, and end.")]
+ListTasks = Annotated[bool, typer.Option("--list-tasks", help="Show the tasks of each phase, and end.")]
 Check = Annotated[bool, typer.Option("--check", "-C", help="Say what would be changed; change nothing.")]
 Diff = Annotated[bool, typer.Option("--diff", "-D", help="Show what changes inside files.")]
 AcceptNewHostKeys = Annotated[

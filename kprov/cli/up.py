@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,14 +19,27 @@ from kprov.cli.options import (
     Forks,
     InventoryArgument,
     InventoryPath,
+    Limit,
+    ListHosts,
+    ListPhases,
+    ListTags,
+    ListTasks,
+    MaxFail,
     Output,
+    Serial,
     SkipTags,
+    StartAtPhase,
+    Step,
     Tags,
+    TimeoutOptions,
     Verbose,
     chosen,
 )
 
 if TYPE_CHECKING:
+    from kprov.cli.run_limits import Listing
+    from kprov.cli.run_output import RunOutput
+    from kprov.provision.cluster.procedure import Options
     from kprov.provision.inventory import Inventory
 
 app = typer.Typer(help="Turn the machines of an inventory into a cluster, or bring one up to date.")
@@ -37,13 +51,31 @@ def up(
     inventory: InventoryPath = DEFAULT_INVENTORY,
     check: Check = False,
     diff: Diff = False,
-    verify: Annotated[bool, typer.Option(help="Check the cluster at the end (without taking machines away).")] = True,
+    verify: Annotated[
+        bool | None,
+        typer.Option(
+            "--verify/--no-verify",
+            help="Check the cluster at the end (without taking machines away). Default: when all machines and phases "
+            "are run.",
+            show_default=False,
+        ),
+    ] = None,
     only_answering: Annotated[
         bool, typer.Option("--only-answering", help="Go on with the machines that answer when some do not.")
     ] = False,
+    limit: Limit = "",
     tags: Tags = None,
     skip_tags: SkipTags = None,
+    start_at_phase: StartAtPhase = "",
+    serial: Serial = "",
+    max_fail: MaxFail = "",
+    step: Step = False,
     forks: Forks = 32,
+    timeout: TimeoutOptions = None,
+    list_phases: ListPhases = False,
+    list_hosts: ListHosts = False,
+    list_tags: ListTags = False,
+    list_tasks: ListTasks = False,
     accept_new_host_keys: AcceptNewHostKeys = False,
     extra_vars: ExtraVars = None,
     output: Output = OutputFormat.TEXT,
@@ -54,25 +86,38 @@ def up(
     Safe to interrupt at any moment and to repeat: the same command goes on.
     """
     from kprov.cli.inventory_source import open_inventory
+    from kprov.cli.run_limits import Listing, limits
     from kprov.provision.cluster.procedure import Options
 
     loaded = open_inventory(chosen(inventory_file, inventory), extra_vars)
     options = Options(
         check=check,
         diff=diff,
-        tags=tuple(tags or ()),
-        skip_tags=tuple(skip_tags or ()),
+        **limits(
+            loaded,
+            limit=limit,
+            tags=tags,
+            skip_tags=skip_tags,
+            start_at_phase=start_at_phase,
+            serial=serial,
+            max_fail=max_fail,
+            step=step,
+            timeouts=timeout,
+        ),
         forks=forks,
         accept_new_host_keys=accept_new_host_keys,
         only_answering=only_answering,
         passphrase=os.environ.get("KPROV_PASSPHRASE"),
         command_line="kprov plan" if check else "kprov up",
     )
-    raise typer.Exit(int(run(loaded, options, verify=verify and not check)))
+    listing = Listing(list_phases, list_hosts, list_tags, list_tasks)
+    wanted = options.is_whole if verify is None else verify
+    raise typer.Exit(int(run(loaded, options, verify=wanted and not check, listing=listing)))
 
 
-def run(inventory: Inventory, options: object, *, verify: bool) -> ExitCode:
+def run(inventory: Inventory, options: object, *, verify: bool, listing: Listing) -> ExitCode:
     """Run the phases, then the checks. Returns the exit code; raises what ends a run before it begins."""
+    from kprov.cli import listing as lists
     from kprov.cli.bundle_source import complete_bundle
     from kprov.cli.exit_codes import of_outcome
     from kprov.cli.run_output import open_run_output
@@ -80,17 +125,34 @@ def run(inventory: Inventory, options: object, *, verify: bool) -> ExitCode:
     from kprov.provision.cluster.up import UP
 
     assert isinstance(options, Options)
+    if listing:
+        lists.show(inventory, UP, options, listing)
+        return ExitCode.OK
     with open_run_output(diff=options.diff) as output:
+        options.tell = output.tell
         bundle = complete_bundle(inventory, output.tell)
+        if not options.check:
+            _tell_what_was_left(inventory, options, output)
         engine, times = run_procedure(inventory, UP, bundle, output.reporter, options)
         code = of_outcome(engine.outcome())
         passed: bool | None = None
         if verify and code is ExitCode.OK:
             from kprov.cli.verify import run_verification
 
-            report, seconds = run_verification(inventory, options, output, high_availability=False, stopping=False)
+            looking = replace(options, command_line="kprov verify")
+            report, seconds = run_verification(inventory, looking, output, high_availability=False, stopping=False)
             times.append(seconds)
             passed = report.passed
             code = ExitCode.OK if passed else ExitCode.VERIFICATION
         output.finish(times, code, passed)
     return code
+
+
+def _tell_what_was_left(inventory: Inventory, options: Options, output: RunOutput) -> None:
+    """Say where this run goes on, when the one before it did not end well."""
+    from kprov.cli.run_texts import going_on, going_on_facts
+    from kprov.provision.engine.resumption import left_undone
+
+    found = left_undone(inventory.cluster.state_directory, options.command_line)
+    if found is not None:
+        output.reporter.event("goes_on", "\n".join(going_on(found)), **going_on_facts(found))

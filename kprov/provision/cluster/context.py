@@ -45,8 +45,15 @@ class Context:
     def api(self) -> ClusterApi:
         """The cluster's API, over every API server of the inventory."""
         if self._api is None:
-            self._api = ClusterApi(api_servers(self.inventory), read_kubeconfig(self.kubeconfig))
+            self._api = self._client(api_servers(self.inventory))
         return self._api
+
+    def api_of(self, host: Host) -> ClusterApi:
+        """One machine's own API server alone; to be closed."""
+        return self._client([f"https://{host.node_address}:{self.inventory.cluster.api_server_port}"])
+
+    def _client(self, servers: list[str]) -> ClusterApi:
+        return ClusterApi(servers, read_kubeconfig(self.kubeconfig), timeout=self.engine.timeouts.api)
 
     def role_variables(self) -> dict[str, Any]:
         """What roles and templates know besides the inventory and the facts."""

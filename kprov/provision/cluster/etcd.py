@@ -7,27 +7,27 @@ procedure can be killed anywhere and run again.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kprov.provision.cluster.context import Context
 from kprov.provision.cluster.phase import ClusterError
 from kprov.provision.engine import Engine
+from kprov.provision.engine.waiting import Wait
 from kprov.provision.inventory import Host
+from kprov.provision.verify.etcdctl import ETCDCTL
 
-ETCDCTL = (
-    "etcdctl",
-    "--endpoints=https://127.0.0.1:2379",
-    "--cacert=/etc/kubernetes/pki/etcd/ca.crt",
-    "--cert=/etc/kubernetes/pki/etcd/healthcheck-client.crt",
-    "--key=/etc/kubernetes/pki/etcd/healthcheck-client.key",
-    "--dial-timeout=2s",
-    "--command-timeout=5s",
-)
-_DATA = "/var/lib/etcd/member-data/member/wal"
+DATA = "/var/lib/etcd/member-data/member/wal"
 _INITIAL_CLUSTER = "/etc/etcd/initial-cluster.env"
-_DEADLINE_SECONDS = 90.0
+_LOCAL = "https://127.0.0.1:2379"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A way to ask etcd: the machine that etcdctl runs on, and the members that it asks."""
+
+    host: Host
+    endpoints: str = _LOCAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +52,47 @@ def form_etcd(context: Context, hosts: list[Host]) -> None:
         ClusterError: the cluster has data and no quorum, or a machine that may hold the data does not answer.
     """
     engine = context.engine
-    title = "Form the etcd cluster"
-    with engine.phase(title, hosts):
-        found = engine.module_all({host.name: ("stat", {"path": _DATA}) for host in hosts})
+    with engine.phase("Form the etcd cluster", hosts):
+        found = engine.module_all({host.name: ("stat", {"path": DATA}) for host in hosts})
+        hosts = [host for host in hosts if not found[host.name].failed]  # the others were lost just now
         with_data = [host for host in hosts if found[host.name]["stat"]["exists"]]
-        absent = [host.name for host in context.inventory.group("etcd") if host not in hosts]
-        if not with_data and absent:
-            raise ClusterError(
-                f"no machine that answers has data of etcd, and {', '.join(absent)} does not answer: a new cluster may "
-                "overwrite an old one. Bring it back, or take it out of the inventory"
-            )
-        if engine.check:
+        absent = [host for host in context.inventory.group("etcd") if host not in hosts]
+        if engine.check or not hosts:
             return
-        if not with_data:
-            _begin(engine, hosts[0])
-            with_data = [hosts[0]]
-        _start(engine, with_data)
-        voter = _wait_for_quorum(engine, with_data)
-        _promote_learners(engine, voter)  # of a run that was killed: etcd has room for one learner at a time
+        if not with_data and absent:
+            door = _door_to_others(context, hosts[0], absent)
+        else:
+            if not with_data:
+                _begin(engine, hosts[0])
+                with_data = [hosts[0]]
+            _start(engine, with_data)
+            door = _wait_for_quorum(engine, with_data)
+        _promote_learners(engine, door)  # of a run that was killed: etcd has room for one learner at a time
         for host in [host for host in hosts if host not in with_data]:
-            _join(engine, voter, host)
+            _join(engine, door, host)
+
+
+def _door_to_others(context: Context, host: Host, absent: Sequence[Host]) -> Door:
+    """The cluster that the group's other machines form, asked from a machine that has yet to join it.
+
+    Raises:
+        ClusterError: none of them answers as a member: there may be a cluster that nobody sees, and a second one of the
+            machines that are here would be wrong for good.
+    """
+    answers = []
+    for other in absent:
+        door = Door(host, f"https://{other.node_address}:2379")
+        fine, output = etcdctl(context.engine, door, "endpoint", "health")
+        if fine:
+            return Door(host, ",".join(f"https://{each.node_address}:2379" for each in absent))
+        answers.append(f"{other.name}: {output.strip()[-200:] or 'no answer'}")
+    names = ", ".join(other.name for other in absent)
+    why = "is left out by --limit" if context.limit is not None else "does not answer"
+    raise ClusterError(
+        f"no machine of this run has data of etcd, {names} {why}, and no etcd that is healthy answers there: a new "
+        f"cluster may overwrite an old one, and must begin with all of its machines. "
+        f"Bring {names} back, or run it without --limit. Last answers: {'; '.join(answers)}"
+    )
 
 
 def _begin(engine: Engine, host: Host) -> None:
@@ -92,21 +113,22 @@ def _start(engine: Engine, hosts: Sequence[Host]) -> None:
         result.raise_if_failed()
 
 
-def etcdctl(engine: Engine, host: Host, *arguments: str) -> tuple[bool, str]:
-    """Run etcdctl on a member. Returns: whether it succeeded, and what it printed."""
-    result = engine.module(host, "command", _check=False, argv=[*ETCDCTL, *arguments])
+def etcdctl(engine: Engine, door: Door, *arguments: str) -> tuple[bool, str]:
+    """Run etcdctl. Returns: whether it succeeded, and what it printed."""
+    program = [f"--endpoints={door.endpoints}" if word.startswith("--endpoints=") else word for word in ETCDCTL]
+    result = engine.module(door.host, "command", _check=False, argv=[*program, *arguments])
     return not result.failed, str(result.get("stdout") or "") + str(result.get("stderr") or "")
 
 
-def members(engine: Engine, host: Host) -> list[Member]:
-    """The members that the cluster lists, asked on ``host``.
+def members(engine: Engine, door: Door) -> list[Member]:
+    """The members that the cluster lists.
 
     Raises:
         ClusterError: the cluster does not answer.
     """
-    fine, output = etcdctl(engine, host, "member", "list", "--write-out=json", "--hex")
+    fine, output = etcdctl(engine, door, "member", "list", "--write-out=json", "--hex")
     if not fine:
-        raise ClusterError(f"{host.name}: etcd does not list its members: {output.strip()}")
+        raise ClusterError(f"{door.host.name}: etcd does not list its members: {output.strip()}")
     listed = []
     for entry in json.loads(output.splitlines()[0])["members"]:
         number = entry["ID"]
@@ -121,42 +143,42 @@ def members(engine: Engine, host: Host) -> list[Member]:
     return listed
 
 
-def _wait_for_quorum(engine: Engine, hosts: Sequence[Host]) -> Host:
+def _wait_for_quorum(engine: Engine, hosts: Sequence[Host]) -> Door:
     """Wait until a member is healthy. Returns: it. A learner, which a killed run may have left first, never is."""
-    deadline = time.monotonic() + _DEADLINE_SECONDS
+    names = ", ".join(host.name for host in hosts)
+    wait = _waits(engine, f"a quorum of etcd, which {names} {'has' if len(hosts) == 1 else 'have'} data of")
     while True:
         for host in hosts:
-            fine, output = etcdctl(engine, host, "endpoint", "health")
+            fine, output = etcdctl(engine, Door(host), "endpoint", "health")
             if fine:
-                return host
+                return Door(host)
             if "no such file" in output:
                 raise ClusterError(f"{host.name}: etcd can't be asked: {output.strip()}")
-        if time.monotonic() > deadline:
-            raise ClusterError(
-                f"etcd on {', '.join(host.name for host in hosts)} has data and no quorum after "
-                f"{_DEADLINE_SECONDS:.0f} s. Bring the other members back. Last answer: {output.strip()[-300:]}"
-            )
-        time.sleep(0.3)
+        wait.longer(f"bring the other members back. Last answer: {output.strip()[-300:]}")
 
 
-def _join(engine: Engine, through: Host, host: Host) -> None:
+def _waits(engine: Engine, what: str) -> Wait:
+    return Wait(what, "quorum", engine.timeouts, engine.waiting, ClusterError)
+
+
+def _join(engine: Engine, through: Door, host: Host) -> None:
     listed = members(engine, through)
     mine = next((member for member in listed if member.peer_url == peer_url(host)), None)
     if mine and mine.name:
+        if engine.module(host, "stat", path=DATA)["stat"]["exists"]:
+            raise ClusterError(f"{host.name}: data of etcd have come up meanwhile. Run the same command again")
         _forget_lost_disk(engine, through, host, mine, listed)
         mine = None
     if mine is None:
         _all_healthy(engine, through, host)
         arguments = ["member", "add", host.name, "--learner", f"--peer-urls={peer_url(host)}"]
         fine, output = etcdctl(engine, through, *arguments)
-        deadline = time.monotonic() + _DEADLINE_SECONDS
+        wait = _waits(engine, f"etcd to take {host.name} as a member")
         while not fine:
             # right after an election the leader has not heard of everyone yet, and says so
             if "unhealthy cluster" not in output and "re-configuration failed" not in output:
                 raise ClusterError(f"{host.name}: etcd refuses the new member: {output.strip()}")
-            if time.monotonic() > deadline:
-                raise ClusterError(f"{host.name}: etcd stays unhealthy, no member is added: {output.strip()}")
-            time.sleep(0.3)
+            wait.longer(output.strip())
             fine, output = etcdctl(engine, through, *arguments)
         listed = members(engine, through)
     names = {member.name or host.name: member.peer_url for member in listed}
@@ -165,7 +187,7 @@ def _join(engine: Engine, through: Host, host: Host) -> None:
     _promote_learners(engine, through)
 
 
-def _all_healthy(engine: Engine, through: Host, host: Host) -> None:
+def _all_healthy(engine: Engine, through: Door, host: Host) -> None:
     fine, output = etcdctl(engine, through, "endpoint", "health", "--cluster")
     if not fine:
         raise ClusterError(
@@ -174,13 +196,11 @@ def _all_healthy(engine: Engine, through: Host, host: Host) -> None:
         )
 
 
-def _forget_lost_disk(engine: Engine, through: Host, host: Host, mine: Member, listed: list[Member]) -> None:
+def _forget_lost_disk(engine: Engine, through: Door, host: Host, mine: Member, listed: list[Member]) -> None:
     """A member whose disk is empty is not itself any more: it would vote twice. It leaves, and joins anew."""
     others = [member for member in listed if member.id != mine.id and not member.is_learner]
-    healthy = sum(
-        etcdctl(engine, through, f"--endpoints={member.peer_url.replace(':2380', ':2379')}", "endpoint", "health")[0]
-        for member in others
-    )
+    doors = [Door(through.host, member.peer_url.replace(":2380", ":2379")) for member in others]
+    healthy = sum(etcdctl(engine, door, "endpoint", "health")[0] for door in doors)
     if healthy <= len(others) // 2:
         raise ClusterError(
             f"{host.name}: its etcd data are gone, and only {healthy} of the other {len(others)} members are healthy: "
@@ -191,15 +211,11 @@ def _forget_lost_disk(engine: Engine, through: Host, host: Host, mine: Member, l
         raise ClusterError(f"{host.name}: etcd does not let go of the member whose data are gone: {output.strip()}")
 
 
-def _promote_learners(engine: Engine, through: Host) -> None:
-    deadline = time.monotonic() + _DEADLINE_SECONDS
+def _promote_learners(engine: Engine, through: Door) -> None:
     for learner in [member for member in members(engine, through) if member.is_learner and member.name]:
+        wait = _waits(engine, f"etcd's learner {learner.name} to catch up")
         while True:
             fine, output = etcdctl(engine, through, "member", "promote", learner.id)
             if fine or "already" in output or "not a learner" in output:
                 break
-            if time.monotonic() > deadline:
-                raise ClusterError(
-                    f"etcd's learner {learner.name or learner.peer_url} does not catch up: {output.strip()}"
-                )
-            time.sleep(0.2)
+            wait.longer(output.strip(), pause=0.2)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import secrets
 import string
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kprov.provision.cluster.context import Context
 from kprov.provision.cluster.phase import ClusterError
+from kprov.provision.engine.waiting import Wait
 from kprov.provision.inventory import Host
 from kprov.provision.kubeapi.client import ClusterApiError
 from kprov.provision.kubeapi.nodes import is_ready
@@ -17,7 +17,6 @@ from kprov.provision.kubeapi.nodes import is_ready
 _LIFETIME = timedelta(hours=1)
 _CERTIFICATE = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 _ALPHABET = string.ascii_lowercase + string.digits
-_READY_SECONDS = 180.0
 _ROLES = {"control_plane": "control-plane", "node": "worker"}
 
 
@@ -64,13 +63,19 @@ def wait_for_nodes(context: Context, hosts: list[Host]) -> None:
     """Wait until every machine of the run is a node that is Ready.
 
     Raises:
-        ClusterError: naming each that is not after three minutes, and why.
+        ClusterError: naming each that is not in time, and why.
     """
     engine = context.engine
     with engine.phase("Nodes become ready", hosts) as phase:
         if engine.check:
             return
-        deadline = time.monotonic() + _READY_SECONDS
+        wait = Wait(
+            f"{', '.join(host.name for host in hosts)} to be Ready",
+            "nodes",
+            engine.timeouts,
+            engine.waiting,
+            ClusterError,
+        )
         wanted = {host.name: host for host in hosts}
         seen: set[str] = set()
         while True:
@@ -86,15 +91,10 @@ def wait_for_nodes(context: Context, hosts: list[Host]) -> None:
                 if name in nodes and is_ready(nodes[name]):
                     seen.add(name)
                     phase.record(wanted[name], "Ready", changed=False)
-            if len(seen) == len(wanted):
+            if wanted.keys() <= seen:
                 return
-            if time.monotonic() > deadline:
-                missing = "; ".join(_why_not_ready(name, nodes.get(name)) for name in sorted(wanted.keys() - seen))
-                raise ClusterError(
-                    f"not ready after {_READY_SECONDS:.0f} s: {trouble or missing}. "
-                    "On that machine, see: journalctl -u kubelet -n 50"
-                )
-            time.sleep(0.3)
+            missing = "; ".join(_why_not_ready(name, nodes.get(name)) for name in sorted(wanted.keys() - seen))
+            wait.longer(f"{trouble or missing}. On that machine, see: journalctl -u kubelet -n 50")
 
 
 def node_labels(host: Host) -> dict[str, str]:

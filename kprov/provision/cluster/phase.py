@@ -2,34 +2,61 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from kprov.provision.cluster.context import Context
+from kprov.provision.engine.batches import Serial
 from kprov.provision.inventory import Host
+
+Procedure = Callable[[Context, list[Host]], None]
 
 
 class ClusterError(Exception):
     """A procedure can't go on. The message says what is wrong, where, and what to do; nothing was half-done."""
+
+    exit_code = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
     """One step of a procedure.
 
-    ``hosts`` is a pattern of the inventory. Either ``role`` names a folder under roles/, or ``procedure`` is called
-    with the context and the machines that still take part. ``serial`` is how many machines a role touches at a time,
-    None for all at once. ``essential`` phases end the run when any machine fails in them: what follows would stand on
-    nothing.
+    Attributes:
+        title: its name, for people and for ``--start-at-phase``.
+        hosts: a pattern of the inventory.
+        role: a folder under roles/; or else
+        procedure: what is called with the context and the machines that still take part.
+        essential: the run ends when any machine fails in it: what follows would stand on nothing.
+        serial: how many machines at a time; None: all at once.
+        rolling: one at a time where it runs already, so that the others go on meanwhile; where it is new, all at once.
+        whole: it looks at all its machines together, so that it is never cut into batches.
+        verify: called after each batch with its machines; raises ClusterError when they are not well, and the
+            machines after them are left untouched.
+        tags: for ``--tags`` and ``--skip-tags``; the name of the role is one by itself.
+        leaves: a file that is on a machine which has been through it, where what comes later needs that.
+        gives: a variable that it makes for later phases.
+        needs: variables that earlier phases give: they are run too when it is run.
     """
 
     title: str
     hosts: str
     role: str = ""
-    procedure: Callable[[Context, list[Host]], None] | None = None
+    procedure: Procedure | None = None
     essential: bool = False
-    serial: int | None = None
+    serial: Serial = None
+    rolling: bool = False
+    whole: bool = False
+    verify: Procedure | None = None
+    tags: tuple[str, ...] = ()
+    leaves: str = ""
+    gives: str = ""
+    needs: tuple[str, ...] = ()
+
+    @property
+    def all_tags(self) -> frozenset[str]:
+        """Its tags, the role's name among them."""
+        return frozenset(self.tags) | ({self.role} if self.role else frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,32 +65,3 @@ class PhaseTime:
 
     title: str
     seconds: float
-
-
-def run_phases(context: Context, phases: Sequence[Phase]) -> list[PhaseTime]:
-    """Run phases in order, each on the machines of its pattern that are connected and have not failed.
-
-    Returns: the time that each took.
-
-    Raises:
-        ClusterError: a procedure can't go on, or an essential phase failed on a machine.
-    """
-    times = []
-    engine = context.engine
-    for phase in phases:
-        hosts = engine.alive(context.inventory.match(phase.hosts))
-        if not hosts:
-            continue
-        started = time.monotonic()
-        if phase.role:
-            engine.run_role(
-                phase.role, hosts, serial=phase.serial, title=phase.title, variables=context.role_variables()
-            )
-        else:
-            assert phase.procedure is not None
-            phase.procedure(context, hosts)
-        times.append(PhaseTime(phase.title, time.monotonic() - started))
-        lost = [host.name for host in hosts if host not in engine.alive(hosts)]
-        if phase.essential and lost:
-            raise ClusterError(f"{phase.title}: failed on {', '.join(lost)}; the rest would stand on nothing")
-    return times

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +11,16 @@ from tempfile import TemporaryDirectory
 
 from kprov.provision.bundle import Bundle
 from kprov.provision.cluster.context import Context, server_for_people
-from kprov.provision.cluster.phase import Phase, PhaseTime, run_phases
+from kprov.provision.cluster.left_out import refuse_gaps, refuse_new_authorities, refuse_to_join_nothing
+from kprov.provision.cluster.pace import Pace, run_phases
+from kprov.provision.cluster.phase import Phase, PhaseTime
 from kprov.provision.cluster.preflight import Finding, preflight
+from kprov.provision.cluster.selection import Chosen, Selection, choose
 from kprov.provision.cluster.sources import roles_folder, templates_folder
 from kprov.provision.engine import Engine
 from kprov.provision.engine.reporter import Reporter
 from kprov.provision.inventory import Host, Inventory
+from kprov.provision.inventory.timeouts import Timeouts
 from kprov.provision.pki.authority import open_authorities
 from kprov.provision.pki.kubeconfig import write_admin_kubeconfig
 
@@ -49,7 +53,16 @@ class LockedError(UnreachableError):
 
 @dataclass(slots=True)
 class Options:
-    """How a procedure is run. ``only_answering`` goes on with the machines that answer when some do not."""
+    """How a procedure is run.
+
+    Attributes:
+        only_answering: go on with the machines that answer when some do not.
+        limit: the names of the machines that the run is limited to; None: all.
+        start_at_phase: the title of the first phase; "": from the beginning.
+        pace: in which batches, and when it ends.
+        timeouts: how long it waits; None: as the inventory says.
+        tell: told what a person should know about the run.
+    """
 
     check: bool = False
     diff: bool = False
@@ -58,8 +71,23 @@ class Options:
     forks: int = 32
     accept_new_host_keys: bool = False
     only_answering: bool = False
+    limit: frozenset[str] | None = None
+    start_at_phase: str = ""
+    pace: Pace = field(default_factory=Pace)
+    timeouts: Timeouts | None = None
+    tell: Callable[[str], None] = lambda line: None
     passphrase: str | None = field(default=None, repr=False)
     command_line: str = "kprov"
+
+    @property
+    def selection(self) -> Selection:
+        """Which phases."""
+        return Selection(self.start_at_phase, self.tags, self.skip_tags)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all phases are run on all machines."""
+        return self.limit is None and self.selection.is_whole
 
 
 @contextmanager
@@ -77,6 +105,7 @@ def engine_for(inventory: Inventory, reporter: Reporter, options: Options) -> It
         templates_path=templates_folder(),
         state_directory=inventory.cluster.state_directory,
         accept_new_host_keys=options.accept_new_host_keys,
+        timeouts=options.timeouts,
         command_line=options.command_line,
     ) as engine:
         yield engine
@@ -120,12 +149,16 @@ def run_procedure(
     Returns: the engine (closed: for its summary and outcome), and the time of each phase.
 
     Raises:
-        RoleErrors, UnreachableError, LockedError, PreflightError: before anything was changed.
+        RoleErrors, SelectionError, UnreachableError, LockedError, PreflightError: before anything was changed.
         ClusterError: a phase can't go on.
     """
     with engine_for(inventory, reporter, options) as engine:
         engine.validate_roles([phase.role for phase in phases if phase.role])
-        hosts = list(inventory.hosts.values())
+        chosen = choose(phases, options.selection, engine.roles.tags_of)
+        _tell_of(chosen, options)
+        hosts = [host for host in inventory.hosts.values() if options.limit is None or host.name in options.limit]
+        left_out = [host for host in inventory.hosts.values() if host not in hosts]
+        refuse_new_authorities(inventory.cluster.state_directory, left_out)
         started = time.monotonic()
         alive = connect(engine, hosts, only_answering=options.only_answering)
         times = [PhaseTime("Connect", time.monotonic() - started)]
@@ -136,7 +169,9 @@ def run_procedure(
             authorities = open_authorities(
                 folder, lifetime_days=cluster.ca_lifetime_days, passphrase=options.passphrase
             )
-            context = Context(engine, inventory, bundle, authorities, kubeconfig=folder / "admin.kubeconfig")
+            context = Context(
+                engine, inventory, bundle, authorities, kubeconfig=folder / "admin.kubeconfig", limit=options.limit
+            )
             write_admin_kubeconfig(
                 context.kubeconfig,
                 cluster_name=cluster.cluster_name,
@@ -144,8 +179,15 @@ def run_procedure(
                 authority=authorities.cluster,
                 cluster=cluster,
             )
-            times += run_phases(context, phases)
+            refuse_to_join_nothing(context, alive, left_out)
+            refuse_gaps(context, phases, chosen)
+            times += run_phases(context, chosen.phases, options.pace)
     return engine, times
+
+
+def _tell_of(chosen: Chosen, options: Options) -> None:
+    for title, other in chosen.pulled_in.items():
+        options.tell(f'"{title}" is run too: "{other}" needs it')
 
 
 def kubeconfig_path(inventory: Inventory) -> Path:

@@ -59,6 +59,14 @@ class Roles:
             self._known[name] = role
         return self._known[name]
 
+    def tags_of(self, name: str) -> list[frozenset[str]]:
+        """The tags of each task of a role.
+
+        Raises:
+            RoleErrors: with everything that is wrong with it.
+        """
+        return [task.tags for tasks in self.get(name).tasks.values() for task in tasks]
+
     def validate(self, names: list[str]) -> None:
         """Read roles.
 

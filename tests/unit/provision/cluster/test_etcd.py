@@ -15,6 +15,7 @@ from kprov.provision.cluster.etcd import form_etcd
 from kprov.provision.cluster.phase import ClusterError
 from kprov.provision.engine import Result, Status
 from kprov.provision.inventory import Inventory, load
+from kprov.provision.inventory.timeouts import Timeouts
 
 INVENTORY = """
 all:
@@ -35,6 +36,9 @@ class Machines:
     check = False
 
     def __init__(self, inventory: Inventory) -> None:
+        self.timeouts = Timeouts()
+        self.told: list[str] = []
+        self.waiting = self.told.append
         self.inventory = inventory
         self.data: set[str] = set()
         self.running: set[str] = set()
@@ -60,7 +64,8 @@ class Machines:
         elif module == "systemd":
             self._start(name)
         else:
-            fine, output = self._etcdctl(arguments["argv"][7:])
+            argv = arguments["argv"]
+            fine, output = self._etcdctl(name, argv[1].removeprefix("--endpoints=").split(","), argv[7:])
             status = Status.OK if fine else Status.FAILED
             data = {"stdout": output, "stderr": ""}
         return Result(host=name, task=module, status=status, data=data)
@@ -82,15 +87,16 @@ class Machines:
         voters = [name for name, member in self.members.items() if not member["learner"]]
         return len([name for name in voters if name in self.running]) > len(voters) // 2
 
-    def _etcdctl(self, words: list[str]) -> tuple[bool, str]:
-        addresses = {host.node_address: host.name for host in self.inventory.hosts.values()}
+    def _etcdctl(self, asking: str, endpoints: list[str], words: list[str]) -> tuple[bool, str]:
+        names = {host.node_address: host.name for host in self.inventory.hosts.values()} | {"127.0.0.1": asking}
+        asked = [names[endpoint.split("//")[1].split(":")[0]] for endpoint in endpoints]
+        if not self.running & set(asked):
+            return False, "connection refused"
         match words:
             case ["endpoint", "health", "--cluster"]:
                 return all(name in self.running for name in self.members), ""
             case ["endpoint", "health"]:
-                return self._voters_up(), ""
-            case [endpoint, "endpoint", "health"]:
-                return addresses[endpoint.split("//")[1].split(":")[0]] in self.running, ""
+                return self._voters_up() and set(asked) <= self.running, ""
             case ["member", "list", *_]:
                 listed = [
                     {
@@ -123,9 +129,11 @@ def machines(tmp_path: Path) -> Machines:
     return Machines(load(path))
 
 
-def form(machines: Machines, *without: str) -> None:
+def form(machines: Machines, *without: str, limited: bool = False) -> None:
     hosts = [host for host in machines.inventory.group("etcd") if host.name not in without]
-    form_etcd(SimpleNamespace(engine=machines, inventory=machines.inventory), hosts)  # type: ignore[arg-type]
+    limit = frozenset(host.name for host in hosts) if limited else None
+    context = SimpleNamespace(engine=machines, inventory=machines.inventory, limit=limit)
+    form_etcd(context, hosts)  # type: ignore[arg-type]
 
 
 def is_whole(machines: Machines) -> bool:
@@ -179,10 +187,45 @@ def test_nothing_is_begun_while_a_machine_that_may_hold_data_is_silent(machines:
     assert not machines.log
 
 
-def test_no_quorum_is_said_and_nothing_is_added(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kprov.provision.cluster.etcd._DEADLINE_SECONDS", 0.0)
+@pytest.mark.parametrize("without", [("cp3",), ("cp1", "cp2")])
+def test_a_limited_run_never_begins_a_cluster(machines: Machines, without: tuple[str, ...]) -> None:
+    with pytest.raises(ClusterError, match=f"{without[0]}.* left out by --limit"):
+        form(machines, *without, limited=True)
+    assert not machines.log
+
+
+def test_a_limited_run_joins_the_cluster_of_those_that_it_leaves_alone(machines: Machines) -> None:
+    machines.data, machines.running = {"cp1"}, {"cp1"}
+    machines.members = {"cp1": {"name": "cp1", "learner": False}}
+    form(machines, "cp1", "cp3", limited=True)
+    assert machines.running == {"cp1", "cp2"}
+    assert not machines.members["cp2"]["learner"]
+    assert "start cp1" not in machines.log
+
+
+def test_a_machine_whose_disk_was_lost_comes_back_in_a_limited_run(machines: Machines) -> None:
+    form(machines)
+    machines.data.remove("cp3")
+    machines.running.remove("cp3")
+    form(machines, "cp1", "cp2", limited=True)
+    assert is_whole(machines)
+
+
+def test_a_machine_that_is_lost_meanwhile_is_left_out(machines: Machines) -> None:
+    form(machines)
+    answer = machines.module
+    lost = Result("cp2", "stat", Status.UNREACHABLE)
+    machines.module = lambda host, module, **given: (  # type: ignore[method-assign]
+        lost if getattr(host, "name", host) == "cp2" else answer(host, module, **given)
+    )
+    form(machines)
+    assert is_whole(machines)
+
+
+def test_no_quorum_is_said_and_nothing_is_added(machines: Machines) -> None:
+    machines.timeouts = machines.timeouts.changed({"quorum": 0.001})
     machines.data = {"cp1"}
     machines.members = {name: {"name": name, "learner": False} for name in ("cp1", "cp2", "cp3")}
-    with pytest.raises(ClusterError, match="no quorum"):
+    with pytest.raises(ClusterError, match="a quorum of etcd"):
         form(machines, "cp2", "cp3")
     assert machines.log == ["start cp1"]
