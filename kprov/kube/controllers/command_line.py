@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from kprov.kube.api.daemon import DaemonError
 from kprov.kube.api.flags import Flags, FlagSet
 from kprov.kube.api.leader_flags import add_leader_flags
 from kprov.kube.api.serving_flags import add_serving_flags
 from kprov.kube.controllers.options import Options
 from kprov.kube.controllers.registry import ROWS
+
+_NO_LEGACY_TOKENS = "LegacyServiceAccountTokenNoAutoGeneration"
+GATES = {_NO_LEGACY_TOKENS: True}
+"""Upstream's feature gates that mean something here, with their defaults."""
 
 
 def flag_set() -> FlagSet:
@@ -63,7 +68,7 @@ def flag_set() -> FlagSet:
     flags.string("kube-api-content-type", "application/json", "kprov speaks JSON")
     flags.duration("min-resync-period", 43200.0, "kprov's informers need no resync")
     flags.duration("controller-start-interval", 0.0, "kprov starts all controllers together")
-    flags.mapping("feature-gates", {}, "upstream's switches; kprov has none")
+    flags.mapping("feature-gates", {}, f"upstream's switches; kprov has {', '.join(GATES)}")
     for row in ROWS:
         if row.workers_flag:
             flags.integer(row.workers_flag, 0, f"workers of {row.name}; 0 is kprov's own number")
@@ -120,8 +125,19 @@ def flag_set() -> FlagSet:
     return flags
 
 
+def _gates(given: dict[str, str]) -> dict[str, bool]:
+    found = dict(GATES)
+    for name, value in given.items():
+        if name not in GATES:
+            raise DaemonError(f"--feature-gates: kprov has no gate {name}; it has {', '.join(GATES)}")
+        if value not in ("true", "false"):
+            raise DaemonError(f"--feature-gates: {name} is true or false, not {value!r}")
+        found[name] = value == "true"
+    return found
+
+
 def options_of(flags: Flags) -> Options:
-    """The settings that the flags make."""
+    """The settings that the flags make. Raises DaemonError for a feature gate that does not exist here."""
     year = Options().cluster_signing_duration
     signing = flags.cluster_signing_duration or flags.experimental_cluster_signing_duration or year
     workers = {
@@ -140,6 +156,7 @@ def options_of(flags: Flags) -> Options:
         cluster_signing_duration=signing,
         root_ca_file=flags.root_ca_file,
         service_account_private_key_file=flags.service_account_private_key_file,
+        legacy_tokens=not _gates(flags.feature_gates)[_NO_LEGACY_TOKENS],
         node_monitor_period=flags.node_monitor_period,
         node_monitor_grace_period=flags.node_monitor_grace_period,
         node_startup_grace_period=flags.node_startup_grace_period,

@@ -13,6 +13,9 @@ from kprov.kube.controllers.discovery import discover
 Object = dict[str, Any]
 FINALIZER = "kubernetes"
 AFTER_A_POD = 0.5  # seconds; the pods that go meanwhile are seen together
+# Seconds that a namespace stays whole after its deletion, as upstream's: other API servers hear of it and let nothing
+# new in, what they let in before is seen here, and people see that it is terminating.
+UNTIL_OTHERS_KNOW = 5.0
 
 # (condition, reason and message while all is well)
 _FINE = (
@@ -95,8 +98,12 @@ class NamespaceController(Controller):
             self.queue.add_after(namespace["metadata"]["name"], AFTER_A_POD)
 
     def _enqueue_terminating(self, namespace: Object) -> None:
-        if namespace["metadata"].get("deletionTimestamp"):
-            self.enqueue(namespace)
+        deleted = namespace["metadata"].get("deletionTimestamp")
+        if deleted:
+            since = clock.seconds() - clock.seconds_of(deleted)
+            # A clock that differs from the API server's neither hurries this nor holds it up.
+            pause = max(0.0, min(UNTIL_OTHERS_KNOW - since, UNTIL_OTHERS_KNOW))
+            self.queue.add_after(namespace["metadata"]["name"], pause)
 
     async def reconcile(self, key: str) -> None:
         """One pass over a terminating namespace."""

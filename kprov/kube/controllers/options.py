@@ -19,6 +19,7 @@ class Options:
     cluster_signing_duration: float = 365 * 86400.0
     root_ca_file: str = ""
     service_account_private_key_file: str = ""
+    legacy_tokens: bool = False  # a token Secret for every service account
     node_monitor_period: float = 5.0
     node_monitor_grace_period: float = 40.0
     node_startup_grace_period: float = 60.0

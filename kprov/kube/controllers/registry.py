@@ -49,6 +49,12 @@ ROWS: tuple[Row, ...] = (
         "concurrent-serviceaccount-token-syncs",
         possible=lambda options: bool(options.service_account_private_key_file),
     ),
+    Row(
+        "legacy-serviceaccount-token",  # a part of the one above in upstream
+        "legacy-serviceaccount-token-controller",
+        "legacy_tokens:LegacyTokens",
+        possible=lambda options: options.legacy_tokens and bool(options.service_account_private_key_file),
+    ),
     Row("serviceaccount", "serviceaccount-controller", "serviceaccount:ServiceAccountController"),
     Row(
         "root-ca-cert-publisher",

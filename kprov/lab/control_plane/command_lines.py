@@ -99,6 +99,8 @@ def controller_manager(folder: Path, ports: Ports, *, kubectl_suite: bool = Fals
     return [
         *command,
         "--use-service-account-credentials=true",
+        # upstream's conformance tests wait for the token Secret of each account
+        "--feature-gates=LegacyServiceAccountTokenNoAutoGeneration=false",
         f"--service-account-private-key-file={pki}/sa.key",
         f"--root-ca-file={pki}/ca.crt",
         f"--cluster-signing-cert-file={pki}/ca.crt",

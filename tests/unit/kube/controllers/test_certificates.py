@@ -13,11 +13,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from kprov.kube.api import errors
+from kprov.kube.api.daemon import DaemonError
 from kprov.kube.api.kinds import CERTIFICATE_SIGNING_REQUESTS as REQUESTS
 from kprov.kube.api.kinds import NODES, SECRETS, SERVICE_ACCOUNTS
-from kprov.kube.controllers import csr_request
+from kprov.kube.controllers import command_line, csr_request
 from kprov.kube.controllers.csr_approving import CertificateApproving
 from kprov.kube.controllers.csr_signing import CertificateSigning
+from kprov.kube.controllers.legacy_tokens import LegacyTokens
 from kprov.kube.controllers.pod_state import condition
 from kprov.kube.controllers.serviceaccount_token import ACCOUNT_NAME, TOKEN_TYPE, TokensController
 
@@ -186,7 +189,8 @@ async def test_a_node_that_posts_its_addresses_later_is_approved_then(bench, clu
     await bench.until(lambda: condition(cluster.find(REQUESTS, "r"), "Approved"))
 
 
-async def test_a_token_secret_is_filled_and_goes_with_its_account(bench, cluster, tmp_path):
+def signing_key(bench, tmp_path):
+    """A key for service accounts, in the controllers' options."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
@@ -195,6 +199,11 @@ async def test_a_token_secret_is_filled_and_goes_with_its_account(bench, cluster
     (tmp_path / "ca.crt").write_text("PEM")
     bench.options.service_account_private_key_file = str(tmp_path / "sa.key")
     bench.options.root_ca_file = str(tmp_path / "ca.crt")
+    return key
+
+
+async def test_a_token_secret_is_filled_and_goes_with_its_account(bench, cluster, tmp_path):
+    key = signing_key(bench, tmp_path)
     cluster.add(SERVICE_ACCOUNTS, {"metadata": {"name": "robot", "namespace": "default"}})
     asked = {"name": "robot-token", "namespace": "default", "annotations": {ACCOUNT_NAME: "robot"}}
     cluster.add(SECRETS, {"metadata": asked, "type": TOKEN_TYPE})
@@ -208,3 +217,52 @@ async def test_a_token_secret_is_filled_and_goes_with_its_account(bench, cluster
     assert (claims["iss"], claims["sub"]) == ("kubernetes/serviceaccount", "system:serviceaccount:default:robot")
     await cluster.delete(SERVICE_ACCOUNTS, "robot", "default")
     await bench.until(lambda: not cluster.of(SECRETS))
+
+
+async def test_accounts_get_a_token_secret_where_old_clients_count_on_it(bench, cluster, tmp_path):
+    signing_key(bench, tmp_path)
+    cluster.add(SERVICE_ACCOUNTS, {"metadata": {"name": "robot", "namespace": "default"}, "secrets": [{"name": "own"}]})
+    cluster.add(SECRETS, {"metadata": {"name": "own", "namespace": "default"}, "type": "Opaque"})
+    await bench.start(LegacyTokens)
+
+    def token_secret():
+        named = [each["name"] for each in cluster.find(SERVICE_ACCOUNTS, "robot", "default")["secrets"]]
+        return named[1:] and named[0] == "own" and cluster.find(SECRETS, named[1], "default")
+
+    first = await bench.until(token_secret)
+    assert first["type"] == TOKEN_TYPE and set(first["data"]) == {"token", "namespace", "ca.crt"}
+    await bench.settle()
+    assert len(cluster.of(SECRETS)) == 2
+    await cluster.delete(SECRETS, first["metadata"]["name"], "default")
+    second = await bench.until(token_secret)
+    assert second["metadata"]["name"] != first["metadata"]["name"]
+    assert len(cluster.find(SERVICE_ACCOUNTS, "robot", "default")["secrets"]) == 2
+
+
+async def test_a_token_secret_that_its_account_cannot_name_goes_again(bench, cluster, tmp_path):
+    signing_key(bench, tmp_path)
+    cluster.add(SERVICE_ACCOUNTS, {"metadata": {"name": "robot", "namespace": "default"}})
+    refusals = 3
+
+    def refuse(verb, resource, name):
+        nonlocal refusals
+        if (verb, resource) == ("update", SERVICE_ACCOUNTS) and refusals:
+            refusals -= 1
+            raise errors.conflict(SERVICE_ACCOUNTS, name)
+
+    cluster.refuse = refuse
+    await bench.start(LegacyTokens)
+    await bench.until(lambda: cluster.find(SERVICE_ACCOUNTS, "robot", "default").get("secrets"))
+    await bench.settle()
+    assert len(cluster.of(SECRETS)) == 1
+
+
+def test_only_gates_that_exist_are_taken():
+    flags = command_line.flag_set()
+    name = "LegacyServiceAccountTokenNoAutoGeneration"
+    assert not command_line.options_of(flags.parse([])).legacy_tokens
+    assert command_line.options_of(flags.parse([f"--feature-gates={name}=false"])).legacy_tokens
+    with pytest.raises(DaemonError, match="no gate AllAlpha"):
+        command_line.options_of(flags.parse(["--feature-gates=AllAlpha=true"]))
+    with pytest.raises(DaemonError, match="true or false"):
+        command_line.options_of(flags.parse([f"--feature-gates={name}=no"]))
