@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import kprov
@@ -13,9 +13,11 @@ from kprov.provision.engine.holder import this_user
 from kprov.provision.engine.journal import FORMAT, LARGEST_DIFF, Journal
 from kprov.provision.engine.phase_recorder import PhaseRecorder
 from kprov.provision.engine.reporter import Reporter
-from kprov.provision.engine.result import HostSummary, PhaseResult, Result, Status
+from kprov.provision.engine.result import HostState, HostSummary, PhaseResult, Result, Status
 from kprov.provision.engine.secrets import Secrets
 from kprov.provision.engine.session import HostSession
+
+_NOT_PLANNED = "it would be changed, which the plan does not say: nothing was done. Make a new plan."
 
 
 class Account:
@@ -55,6 +57,8 @@ class Account:
         self._lock = threading.RLock()
         self._recorder: PhaseRecorder | None = None
         self._announced = False
+        self.rehearsing = False
+        self.observers: list[Callable[[str, Result], None]] = []
 
     # -- the run
 
@@ -154,7 +158,11 @@ class Account:
             self.journal.write("not_run", host=host, tasks=numbers)
 
     def result(self, host: str, role: str, result: Result) -> None:
-        """Tell how a task ended."""
+        """Tell how a task ended. On a machine that is to be left alone, a change that would be made is a failure."""
+        session = self._sessions[host]
+        if session.left_alone and result.changed:
+            result.status, result.message = Status.FAILED, " ".join(filter(None, (_NOT_PLANNED, result.message)))
+            session.state = HostState("failed", f"{role}: {result.task}: {result.message}")
         result.message = self.secrets.mask(result.message)
         result.diff = self.secrets.mask(result.diff)
         self.journal.write(
@@ -177,9 +185,11 @@ class Account:
                 + (f": {result.message}" if result.message else "")
             )
         with self._lock:
-            self._sessions[host].summary.count(result.status)
+            session.summary.count(result.status)
             if self._recorder is not None:
                 self._recorder.add(result)
+            for observe in self.observers:
+                observe(role, result)
             self.reporter.task_result(
                 host, role, self.secrets.mask(result.task), result.status, result.diff, result.message, result.duration
             )
@@ -205,7 +215,8 @@ class Account:
 
     def begin_phase(self, title: str, hosts: list[str]) -> PhaseRecorder:
         """A phase begins; what is told until its end is counted in it."""
-        self.journal.write("phase_started", title=title, hosts=hosts)
+        rehearsal = {"rehearsal": True} if self.rehearsing else {}
+        self.journal.write("phase_started", title=title, hosts=hosts, **rehearsal)
         self.journal.log(f"phase     {title}: {', '.join(hosts)}")
         recorder = PhaseRecorder(title, hosts, self.result)
         with self._lock:

@@ -20,6 +20,7 @@ from kprov.provision.engine.journal import Journal, JournalError, new_run_id
 from kprov.provision.engine.machine_lock import MachineLocks
 from kprov.provision.engine.pending_handlers import PENDING_NAME, PendingHandlers
 from kprov.provision.engine.phase_recorder import PhaseRecorder
+from kprov.provision.engine.rehearsal import Observer, left_alone, observed, rehearsal
 from kprov.provision.engine.reporter import Reporter, SilentReporter
 from kprov.provision.engine.result import HostState, HostSummary, PhaseResult, Result, Status
 from kprov.provision.engine.role_phases import RolePhases
@@ -291,6 +292,28 @@ class Engine:
         """A phase of module calls, reported like a role's."""
         with self.account.phase(title, [self._session(host).name for host in hosts]) as recorder:
             yield recorder
+
+    def compares(self, host: Host | str) -> bool:
+        """Whether nothing is changed on a machine now, only compared: in check mode, or because a plan says so."""
+        return self.check or self._session(host).check
+
+    @contextlib.contextmanager
+    def rehearsal(self, observe: Observer) -> Iterator[None]:
+        """Compare only, and forget it afterwards: `observe` is told of each result, the reporter of none."""
+        check, self.check = self.check, True
+        try:
+            with rehearsal(self._sessions, self.account, observe):
+                yield
+        finally:
+            self.check = check
+
+    def left_alone(self, hosts: Iterable[Host | str]) -> contextlib.AbstractContextManager[None]:
+        """Compare only on these machines, for as long as the block lasts: one that would have to be changed fails."""
+        return left_alone([self._session(host) for host in hosts])
+
+    def observed(self, observe: Observer) -> contextlib.AbstractContextManager[None]:
+        """Have each result told to one more, for as long as the block lasts."""
+        return observed(self.account, observe)
 
     def summary(self) -> dict[str, HostSummary]:
         """Every host that took part, in numbers."""

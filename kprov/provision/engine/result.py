@@ -56,6 +56,11 @@ class Result:
         return self.status is Status.CHANGED
 
     @property
+    def unforeseen(self) -> bool:
+        """It was compared only, and the module can't say without doing it (a command, a request)."""
+        return self.check and self.skipped and self.number is not None
+
+    @property
     def failed(self) -> bool:
         """It failed, or its host could not be reached."""
         return self.status in (Status.FAILED, Status.UNREACHABLE)

@@ -33,6 +33,8 @@ class HostSession:
         self.registered: dict[str, Any] = {}
         self.queue = 0
         self.check = check
+        self.left_alone = False
+        """A plan says that nothing is changed here: what would be is a failure."""
         self.numbered = 0
 
     def learn(self, facts: Mapping[str, Any]) -> None:

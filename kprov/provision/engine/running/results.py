@@ -146,10 +146,10 @@ class Results:
             number=sent.number,
             check=sent.check,
         )
-        if status is Status.CHANGED:
+        if status is Status.CHANGED and not self._session.left_alone:
             self._changed(sent)
         self._account.result(self._session.name, sent.role.name, result)
-        if status is Status.FAILED:
+        if result.status is Status.FAILED:
             raise Stopped(result)
 
 
