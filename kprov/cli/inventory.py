@@ -39,13 +39,13 @@ def list_hosts(
     """List the machines, after checking the whole inventory. Nothing is contacted."""
     from kprov.cli.inventory_source import limit_hosts, open_inventory
 
-    loaded = open_inventory(inventory, extra_vars)
+    loaded = open_inventory(inventory, extra_vars, cluster=None)
     hosts = limit_hosts(loaded, limit)
     if output is OutputFormat.JSON:
         for host in hosts:
-            typer.echo(json.dumps({"event": "host", **_host_as_dict(host)}, default=str))
-        summary = {"event": "summary", "exit_code": 0, "cluster": loaded.cluster.variables(), "hosts": len(hosts)}
-        typer.echo(json.dumps(summary))
+            _say({"event": "host", **_host_as_dict(host, loaded)})
+        cluster = loaded.cluster.variables() if loaded.is_cluster else None
+        _say({"event": "summary", "exit_code": 0, "cluster": cluster, "hosts": len(hosts)})
         return
     from kprov.cli.tables import table
 
@@ -66,12 +66,12 @@ def graph(
     """Show the groups as a tree."""
     from kprov.cli.inventory_source import open_inventory
 
-    loaded = open_inventory(inventory, extra_vars)
+    loaded = open_inventory(inventory, extra_vars, cluster=None)
     if output is OutputFormat.JSON:
         for group in loaded.groups.values():
             event = {"event": "group", "name": group.name, "children": group.children, "hosts": group.hosts}
-            typer.echo(json.dumps(event))
-        typer.echo(json.dumps({"event": "summary", "exit_code": 0, "groups": len(loaded.groups)}))
+            _say(event)
+        _say({"event": "summary", "exit_code": 0, "groups": len(loaded.groups)})
         return
     typer.echo("\n".join(_tree(loaded, "all")))
 
@@ -88,13 +88,13 @@ def explain(
     """Show every place that sets a variable for a machine, weakest first; the last one holds."""
     from kprov.cli.inventory_source import open_inventory
 
-    found = open_inventory(inventory, extra_vars).explain(host, variable)
+    found = open_inventory(inventory, extra_vars, cluster=None).explain(host, variable)
     if output is OutputFormat.JSON:
         for layer in found.layers:
-            typer.echo(json.dumps({"event": "layer", **_layer_as_dict(layer, variable)}, default=str))
-        value = _shown(variable, found.winner.value) if found.winner else None
+            _say({"event": "layer", **_layer_as_dict(layer, variable)})
+        value = _shown(variable, found.winner) if found.winner else None
         summary = {"event": "summary", "host": host, "variable": variable, "value": value, "set": bool(found.winner)}
-        typer.echo(json.dumps({**summary, "exit_code": 0 if found.winner else 1}, default=str))
+        _say({**summary, "exit_code": 0 if found.winner else 1})
         if not found.winner:
             raise typer.Exit(ExitCode.FAILED)
         return
@@ -105,7 +105,7 @@ def explain(
     rows = []
     for layer in found.layers:
         mark = "<- holds" if layer is found.winner else ""
-        rows.append([_source(layer), str(_shown(variable, layer.value)), str(layer.location or ""), mark])
+        rows.append([_source(layer), str(_shown(variable, layer)), str(layer.location or ""), mark])
     typer.echo(table(["SET BY", "VALUE", "WHERE", ""], rows))
 
 
@@ -160,7 +160,9 @@ def _connection(host: Host) -> str:
     return f"{host.user}@{host.address}{port}{through}"
 
 
-def _host_as_dict(host: Host) -> dict[str, Any]:
+def _host_as_dict(host: Host, loaded: Inventory) -> dict[str, Any]:
+    layers = loaded.layers[host.name]
+    sealed = {name for name, given in layers.items() if given and given[-1].secret}
     return {
         "name": host.name,
         "address": host.address,
@@ -170,15 +172,48 @@ def _host_as_dict(host: Host) -> dict[str, Any]:
         "become": host.become,
         "jump_host": host.jump_host,
         "groups": host.groups,
-        "variables": {name: _shown(name, value) for name, value in host.variables.items()},
+        "variables": {
+            name: MASK if value is not None and (name in sealed or _is_secret(name)) else _masked(value, loaded)
+            for name, value in host.variables.items()
+        },
     }
 
 
-def _shown(variable: str, value: Any) -> Any:
-    """The value, or a mask for one that must not be seen."""
+def _is_secret(variable: str) -> bool:
     from kprov.provision.inventory.host_variables import is_secret
 
-    return MASK if value is not None and is_secret(variable) else value
+    return is_secret(variable)
+
+
+def _masked(value: Any, loaded: Inventory) -> Any:
+    """The value without what came out of the vault, which a rendered template may hold."""
+    if not loaded.secrets:
+        return value
+    from kprov.provision.engine.secrets import Secrets
+
+    secrets = Secrets()
+    for secret in loaded.secrets:
+        secrets.add(secret)
+    return secrets.mask_all(value)
+
+
+def _shown(variable: str, layer: Layer) -> Any:
+    """The value, or a mask for one that must not be seen."""
+    return MASK if layer.value is not None and (layer.secret or _is_secret(variable)) else layer.value
+
+
+def _say(event: dict[str, Any]) -> None:
+    """One line of JSON."""
+    typer.echo(json.dumps(_plain(event), default=str))
+
+
+def _plain(value: Any) -> Any:
+    """The value with keys that JSON has: YAML's may be numbers, dates and more."""
+    if isinstance(value, dict):
+        return {key if isinstance(key, str) else str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
 
 
 def _layer_as_dict(layer: Layer, variable: str) -> dict[str, Any]:
@@ -186,7 +221,7 @@ def _layer_as_dict(layer: Layer, variable: str) -> dict[str, Any]:
     return {
         "kind": layer.kind,
         "group": layer.group,
-        "value": _shown(variable, layer.value),
+        "value": _shown(variable, layer),
         "file": where.file if where else None,
         "line": where.line if where else None,
     }
@@ -211,7 +246,7 @@ def _tree(inventory: Inventory, group: str, depth: int = 0) -> list[str]:
     lines = [f"{'  |' * depth}{'--' if depth else ''}@{group}:"]
     view = inventory.groups[group]
     for child in view.children:
-        if child in inventory.groups:
+        if child in inventory.groups and (child != "ungrouped" or inventory.members[child]):
             lines += _tree(inventory, child, depth + 1)
     below = {host for child in view.children for host in inventory.members.get(child, ())}
     lines += [f"{'  |' * (depth + 1)}--{host}" for host in view.hosts if group != "all" or host not in below]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import sys
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kprov.cli import extra_vars as extra
 from kprov.cli.exit_codes import ExitCode
+from kprov.cli.vault_options import given_vault
 
 if TYPE_CHECKING:
     from kprov.provision.inventory import Host, Inventory
@@ -20,15 +22,50 @@ class PatternError(ValueError):
 
 
 def open_inventory(
-    path: Path, extra_vars: Iterable[str] | None = None, *, also_known: Collection[str] | None = None
+    path: Path,
+    extra_vars: Iterable[str] | None = None,
+    *,
+    also_known: Collection[str] | None = None,
+    cluster: bool | None = True,
+    playbook_directory: Path | None = None,
 ) -> Inventory:
-    """Load the inventory. Raises InventoryErrors or ExtraVarsError, which end as exit code 2.
+    """Load the inventory. Raises InventoryErrors, ExtraVarsError or VaultError, which end as exit code 2.
 
-    Args: ``also_known`` are names that are right besides kprov's own; by default those that roles give defaults for.
+    What is doubtful in an inventory that is no cluster's is said on standard error.
+
+    Args:
+        also_known: names that are right besides kprov's own; by default those that roles give defaults for.
+        cluster: whether it must describe a cluster; None: where its groups say so.
+        playbook_directory: where else ``group_vars`` and ``host_vars`` are looked for.
     """
     from kprov.provision.inventory import load
 
-    return load(path, extra.parse(extra_vars), also_known=role_defaults() if also_known is None else also_known)
+    vault = given_vault()
+    loaded = load(
+        path,
+        extra.parse(extra_vars, vault),
+        cluster=cluster,
+        playbook_directory=playbook_directory,
+        vault=vault,
+        render=_render,
+        also_known=role_defaults() if also_known is None else also_known,
+    )
+    for doubt in loaded.warnings:
+        print(f"warning: {doubt}", file=sys.stderr)
+    return loaded
+
+
+def _render(text: str, variables: Mapping[str, Any]) -> Any:
+    """A template of the inventory that says how to connect. Raises ValueError."""
+    from kprov.provision.engine.templating import Scope, Templar, TemplateProblem
+
+    templar = Templar()
+    try:
+        return templar.render(text, Scope(templar, [(variables, True)]))
+    except TemplateProblem as error:
+        raise ValueError(str(error)) from None
+    except RecursionError:
+        raise ValueError("it goes round in a ring") from None
 
 
 def role_defaults() -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,9 @@ class Invocation:
     output: OutputFormat = OutputFormat.TEXT
     reporter: RunReporter | None = None
     """Who shows the run, once there is one; it has the last word."""
+    vault_ids: list[str] = field(default_factory=list)
+    """Where the passwords of vaults come from, as ``--vault-id`` and ``--vault-password-file`` said it."""
+    asks_vault_password: bool = False
 
     @property
     def is_json(self) -> bool:
@@ -41,6 +44,7 @@ class Invocation:
         """Forget the last command line (tests run many in one process)."""
         self.verb, self.verbosity, self.output = "", 0, OutputFormat.TEXT
         self.reporter = None
+        self.vault_ids, self.asks_vault_password = [], False
 
 
 current = Invocation()

@@ -16,6 +16,7 @@ from kprov.cli import failures
 from kprov.cli.exit_codes import ExitCode, epilog
 from kprov.cli.invocation import current
 from kprov.cli.options import Verbose
+from kprov.cli.vault_options import add_vault_options
 from kprov.cli.verbs import Verb, available
 
 
@@ -50,6 +51,7 @@ def _load(name: str, verb: Verb) -> Any:
     module = import_module(f"kprov.cli.{verb.module}")
     command = typer.main.get_command(module.app)
     command.name = name
+    add_vault_options(command)
     return command
 
 

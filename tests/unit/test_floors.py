@@ -14,10 +14,18 @@ ROOT = Path(__file__).resolve().parents[2]
 ALLOWED: dict[str, set[str]] = {
     "provision.agent": set(),
     "provision.transport": {"provision.agent"},
-    "provision.inventory": set(),
+    "provision.vault": set(),
+    "provision.documents": {"provision.vault"},
+    "provision.inventory": {"provision.documents", "provision.vault"},
     "provision.pki": set(),
     "provision.bundle": {"debian"},
-    "provision.engine": {"provision.transport", "provision.agent", "provision.inventory"},
+    "provision.engine": {
+        "provision.transport",
+        "provision.agent",
+        "provision.inventory",
+        "provision.documents",
+        "provision.vault",
+    },
     "provision.kubeapi": set(),
     "provision.verify": {
         "provision.kubeapi",

@@ -142,6 +142,7 @@ class Engine:
             Templar([self.templates_path]),
             diff=diff,
             forks=forks,
+            timeouts=self.timeouts,
         )
         run = RunContext(
             diff=diff,
@@ -151,6 +152,7 @@ class Engine:
             variables=self.variables,
             account=self.account,
             pending_handlers=self.pending_handlers,
+            timeouts=self.timeouts,
         )
         self._role_phases = RolePhases(run, self.account, self._connections, forks)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 import threading
@@ -48,9 +49,7 @@ class Secrets:
             if forms <= self._values:
                 return
             self._values |= forms
-            self._pattern = re.compile(
-                "|".join(re.escape(form) for form in sorted(self._values, key=len, reverse=True))
-            )
+            self._pattern = None  # made when something is masked: a vault may add hundreds
 
     def add_from(self, variables: Mapping[str, Any]) -> None:
         """Mask the values of variables that are named like secrets, at any depth."""
@@ -65,12 +64,24 @@ class Secrets:
             ):
                 self.add(value)
 
+    def digest(self, salt: bytes) -> str:
+        """What tells whether two runs know the same secrets, and is as hard to guess from as a password's hash."""
+        with self._lock:
+            known = "\0".join(sorted(self._values)).encode()
+        return hashlib.scrypt(known, salt=salt, n=1 << 14, r=8, p=1, dklen=16).hex()
+
     def mask(self, text: str) -> str:
         """The text without secrets."""
         if "PRIVATE KEY-----" in text:
             text = _PRIVATE_KEY.sub(r"-----BEGIN \1PRIVATE KEY----- " + MASK, text)
+        if not self._values or not text:
+            return text
         pattern = self._pattern
-        return pattern.sub(MASK, text) if pattern is not None and text else text
+        if pattern is None:
+            with self._lock:
+                forms = sorted(self._values, key=len, reverse=True)
+                pattern = self._pattern = re.compile("|".join(map(re.escape, forms)))
+        return pattern.sub(MASK, text)
 
     def mask_all(self, value: Any) -> Any:
         """The value with every text in it masked."""

@@ -14,6 +14,7 @@ from kprov.provision.inventory.problems import Location, ProblemLog, nearest
 from kprov.provision.inventory.settings import ClusterSettings
 
 Locate = Callable[[str], Location]
+Say = Callable[[Location, str, str | None], None]
 
 _NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
@@ -268,7 +269,7 @@ def check_lifetimes(cluster: ClusterSettings, locate: Locate, log: ProblemLog) -
         )
 
 
-def check_key_files(hosts: Mapping[str, Host], where: Mapping[str, Locate], log: ProblemLog) -> None:
+def check_key_files(hosts: Mapping[str, Host], where: Mapping[str, Locate], say: Say) -> None:
     """Private keys can be read by us and by nobody else."""
     seen: set[Any] = set()
     for host in hosts.values():
@@ -279,16 +280,19 @@ def check_key_files(hosts: Mapping[str, Host], where: Mapping[str, Locate], log:
         seen.add((path, location))
         try:
             mode = stat.S_IMODE(path.stat().st_mode)
+            if not path.is_file():
+                say(location, f"{path} is not a file", "name the private key's file")
+                continue
             with path.open("rb") as file:
                 head = file.read(64)
         except FileNotFoundError:
-            log.add(location, f"private key {path} does not exist", "relative paths begin at the inventory's folder")
+            say(location, f"private key {path} does not exist", "relative paths begin at the inventory's folder")
             continue
         except OSError as error:
-            log.add(location, f"private key {path} can't be read: {error.strerror}")
+            say(location, f"private key {path} can't be read: {error.strerror}", None)
             continue
         if not head.startswith(b"-----BEGIN") or b"PUBLIC KEY" in head:
             hint = f"did you mean {path.with_suffix('')}?" if path.suffix == ".pub" else "name the private key's file"
-            log.add(location, f"{path} is not a private key", hint)
+            say(location, f"{path} is not a private key", hint)
         elif mode & 0o077:
-            log.add(location, f"private key {path} can be read by others (mode {mode:04o})", f"chmod 600 {path}")
+            say(location, f"private key {path} can be read by others (mode {mode:04o})", f"chmod 600 {path}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
-from kprov.provision.inventory.problems import Location, ProblemLog
+from kprov.provision.documents import Unreadable, compose, construct
+from kprov.provision.inventory.problems import Location
+from kprov.provision.inventory.text_file import TextFile, reveal_all
+from kprov.provision.vault import VaultError
 
 
 class Located(NamedTuple):
@@ -16,6 +18,8 @@ class Located(NamedTuple):
 
     value: Any
     location: Location
+    secret: bool = False
+    """Whether it, or a part of it, came out of a vault."""
 
 
 class Entry(NamedTuple):
@@ -27,45 +31,29 @@ class Entry(NamedTuple):
 
 
 class Document:
-    """One YAML file as a tree of nodes; what can't be read is noted, never raised."""
+    """One YAML file as a tree of nodes; what can't be read is noted, never raised.
 
-    def __init__(self, path: Path, log: ProblemLog, shown: str = "") -> None:
-        # How problems name the file: as the user would.
-        self.file = shown or str(path)
-        self.log = log
-        self._constructor = yaml.constructor.SafeConstructor()
-        self.root = self._compose(path)
+    Args:
+        source: the file.
+        text: its text, where it was read already.
+    """
+
+    def __init__(self, source: TextFile, text: str | None = None) -> None:
+        text = source.text() if text is None else text
+        self.source = source
+        self.file = source.shown
+        self.log = source.log
+        self._flattener = yaml.constructor.SafeConstructor()
+        self.root = self._compose(text)
         if self.root is not None:
             self._report_duplicate_keys(self.root)
 
-    def _compose(self, path: Path) -> yaml.Node | None:
+    def _compose(self, text: str | None) -> yaml.Node | None:
         try:
-            text = path.read_bytes().decode("utf-8")
-        except FileNotFoundError:
-            self.log.add(Location(self.file), "no such file", "give the path of an inventory with -i")
+            return None if text is None else compose(text)
+        except Unreadable as error:
+            self.log.add(Location(self.file, error.line), error.reason, error.suggestion)
             return None
-        except IsADirectoryError:
-            self.log.add(Location(self.file), "is a folder, not an inventory", "give the path of a YAML file")
-            return None
-        except UnicodeDecodeError as error:
-            self.log.add(Location(self.file), f"is not UTF-8 text (byte {error.start})")
-            return None
-        except OSError as error:
-            self.log.add(Location(self.file), f"can't be read: {error.strerror}")
-            return None
-        try:
-            return yaml.compose(text, Loader=yaml.SafeLoader)
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            if error.context_mark and "end of stream" in (error.problem or ""):
-                mark = error.context_mark  # what was never closed is the mistake, not the end of the file
-            line = mark.line + 1 if mark else None
-            reason = error.problem or error.context or "can't be parsed"
-            hint = "indent with spaces" if "\\t" in reason or "'\t'" in reason else None
-            self.log.add(Location(self.file, line), f"not valid YAML: {reason}", hint)
-        except yaml.YAMLError as error:
-            self.log.add(Location(self.file), f"not valid YAML: {error}")
-        return None
 
     def locate(self, node: yaml.Node) -> Location:
         """Where ``node`` begins."""
@@ -91,7 +79,7 @@ class Document:
                     if key.value not in first_lines:
                         first_lines[key.value] = key.start_mark.line + 1
                         continue
-                    self.log.add(
+                    self.log.doubt(
                         self.locate(key),
                         f"{key.value} was already written on line {first_lines[key.value]}",
                         "keep one of the two: YAML would silently take the last",
@@ -107,37 +95,38 @@ class Document:
             self.log.add(self.locate(node), f"{what} must be a mapping, not a {kind}", hint)
             return
         try:
-            self._constructor.flatten_mapping(node)
+            self._flattener.flatten_mapping(node)
         except yaml.MarkedYAMLError as error:
             self.log.add(self.locate(node), f"{what}: {error.problem}")
             return
+        found: dict[str, Entry] = {}
         for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
+            if isinstance(key, yaml.ScalarNode):
+                found[str(key.value)] = Entry(str(key.value), self.locate(key), value)
+            else:
                 self.log.add(self.locate(key), f"a key of {what} must be a single word")
-                continue
-            yield Entry(str(key.value), self.locate(key), value)
+        yield from found.values()
 
-    def value(self, node: yaml.Node) -> Any:
-        """The plain Python value of ``node``; UNREADABLE (and a problem) where it has none."""
+    def variable(self, entry: Entry) -> Located | None:
+        """The value of an entry, None (and a problem) where it has none that can be read."""
+        vault = self.source.vault
+        opened: list[str] = []
+
+        def open_vault(text: str) -> str:
+            opened.append(text)
+            try:
+                return vault.open_value(text)
+            except VaultError as error:
+                raise Unreadable(f"{entry.key} {error.reason}", error.suggestion) from None
+
         try:
-            # A constructor remembers half-built nodes after an error, so each value gets a fresh one.
-            return yaml.constructor.SafeConstructor().construct_document(node)
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark
-            where = Location(self.file, mark.line + 1) if mark else self.locate(node)
-            hint = (
-                "keep secrets out of the inventory: give them with --extra-vars @file"
-                if "!vault" in str(error)
-                else None
-            )
-            self.log.add(where, f"can't be read: {error.problem}", hint)
-        except ValueError as error:
-            self.log.add(self.locate(node), f"can't be read: {error}")
-        return UNREADABLE
-
-
-# Stands for a value that could not be read; the problem was noted.
-UNREADABLE = object()
+            value = construct(entry.node, open_vault)
+        except Unreadable as error:
+            self.log.add(Location(self.file, error.line), error.reason, error.suggestion)
+            return None
+        if self.source.is_secret:
+            reveal_all(value, vault)
+        return Located(value, entry.location, bool(opened) or self.source.is_secret)
 
 
 def is_null(node: yaml.Node) -> bool:

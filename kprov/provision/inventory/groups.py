@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-import yaml
-
-from kprov.provision.inventory import ranges
-from kprov.provision.inventory.document import UNREADABLE, Document, Entry, Located, is_null
-from kprov.provision.inventory.problems import Location, did_you_mean, nearest
+from kprov.provision.inventory.document import Located
+from kprov.provision.inventory.problems import Location, ProblemLog
 
 ALL = "all"
+UNGROUPED = "ungrouped"
 REQUIRED = ("etcd", "control_plane", "node")
-_PARTS = ("hosts", "vars", "children")
 
 Variables = dict[str, Located]
 
@@ -25,8 +24,9 @@ class Group:
     name: str
     location: Location
     variables: Variables = field(default_factory=dict)
-    # From group_vars/: stronger than what the inventory's own file says of the group.
+    # From group_vars/ beside the inventory, and from that beside the playbook.
     file_variables: Variables = field(default_factory=dict)
+    playbook_variables: Variables = field(default_factory=dict)
     hosts: dict[str, Location] = field(default_factory=dict)
     children: dict[str, Location] = field(default_factory=dict)
     # Something in it was not understood, so that what is missing may be no mistake of its own.
@@ -34,161 +34,153 @@ class Group:
     # Ansible's depth: how far below ``all``, by the longest way.
     depth: int = 0
 
+    def every_place(self) -> tuple[Variables, Variables, Variables]:
+        """Its variables by where they stand, weakest first."""
+        return self.variables, self.file_variables, self.playbook_variables
 
-@dataclass(slots=True)
+
 class Tree:
-    """All groups by name, and for each host the places where it has variables of its own."""
+    """All groups by name, and for each host the places where it has variables of its own.
 
-    groups: dict[str, Group] = field(default_factory=dict)
-    host_variables: dict[str, list[tuple[str, Variables]]] = field(default_factory=dict)
+    ``all`` and ``ungrouped`` are always there, as in Ansible.
+    """
 
-    def members(self, name: str, _above: frozenset[str] = frozenset()) -> dict[str, Location]:
-        """The hosts of a group and of the groups below it, in the order written."""
-        group = self.groups[name]
-        found = dict(group.hosts)
-        for child in group.children:
-            if child in self.groups and child not in _above:
-                for host, location in self.members(child, _above | {name}).items():
-                    found.setdefault(host, location)
-        return found
+    def __init__(self, start: Location) -> None:
+        self.groups: dict[str, Group] = {ALL: Group(ALL, start), UNGROUPED: Group(UNGROUPED, start)}
+        self.groups[ALL].children[UNGROUPED] = start
+        # host -> (group or kind of file, variables), weakest first
+        self.host_variables: dict[str, list[tuple[str, Variables]]] = {}
+        # host -> the file that named it first
+        self.origins: dict[str, str] = {}
+        self._members: dict[str, dict[str, Location]] = {}
+        self._groups_of: dict[str, list[Group]] = {}
 
+    def group(self, name: str, location: Location) -> Group:
+        """The group ``name``, made now if there is none."""
+        return self.groups.setdefault(name, Group(name, location))
 
-class TreeReader:
-    """Builds a Tree from a document; what is wrong goes to the document's log."""
+    def add_hosts(
+        self, names: Iterable[str], group: str, location: Location, variables: Mapping[str, Located], port: int | None
+    ) -> None:
+        """Put hosts into a group, with variables of their own."""
+        for name in names:
+            self.groups[group].hosts[name] = location
+            known = name in self.host_variables
+            own = self.host_variables.setdefault(name, [])
+            self.origins.setdefault(name, location.file)
+            if port is not None and not known:
+                own.append((group, {"ansible_port": Located(port, location)}))
+            if variables:
+                own.append((group, dict(variables)))
 
-    def __init__(self, document: Document) -> None:
-        self.document = document
-        self.log = document.log
-        self.tree = Tree()
-        self._bodies: set[str] = set()
-
-    def read(self) -> Tree:
-        """Read the whole document. The tree has at least the group ``all``."""
-        root = self.document.root
-        start = Location(self.document.file, 1)
-        everything = self.tree.groups.setdefault(ALL, Group(ALL, start))
-        if root is None or is_null(root):
-            if not self.log.problems:
-                self.log.add(start, "the inventory is empty", "begin it with `all:`")
-            return self.tree
-        for entry in self.document.entries(root, "the inventory"):
-            if entry.key != ALL:
-                if entry.key in _PARTS:
-                    everything.damaged = True
-                    self.log.add(entry.location, f"{entry.key} stands outside of a group", "indent it below `all:`")
-                    continue
-                everything.children.setdefault(entry.key, entry.location)
-            self._read_group(entry.key, entry.location, entry.node, ())
-        self._check_children()
-        self._check_names()
+    def finish(self, log: ProblemLog) -> None:
+        """After everything was read: no rings, every group below ``all``, every host in a group; names and depths."""
+        self._cut_rings(log)
+        self._find_places()
+        self._check_names(log)
         self._set_depths()
-        return self.tree
+        self._members.clear()
+        self._groups_of.clear()
 
-    def _read_group(self, name: str, location: Location, node: yaml.Node, above: tuple[str, ...]) -> None:
-        if name in above:
-            ring = " > ".join([*above[above.index(name) :], name])
-            self.log.add(location, f"group {name} contains itself: {ring}", f"take {name} out of the inner children")
-            return
-        group = self.tree.groups.setdefault(name, Group(name, location))
-        if not is_null(node):
-            self._bodies.add(name)
-        for entry in self.document.entries(node, f"group {name}"):
-            match entry.key:
-                case "vars":
-                    group.variables.update(self._read_variables(entry.node, f"vars of group {name}"))
-                case "hosts":
-                    self._read_hosts(group, entry.node)
-                case "children":
-                    for child in self.document.entries(entry.node, f"children of group {name}"):
-                        group.children.setdefault(child.key, child.location)
-                        self._read_group(child.key, child.location, child.node, (*above, name))
-                case other:
-                    group.damaged = True
-                    self.log.add(
-                        entry.location, f"unknown key {other} in group {name}", self._hint_for_part(other, entry.node)
+    def members(self, name: str) -> dict[str, Location]:
+        """The hosts of a group and of the groups below it, in Ansible's order: level by level, as written."""
+        if name not in self._members:
+            found: dict[str, Location] = {}
+            seen = {name}
+            waiting = deque([name])
+            while waiting:
+                group = self.groups[waiting.popleft()]
+                for host, location in group.hosts.items():
+                    found.setdefault(host, location)
+                for child in group.children:
+                    if child in self.groups and child not in seen:
+                        seen.add(child)
+                        waiting.append(child)
+            self._members[name] = found
+        return self._members[name]
+
+    def groups_of(self, host: str) -> list[Group]:
+        """The groups that ``host`` is in, directly or through a child, from the weakest to the strongest."""
+        if not self._groups_of:
+            for group in self.groups.values():
+                for member in self.members(group.name):
+                    self._groups_of.setdefault(member, []).append(group)
+            everything = self.groups[ALL]
+            for groups in self._groups_of.values():
+                if everything not in groups:
+                    groups.append(everything)
+                groups.sort(key=lambda group: (group.depth, _priority(group), group.name))
+        return self._groups_of.get(host, [])
+
+    def _cut_rings(self, log: ProblemLog) -> None:
+        """Depth first, without recursion: a chain of groups may be longer than Python's stack."""
+        done: set[str] = set()
+        for start in list(self.groups):
+            path: list[str] = []
+            waiting: list[tuple[str, Iterator[str]]] = []
+            enter: str | None = start if start not in done else None
+            while enter is not None or waiting:
+                if enter is not None:
+                    path.append(enter)
+                    waiting.append((enter, iter(list(self.groups[enter].children))))
+                    enter = None
+                name, children = waiting[-1]
+                child = next(children, None)
+                if child is None:
+                    waiting.pop()
+                    done.add(path.pop())
+                elif child in path:
+                    ring = " > ".join([*path[path.index(child) :], child])
+                    log.add(
+                        self.groups[name].children.pop(child),
+                        f"group {child} contains itself: {ring}",
+                        f"take {child} out of the inner children",
                     )
+                elif child in self.groups and child not in done:
+                    enter = child
 
-    def _hint_for_part(self, key: str, node: yaml.Node) -> str:
-        close = nearest(key, _PARTS)
-        if close:
-            return f"did you mean {close}?"
-        if isinstance(node, yaml.ScalarNode) and not is_null(node):
-            return "a variable belongs below `vars:`"
-        if isinstance(node, yaml.MappingNode) and any(
-            isinstance(part, yaml.ScalarNode) and part.value in _PARTS for part, _ in node.value
-        ):
-            return "a group below a group belongs below `children:`"
-        return did_you_mean(key, _PARTS)
+    def _find_places(self) -> None:
+        everything, ungrouped = self.groups[ALL], self.groups[UNGROUPED]
+        below = {child for group in self.groups.values() for child in group.children}
+        for name, group in self.groups.items():
+            if name != ALL and name not in below:
+                everything.children[name] = group.location
+        grouped = {host for group in self.groups.values() if group.name not in (ALL, UNGROUPED) for host in group.hosts}
+        for host in list(ungrouped.hosts):
+            if host in grouped:
+                del ungrouped.hosts[host]
+        for host, location in everything.hosts.items():
+            if host not in grouped:
+                ungrouped.hosts.setdefault(host, location)
 
-    def _read_variables(self, node: yaml.Node, what: str) -> Variables:
-        read = {
-            entry.key: (self.document.value(entry.node), entry.location) for entry in self.document.entries(node, what)
-        }
-        return {name: Located(*found) for name, found in read.items() if found[0] is not UNREADABLE}
-
-    def _read_hosts(self, group: Group, node: yaml.Node) -> None:
-        here: dict[str, Entry] = {}
-        for entry in self.document.entries(node, f"hosts of group {group.name}"):
-            try:
-                names = ranges.expand(entry.key)
-            except ValueError as error:
-                self.log.add(entry.location, f"host range {entry.key}: {error}", "write it like cp[1:3] or cp[01:03]")
-                continue
-            variables = self._read_variables(entry.node, f"host {entry.key}")
-            for name in names:
-                # The same key twice was reported by the document already.
-                if name in here and here[name].key != entry.key:
-                    self.log.add(
-                        entry.location,
-                        f"host {name} is listed twice in group {group.name} (also on line {here[name].location.line})",
-                        "take it out of one of the two",
-                    )
-                here[name] = entry
-                group.hosts[name] = entry.location
-                layers = self.tree.host_variables.setdefault(name, [])
-                if variables:
-                    layers.append((group.name, variables))
-
-    def _check_children(self) -> None:
-        """A group that has a name but nothing in it was most likely defined under another name."""
-        defined = {name for name in self._bodies if name != ALL}
-        for group in list(self.tree.groups.values()):
-            for child, location in group.children.items():
-                if child in self._bodies or child in REQUIRED:
-                    continue
-                close = nearest(child, defined - {group.name})
-                self.log.add(
-                    location,
-                    f"group {child} is a child of {group.name} but is defined nowhere",
-                    f"did you mean {close}?" if close else f"give {child} hosts or children, or take it out",
-                )
-
-    def _check_names(self) -> None:
-        for name, group in self.tree.groups.items():
+    def _check_names(self, log: ProblemLog) -> None:
+        for name, group in self.groups.items():
             if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
                 fixed = re.sub(r"\W", "_", name, flags=re.ASCII)
-                self.log.add(
+                log.doubt(
                     group.location,
                     f"group name {name!r} must be letters, digits and underscores",
                     f"did you mean {fixed}?",
                 )
-            if name in self.tree.host_variables:
-                self.log.add(
-                    self._location_of_host(name), f"{name} is both a host and a group", "give one of them another name"
-                )
-
-    def _location_of_host(self, name: str) -> Location:
-        return next(group.hosts[name] for group in self.tree.groups.values() if name in group.hosts)
+            if name in self.host_variables:
+                at = next(group.hosts[name] for group in self.groups.values() if name in group.hosts)
+                log.doubt(at, f"{name} is both a host and a group", "give one of them another name")
 
     def _set_depths(self) -> None:
-        # Cycles were reported; without them no path is longer than the number of groups.
-        groups = self.tree.groups
-        for _ in groups:
-            moved = False
-            for group in groups.values():
-                for child in group.children:
-                    if child in groups and groups[child].depth < group.depth + 1 <= len(groups):
-                        groups[child].depth = group.depth + 1
-                        moved = True
-            if not moved:
-                return
+        # Without rings no path is longer than the number of groups.
+        waiting = deque([ALL])
+        while waiting:
+            group = self.groups[waiting.popleft()]
+            for child in group.children:
+                if child in self.groups and self.groups[child].depth < group.depth + 1:
+                    self.groups[child].depth = group.depth + 1
+                    waiting.append(child)
+
+
+def _priority(group: Group) -> int:
+    # Ansible reads it from the inventory alone, not from group_vars.
+    value = group.variables.get("ansible_group_priority", Located(1, group.location)).value
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        return 1

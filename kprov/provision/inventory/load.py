@@ -8,16 +8,17 @@ from typing import Any
 
 import kprov
 from kprov.provision.inventory import checks
-from kprov.provision.inventory.document import Document
-from kprov.provision.inventory.groups import ALL, Tree, TreeReader
+from kprov.provision.inventory.groups import ALL, REQUIRED, Tree
 from kprov.provision.inventory.host_variables import ALIASES
-from kprov.provision.inventory.layers import EXTRA_VARS, groups_of, layers_of
+from kprov.provision.inventory.layers import EXTRA_VARS, layers_of
 from kprov.provision.inventory.model import GroupView, Host, Inventory, Layer
 from kprov.provision.inventory.names import check_name, check_names
 from kprov.provision.inventory.problems import Location, ProblemLog
-from kprov.provision.inventory.resolve import Resolver
-from kprov.provision.inventory.settings import ClusterSettings, complete, is_cluster_wide
-from kprov.provision.inventory.variable_files import add_variable_files
+from kprov.provision.inventory.resolve import Render, Resolver
+from kprov.provision.inventory.settings import OF_EVERY_INVENTORY, ClusterSettings, complete, is_cluster_wide
+from kprov.provision.inventory.sources import folder_of, is_list, read_sources
+from kprov.provision.inventory.variable_files import VariableFiles
+from kprov.provision.vault import Vault
 
 HostLayers = dict[str, dict[str, list[Layer]]]
 
@@ -26,99 +27,155 @@ def load(
     path: Path | str,
     extra_vars: Mapping[str, Any] | None = None,
     *,
+    cluster: bool | None = True,
+    playbook_directory: Path | None = None,
+    vault: Vault | None = None,
+    render: Render | None = None,
     also_known: Collection[str] = (),
     check_files: bool = True,
 ) -> Inventory:
-    """Read the inventory at ``path``.
+    """Read the inventory at ``path``: a file (YAML, INI, a program), a folder of them, or a list of names.
 
     Args:
         extra_vars: the strongest layer of variables (``--extra-vars``).
+        cluster: whether it must describe a cluster. False: whatever Ansible takes is taken; None: a cluster where it
+            looks like one, by its groups.
+        playbook_directory: where else ``group_vars`` and ``host_vars`` are looked for.
+        vault: opens what is encrypted.
+        render: renders variables that say how to connect where they are templates.
         also_known: names of variables that are right besides kprov's own, such as the roles' defaults.
         check_files: whether the files that the inventory names (private keys) are looked at.
 
     Raises InventoryErrors with every problem found.
     """
     path, extra = Path(path), dict(extra_vars or {})
-    log = ProblemLog()
-    document = Document(path, log)
-    tree = TreeReader(document).read()
+    log, vault = ProblemLog(), vault or Vault()
+    tree = read_sources(path, log, vault)
+    is_cluster = looks_like_cluster(tree) if cluster is None else cluster
     if not tree.members(ALL):
         # Nothing was understood; what is missing besides says nothing more.
-        log.raise_if_any()
-    add_variable_files(tree, path, log)
-    check_names(tree, log, also_known)
-    for name in extra:
-        check_name(name, EXTRA_VARS, "--extra-vars", log, also_known)
-    checks.check_groups(tree, log)
-    checks.check_host_names(tree, log)
-
+        log.raise_if_any(strict=True)
+    _add_variable_files(tree, path, playbook_directory, log, vault)
+    resolver = Resolver(log, folder_of(path), is_cluster=is_cluster, render=render)
+    reading = _Reading(path, tree, extra, log, resolver)
+    if is_cluster:
+        reading.check_names(also_known)
+    hosts, layers = reading.of_cluster(check_files) if is_cluster else reading.plain(check_files)
+    log.raise_if_any(strict=is_cluster)
     everyone = tree.members(ALL)
-    layers = {host: layers_of(tree, host, extra) for host in everyone}
-    resolver = Resolver(log, path)
-    shared = _cluster_layers(tree, extra)
-    given = resolver.settings(shared)
-    cluster = complete(given, path, kprov.__version__)
-    hosts, where = _hosts(tree, layers, everyone, resolver, cluster)
-
-    start = tree.groups[ALL].location
-
-    def locate_setting(name: str) -> Location:
-        return (shared[name][-1].location or start) if name in shared else start
-
-    checks.check_networks(cluster, len(hosts), locate_setting, log)
-    checks.check_ports(cluster, locate_setting, log)
-    checks.check_release(cluster, kprov.__version__, locate_setting, log)
-    checks.check_virtual_address(hosts, cluster, locate_setting, log)
-    checks.check_lifetimes(cluster, locate_setting, log)
-    checks.check_defined(tree, layers, log)
-    # A host whose address was found wrong or missing already needs no second complaint.
-    sound = {
-        name: host
-        for name, host in hosts.items()
-        if host.node_address
-        or ("ansible_host" in layers[name] and layers[name]["ansible_host"][-1].value == host.address)
-    }
-    checks.check_addresses(sound, where, log)
-    checks.check_machines_outside(
-        sound, cluster, lambda name: locate_setting(name) if name in shared else None, where, log
-    )
-    if check_files:
-        checks.check_key_files(hosts, where, log)
-    log.raise_if_any()
     return Inventory(
         path=path,
-        cluster=cluster,
+        cluster=reading.settings,
         hosts=hosts,
         groups={
             name: GroupView(name, tuple(group.children), tuple(group.hosts)) for name, group in tree.groups.items()
         },
         members={name: tuple(host for host in everyone if host in tree.members(name)) for name in tree.groups},
-        layers={host: _with_defaults(layers[host], cluster, hosts[host]) for host in hosts},
+        layers=layers,
+        is_cluster=is_cluster,
+        warnings=() if is_cluster else tuple(sorted(set(log.doubts), key=lambda p: (p.file, p.line or 0, p.message))),
+        vault=vault,
     )
 
 
-def _cluster_layers(tree: Tree, extra: Mapping[str, Any]) -> dict[str, list[Layer]]:
-    """The layers that hold for the whole cluster."""
-    found: dict[str, list[Layer]] = {}
-    everything = tree.groups[ALL]
-    for variables in (everything.variables, everything.file_variables):
-        for name, (value, location) in variables.items():
-            found.setdefault(ALIASES.get(name, name), []).append(Layer("all", ALL, value, location))
-    for name, value in extra.items():
-        found.setdefault(name, []).append(Layer("extra vars", None, value, EXTRA_VARS))
-    return found
+def looks_like_cluster(tree: Tree) -> bool:
+    """Whether an inventory is meant for a cluster: it has the groups; one of the three may be misspelt."""
+    return sum(name in tree.groups for name in REQUIRED) >= 2
 
 
-def _hosts(
-    tree: Tree, layers: HostLayers, everyone: Mapping[str, Location], resolver: Resolver, cluster: ClusterSettings
-) -> tuple[dict[str, Host], dict[str, checks.Locate]]:
-    hosts, where = {}, {}
-    for name, at in everyone.items():
-        groups = tuple(group.name for group in groups_of(tree, name))
-        hosts[name] = resolver.host(name, groups, layers[name], cluster, at)
+def _add_variable_files(tree: Tree, path: Path, playbook: Path | None, log: ProblemLog, vault: Vault) -> None:
+    folder = folder_of(path)
+    shown = path if path.is_dir() else Path() if is_list(path) else path.parent
+    VariableFiles(folder, shown, log, vault).add_to(tree)
+    if playbook is not None and playbook.resolve() != folder.resolve():
+        VariableFiles(playbook, playbook, log, vault).add_to(tree, of_playbook=True)
 
-        where[name] = _locator(layers[name], at)
-    return hosts, where
+
+class _Reading:
+    """One inventory between its tree and its hosts."""
+
+    def __init__(self, path: Path, tree: Tree, extra: dict[str, Any], log: ProblemLog, resolver: Resolver) -> None:
+        self.path = path
+        self.tree = tree
+        self.extra = extra
+        self.log = log
+        self.resolver = resolver
+        self.settings: ClusterSettings
+
+    def check_names(self, also_known: Collection[str]) -> None:
+        """Report variables that are unknown or stand in the wrong place."""
+        check_names(self.tree, self.log, also_known)
+        for name in self.extra:
+            check_name(name, EXTRA_VARS, "--extra-vars", self.log, also_known)
+        checks.check_groups(self.tree, self.log)
+        checks.check_host_names(self.tree, self.log)
+
+    def plain(self, check_files: bool) -> tuple[dict[str, Host], dict[str, dict[str, tuple[Layer, ...]]]]:
+        """The hosts as Ansible has them: their own variables and no settings of a cluster."""
+        given = self.resolver.settings(
+            {name: layers for name, layers in self._shared_layers().items() if name in OF_EVERY_INVENTORY}
+        )
+        name = "hosts" if is_list(self.path) else self.path.stem or self.path.absolute().name
+        given["state_directory"] = f".kprov/{name}"
+        self.settings = complete(given, folder_of(self.path), kprov.__version__)
+        everyone = self.tree.members(ALL)
+        layers = {host: layers_of(self.tree, host, self.extra, {}) for host in everyone}
+        hosts, where = self._hosts(layers)
+        if check_files:
+            checks.check_key_files(hosts, where, self.log.doubt)
+        return hosts, {host: {name: tuple(given) for name, given in own.items()} for host, own in layers.items()}
+
+    def of_cluster(self, check_files: bool) -> tuple[dict[str, Host], dict[str, dict[str, tuple[Layer, ...]]]]:
+        """The hosts of a cluster, and every check that a cluster has to stand."""
+        log, tree = self.log, self.tree
+        shared = self._shared_layers()
+        cluster = self.settings = complete(self.resolver.settings(shared), folder_of(self.path), kprov.__version__)
+        layers = {host: layers_of(tree, host, self.extra, ALIASES) for host in tree.members(ALL)}
+        hosts, where = self._hosts(layers)
+        start = tree.groups[ALL].location
+
+        def locate_setting(name: str) -> Location:
+            return (shared[name][-1].location or start) if name in shared else start
+
+        checks.check_networks(cluster, len(hosts), locate_setting, log)
+        checks.check_ports(cluster, locate_setting, log)
+        checks.check_release(cluster, kprov.__version__, locate_setting, log)
+        checks.check_virtual_address(hosts, cluster, locate_setting, log)
+        checks.check_lifetimes(cluster, locate_setting, log)
+        checks.check_defined(tree, layers, log)
+        # A host whose address was found wrong or missing already needs no second complaint.
+        sound = {
+            name: host
+            for name, host in hosts.items()
+            if host.node_address
+            or ("ansible_host" in layers[name] and layers[name]["ansible_host"][-1].value == host.address)
+        }
+        checks.check_addresses(sound, where, log)
+        checks.check_machines_outside(
+            sound, cluster, lambda name: locate_setting(name) if name in shared else None, where, log
+        )
+        if check_files:
+            checks.check_key_files(hosts, where, log.add)
+        return hosts, {host: _with_defaults(layers[host], cluster, hosts[host]) for host in hosts}
+
+    def _shared_layers(self) -> dict[str, list[Layer]]:
+        """The layers that hold for all machines."""
+        found: dict[str, list[Layer]] = {}
+        for variables in self.tree.groups[ALL].every_place():
+            for name, (value, location, secret) in variables.items():
+                found.setdefault(ALIASES.get(name, name), []).append(Layer("all", ALL, value, location, secret))
+        for name, value in self.extra.items():
+            found.setdefault(name, []).append(Layer("extra vars", None, value, EXTRA_VARS))
+        return found
+
+    def _hosts(self, layers: HostLayers) -> tuple[dict[str, Host], dict[str, checks.Locate]]:
+        hosts, where = {}, {}
+        for name, at in self.tree.members(ALL).items():
+            groups = tuple(group.name for group in self.tree.groups_of(name))
+            origin = Path(self.tree.origins.get(name, str(self.path)))
+            hosts[name] = self.resolver.host(name, groups, layers[name], self.settings, at, origin)
+            where[name] = _locator(layers[name], at)
+        return hosts, where
 
 
 def _locator(own: Mapping[str, list[Layer]], at: Location) -> checks.Locate:

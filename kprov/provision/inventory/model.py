@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from kprov.provision.inventory import patterns
-from kprov.provision.inventory.problems import Location, UnknownName, did_you_mean
+from kprov.provision.inventory.problems import Location, Problem, UnknownName, did_you_mean
 from kprov.provision.inventory.settings import ClusterSettings
+from kprov.provision.vault import Vault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,8 @@ class Layer:
     group: str | None
     value: Any = field(repr=False)
     location: Location | None
+    secret: bool = False
+    """Whether the value, or a part of it, came out of a vault: it is never shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,17 @@ class Inventory:
     """group -> the names of all hosts in it and below it, in the inventory's order."""
     layers: dict[str, dict[str, tuple[Layer, ...]]] = field(repr=False)
     """host -> variable -> layers, weakest first."""
+    is_cluster: bool = True
+    """Whether it describes a cluster; a plain one holds whatever Ansible's may, and ``cluster`` is made of defaults."""
+    warnings: tuple[Problem, ...] = ()
+    """What is doubtful in a plain inventory, though Ansible takes it."""
+    vault: Vault = field(default_factory=Vault, repr=False)
+    """Opened what was encrypted; opens what playbooks and roles bring."""
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Every text that came out of the vault so far: it must be shown nowhere."""
+        return self.vault.revealed
 
     def group(self, name: str) -> list[Host]:
         """The hosts of a group and of the groups below it. Raises UnknownName if there is none."""

@@ -19,7 +19,7 @@ def check_names(tree: Tree, log: ProblemLog, also_known: Collection[str] = ()) -
     """
     for group in tree.groups.values():
         where = "all.vars" if group.name == ALL else f"vars of group {group.name}"
-        for variables in (group.variables, group.file_variables):
+        for variables in group.every_place():
             _check_group(variables, where, group.name == ALL, log, also_known)
     # A range of hosts shares one mapping: it is looked at once.
     seen: set[int] = set()
@@ -31,7 +31,7 @@ def check_names(tree: Tree, log: ProblemLog, also_known: Collection[str] = ()) -
 
 
 def _check_group(variables: Variables, where: str, for_all: bool, log: ProblemLog, also_known: Collection[str]) -> None:
-    for name, (_, location) in variables.items():
+    for name, (_, location, _) in variables.items():
         check_name(name, location, where, log, also_known)
         if not for_all and is_cluster_wide(name):
             log.add(

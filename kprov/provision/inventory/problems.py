@@ -55,15 +55,51 @@ class ProblemLog:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self.doubts: list[Problem] = []
 
     def add(self, location: Location, message: str, suggestion: str | None = None) -> None:
-        """Note one problem."""
+        """Note one mistake."""
         self.problems.append(Problem(location.file, location.line, message, suggestion))
 
-    def raise_if_any(self) -> None:
-        """Raise InventoryErrors when something was noted."""
-        if self.problems:
-            raise InventoryErrors(self.problems)
+    def doubt(self, location: Location, message: str, suggestion: str | None = None) -> None:
+        """Note what is a mistake in a cluster's inventory; in another, Ansible takes it, and it is only warned of."""
+        self.doubts.append(Problem(location.file, location.line, message, suggestion))
+
+    def raise_if_any(self, *, strict: bool) -> None:
+        """Raise InventoryErrors when something was noted.
+
+        Args: ``strict``: whether doubts are mistakes.
+        """
+        found = [*self.problems, *(self.doubts if strict else ())]
+        if found:
+            raise InventoryErrors(found)
+
+    def hushed(self) -> ProblemLog:
+        """The same log for what is found in an encrypted file: it takes places, and nothing of what stands there."""
+        return _HushedLog(self)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was noted yet."""
+        return not self.problems and not self.doubts
+
+
+class _HushedLog(ProblemLog):
+    """Notes in another log that something is wrong, without the words."""
+
+    def __init__(self, log: ProblemLog) -> None:
+        self.problems, self.doubts = log.problems, log.doubts
+
+    def add(self, location: Location, message: str, suggestion: str | None = None) -> None:
+        """Note one mistake by its place."""
+        super().add(location, "is not right; more is not said, because the file is encrypted", _LOOK)
+
+    def doubt(self, location: Location, message: str, suggestion: str | None = None) -> None:
+        """Note one doubt by its place."""
+        super().doubt(location, "is doubtful; more is not said, because the file is encrypted", _LOOK)
+
+
+_LOOK = "look at the line with: kprov vault view"
 
 
 def nearest(word: str, candidates: Iterable[str], cutoff: float = 0.6) -> str | None:

@@ -85,6 +85,9 @@ CLUSTER_SETTINGS: dict[str, dataclasses.Field[Any]] = {f.name: f for f in datacl
 # May be written for one machine or group; under all.vars they speak for all machines.
 _PER_MACHINE = frozenset({"max_pods"})
 
+# Hold in an inventory that is no cluster's too: their names can't mean anything else.
+OF_EVERY_INVENTORY = frozenset({"kprov_timeouts", "fact_caching_timeout"})
+
 
 def is_cluster_wide(name: str) -> bool:
     """Whether ``name`` is a setting that can't differ between machines."""
@@ -97,14 +100,13 @@ def check_of(name: str) -> values.Check:
     return check
 
 
-def complete(given: dict[str, Any], inventory_file: Path, release: str) -> ClusterSettings:
+def complete(given: dict[str, Any], folder: Path, release: str) -> ClusterSettings:
     """Settings with every default filled in.
 
-    Args: ``given`` holds checked values; ``inventory_file`` is what folders are relative to; ``release`` is the
+    Args: ``given`` holds checked values; ``folder`` is what folders are relative to; ``release`` is the
     version to install when none is named.
     """
     whole = {name: given.get(name, field.default) for name, field in CLUSTER_SETTINGS.items()}
-    folder = inventory_file.absolute().parent
     if not whole["dns_address"]:
         services = ipaddress.IPv4Network(whole["service_network_cidr"])
         offset = DNS_HOST_NUMBER if services.num_addresses > DNS_HOST_NUMBER + 1 else services.num_addresses - 2

@@ -108,6 +108,10 @@ def one_of(*choices: str) -> Check:
     return check
 
 
+# What Ansible's inventories write for the ways that kprov has.
+plain_connection = one_of("ssh", "smart", "paramiko", "paramiko_ssh", "local")
+
+
 def label(value: Any) -> str:
     """One DNS label (RFC 1123): what a cluster's name must be, as it becomes part of names."""
     word = text(value)

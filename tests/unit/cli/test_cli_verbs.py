@@ -55,7 +55,7 @@ def test_version(kprov: Kprov) -> None:
         (["inventory", "list", "--nope"], "--nope"),
         (["inventory", "list", "-i", "/nonexistent.yaml"], "no such file"),
         (["inventory", "list", "-e", "novalue"], "not of the form key=value"),
-        (["inventory", "list", "-e", "@/nonexistent"], "No such file"),
+        (["inventory", "list", "-e", "@/nonexistent"], "no such file"),
         (["inventory", "list", "-l", "cp9"], "did you mean cp1"),
         (["inventory", "explain", "cp9", "zone"], "did you mean cp1"),
         (["inventory", "list", "-e", "cluster_nmae=x"], "did you mean cluster_name?"),
