@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import _thread
 import grp
 import os
 import pwd
 import signal
 import subprocess
-import threading
 from typing import Any
 
 from kprov.provision.agent.failures import ConnectionEnded, ModuleFailed
+from kprov.provision.agent.limits import TimeUp
 
-_lock = threading.Lock()
+_lock = _thread.allocate_lock()
 _running: dict[int, bool] = {}  # process group -> must be let finish
-_ending = threading.Event()
+_ending: list[bool] = []  # holds something once the connection has ended
 
 
 class Completed:
@@ -34,7 +35,7 @@ class Completed:
 
 def ending() -> bool:
     """Whether the connection has ended."""
-    return _ending.is_set()
+    return bool(_ending)
 
 
 def end_all() -> bool:
@@ -43,7 +44,7 @@ def end_all() -> bool:
     Returns:
         Whether something must be let finish (dpkg cut off half-way would leave a broken machine).
     """
-    _ending.set()
+    _ending.append(True)
     with _lock:
         groups = dict(_running)
     for group, protected in groups.items():
@@ -53,6 +54,22 @@ def end_all() -> bool:
             except (ProcessLookupError, PermissionError):
                 pass
     return any(groups.values())
+
+
+def _kill(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    """Kill a program and those that it started. Returns: what they had printed."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+    try:
+        return process.communicate(timeout=2)
+    except (subprocess.TimeoutExpired, ValueError):
+        # One that made a session of its own lives on, and holds what it would have printed to.
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+        return b"", b""
 
 
 def _identity(user: str) -> dict[str, Any]:
@@ -129,8 +146,7 @@ def run(
     try:
         stdout, stderr = process.communicate(stdin, timeout)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        stdout, stderr = process.communicate()
+        stdout, stderr = _kill(process)
         raise ModuleFailed(
             "'%s' was still running after %g s and was killed"
             % (argv[0] if isinstance(argv, list) else argv, timeout or 0),
@@ -138,6 +154,9 @@ def run(
             stdout=stdout.decode(errors="replace"),
             stderr=stderr.decode(errors="replace"),
         ) from None
+    except TimeUp:
+        _kill(process)
+        raise
     finally:
         with _lock:
             _running.pop(process.pid, None)

@@ -5,21 +5,26 @@ Connection ends.
 
 from __future__ import annotations
 
+import _thread
 import os
 import platform
-import queue
 import select
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
+try:
+    from _queue import SimpleQueue  # what queue.SimpleQueue is, without the other queues
+except ImportError:
+    from queue import SimpleQueue  # type: ignore[assignment]
+
 from kprov.provision.agent import modules, parameters, processes, wire
 from kprov.provision.agent.call import Call
 from kprov.provision.agent.contents import Contents, file_hash
 from kprov.provision.agent.failures import ConnectionEnded, ModuleFailed
+from kprov.provision.agent.limits import Limits, TimeUp
 from kprov.provision.agent.lock import MachineLock
 
 # A controller that says nothing for so long is gone, even if no packet ever told so. It speaks every few seconds, and
@@ -50,13 +55,16 @@ class Session:
         self._inbound = inbound
         self._earlier = earlier
         self._outbound = outbound
-        self._write_lock = threading.Lock()
-        self._requests: queue.Queue[tuple[dict[str, Any], bytes] | None] = queue.Queue()
+        self._write_lock = _thread.allocate_lock()
+        self._requests: SimpleQueue[tuple[dict[str, Any], bytes] | None] = SimpleQueue()
         self._contents = Contents(self._send)
         self._lock: MachineLock | None = None
         self._heard = time.monotonic()
         self._patience = SILENCE
+        self._left = False
         self._beat_every = BEAT
+        self._limits = Limits()
+        self._at_work: dict[str, Any] | None = None
         self._stopped_queue: int | None = None  # the queue that a failed task stopped
 
     def _send(self, message: dict[str, Any]) -> None:
@@ -94,6 +102,8 @@ class Session:
             self._patience = float(message.get("patience", self._patience))
             self._beat_every = float(message.get("beat", self._beat_every))
         else:
+            if operation == "limits":
+                message["received"] = time.monotonic()
             self._requests.put((message, body))
             if operation == "task":
                 self._look_ahead(message)
@@ -133,6 +143,18 @@ class Session:
             if time.monotonic() - self._heard > self._patience:
                 self._end()
                 return
+            if self._limits.overdue:
+                self._give_up()
+                return
+
+    def _give_up(self) -> None:
+        """A task can't be interrupted: tell what is known, and leave it to the kernel."""
+        message = self._at_work
+        if message is not None:
+            words = "was still at work %s and can't be ended: does a disk or a network file system not answer?"
+            answer = {"failed": True, "timed_out": self._limits.kind, "msg": words % self._limits.words()}
+            self._send({"op": "result", "id": message["id"], "seconds": self._limits.seconds, "result": answer})
+        self._end()
 
     def _end(self) -> None:
         """The controller is gone: stop what may be stopped, unlock, leave; whatever the main thread is busy with."""
@@ -142,7 +164,7 @@ class Session:
         self._contents.close()
         self._requests.put(None)
         deadline = time.monotonic() + (FAREWELL if must_finish else 5.0)
-        while time.monotonic() < deadline and threading.main_thread().is_alive():
+        while time.monotonic() < deadline and not self._left:
             time.sleep(0.05)
         if self._lock is not None:
             self._lock.release()
@@ -150,16 +172,21 @@ class Session:
 
     def run(self) -> None:
         """Serve until the connection ends."""
-        threading.Thread(target=self._read, daemon=True).start()
-        threading.Thread(target=self._watch_silence, daemon=True).start()
+        # Not by `threading`, whose import takes as long as reading a role's tasks.
+        _thread.start_new_thread(self._read, ())
+        _thread.start_new_thread(self._watch_silence, ())
         while True:
             request = self._requests.get()
             if request is None or processes.ending():
                 break
+            if request[0].get("op") == "limits":
+                self._limits.take(request[0])
+                continue
             try:
                 self._answer(request[0])
             except ConnectionEnded:
                 break
+        self._left = True
         if self._lock is not None:
             self._lock.release()
         os._exit(0)
@@ -170,6 +197,9 @@ class Session:
             answer = self._do(message)
         except ConnectionEnded:
             raise
+        except TimeUp:
+            words = "was still at work %s and was ended, with what it had started" % self._limits.words()
+            answer = {"failed": True, "timed_out": self._limits.kind, "msg": words}
         except ModuleFailed as failure:
             answer = {"failed": True, "msg": failure.message, **failure.data}
         except parameters.WrongArguments as wrong:
@@ -202,7 +232,9 @@ class Session:
         if operation == "task":
             if self._stopped_queue is not None and message.get("queue") == self._stopped_queue:
                 return {"not_run": True}
-            return self._task(message)
+            self._at_work = message
+            with self._limits:
+                return self._task(message)
         if operation == "hello":
             return {"python": platform.python_version(), "pid": os.getpid(), "uid": os.geteuid(), "time": time.time()}
         if operation == "lock":

@@ -213,6 +213,11 @@ class Account:
         """The phase under way; empty between phases."""
         return self._recorder.result.title if self._recorder is not None else ""
 
+    @property
+    def phase_begun(self) -> float | None:
+        """When the phase under way began, by the monotonic clock."""
+        return self._recorder.begun if self._recorder is not None else None
+
     def begin_phase(self, title: str, hosts: list[str]) -> PhaseRecorder:
         """A phase begins; what is told until its end is counted in it."""
         rehearsal = {"rehearsal": True} if self.rehearsing else {}

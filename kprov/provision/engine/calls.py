@@ -15,7 +15,9 @@ from kprov.provision.engine.secrets import CENSORED
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.tasks import own_name
 from kprov.provision.engine.templating import OMIT, Templar, TemplateProblem
+from kprov.provision.engine.time_limits import TimeLimits
 from kprov.provision.engine.variables import Variables
+from kprov.provision.inventory.timeouts import Timeouts
 from kprov.provision.transport.errors import Unreachable
 from kprov.provision.transport.link import AgentLink
 
@@ -47,6 +49,7 @@ class ModuleCalls:
         templar: renders them.
         diff: the run's.
         forks: hosts at a time.
+        timeouts: of a call and of the phase that it is made in.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class ModuleCalls:
         *,
         diff: bool,
         forks: int,
+        timeouts: Timeouts,
     ) -> None:
         self._account = account
         self._connections = connections
@@ -65,6 +69,7 @@ class ModuleCalls:
         self._templar = templar
         self._diff = diff
         self._forks = forks
+        self._timeouts = timeouts
 
     def on_all(self, wanted: Mapping[HostSession, Sequence[Call]]) -> dict[HostSession, list[Result]]:
         """Run each host's calls in order, all hosts at once."""
@@ -84,13 +89,18 @@ class ModuleCalls:
         results: list[Result] = []
         role = self._account.phase_title
         session.queue += 1
+        limits = TimeLimits(session.link, self._timeouts, self._account.phase_begun)
         try:
-            posted = [self._post(session, session.link, name, given) for name, given in calls]
+            posted = []
+            for index, (name, given) in enumerate(calls):
+                if index == 0 or "_timeout" in {**given, **calls[index - 1][1]}:
+                    limits.tell(given.get("_timeout"))
+                posted.append(self._post(session, session.link, name, given))
             for call in posted:
                 if isinstance(call.answer, Result):
                     result = call.answer
                 else:
-                    result = self._result(session, call, session.link.wait(call.answer, call.options.get("_timeout")))
+                    result = self._result(session, call, limits.wait(call.answer, call.options.get("_timeout")))
                 results.append(result)
                 self._tell(session, role, call, result)
         except Unreachable as error:

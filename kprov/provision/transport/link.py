@@ -24,7 +24,7 @@ PIECE = 64 * 1024
 
 # What a login may print before the agent speaks, and what a machine may write to standard error.
 LARGEST_NOISE = 256 * 1024
-LARGEST_ERRORS = 16 * 1024 * 1024
+LARGEST_ERRORS = 4 * 1024 * 1024
 
 
 class AgentLink:
@@ -230,6 +230,10 @@ class AgentLink:
         if len(self._outgoing) > 64 * 1024:
             self.flush()
         return self._next_id
+
+    def tell(self, operation: str, **message: Any) -> None:
+        """Put in line what needs no answer."""
+        self._outgoing += wire.encode({"op": operation, **message})
 
     def flush(self) -> None:
         """Send what is in line."""

@@ -11,6 +11,7 @@ from kprov.provision.engine.account import Account
 from kprov.provision.engine.pending_handlers import PendingHandlers
 from kprov.provision.engine.roles import Roles
 from kprov.provision.engine.variables import Variables
+from kprov.provision.inventory.timeouts import Timeouts
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class RunContext:
     variables: Variables
     account: Account
     pending_handlers: PendingHandlers
+    timeouts: Timeouts
 
 
 @dataclass

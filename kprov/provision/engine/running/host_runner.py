@@ -25,6 +25,7 @@ from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.tags import is_chosen
 from kprov.provision.engine.tasks import Task
 from kprov.provision.engine.templating import NeedsResult, Scope, TemplateProblem
+from kprov.provision.engine.time_limits import TimeLimits
 from kprov.provision.transport.errors import Unreachable
 
 
@@ -43,7 +44,8 @@ class HostRunner:
         self._session = session
         self._phase = phase
         self._handlers = Handlers(session, run.account, run.pending_handlers)
-        self._results = Results(session, session.link, run.account, self._handlers.notify)
+        self._limits = TimeLimits(session.link, run.timeouts)
+        self._results = Results(session, session.link, self._limits, run.account, self._handlers.notify)
         self._sender = Sender(run, session, session.link, self._results, self._write_down)
 
     # -- the whole role
@@ -56,6 +58,7 @@ class HostRunner:
             Unreachable: the connection was lost.
         """
         self._session.queue += 1
+        self._limits.tell()
         role = self._enter(name)
         try:
             try:
@@ -107,6 +110,8 @@ class HostRunner:
 
     def _one(self, role: Role, task: Task, variables: Mapping[str, Any], loop: Mapping[str, Any]) -> None:
         """Send a task; wait first for what it reads."""
+        if over := self._limits.phase_is_over:
+            raise self._stop(role, task, over)
         while True:
             scope = self._scope(role, task, variables, loop)
             try:

@@ -13,6 +13,7 @@ from kprov.provision.engine.running.stops import Stopped
 from kprov.provision.engine.secrets import CENSORED
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.templating import AWAITED, NeedsResult, TemplateProblem
+from kprov.provision.engine.time_limits import TimeLimits
 from kprov.provision.transport.link import AgentLink
 
 
@@ -22,15 +23,22 @@ class Results:
     Args:
         session: the host.
         link: its agent.
+        limits: waits for its answers.
         account: told of each task's end.
         changed: called with a task that changed something, before it is told (it wakes handlers).
     """
 
     def __init__(
-        self, session: HostSession, link: AgentLink, account: Account, changed: Callable[[Sent], None]
+        self,
+        session: HostSession,
+        link: AgentLink,
+        limits: TimeLimits,
+        account: Account,
+        changed: Callable[[Sent], None],
     ) -> None:
         self._session = session
         self._link = link
+        self._limits = limits
         self._account = account
         self._changed = changed
         self.awaited: list[Sent] = []
@@ -55,6 +63,11 @@ class Results:
                     item.result = frame["result"]
                     return
 
+    def wait(self, number: int) -> dict[str, Any]:
+        """The answer to the request that is the next to be answered."""
+        result: dict[str, Any] = self._limits.wait(number)["result"]
+        return result
+
     def settle(self, name: str | None = None) -> None:
         """Wait for answers: all, or up to the task that registers `name`.
 
@@ -68,7 +81,7 @@ class Results:
             for item in sent.items:
                 if item.result is None:
                     assert item.number is not None
-                    item.result = self._link.wait(item.number)["result"]
+                    item.result = self.wait(item.number)
             self._conclude()
 
     def _conclude(self) -> None:
@@ -81,7 +94,7 @@ class Results:
         for sent in self.awaited:
             for item in sent.items:
                 if item.result is None and item.number is not None:
-                    self._link.wait(item.number)
+                    self._limits.wait(item.number)
             if sent.task.register:
                 self._session.registered.pop(sent.task.register, None)
         self._account.not_run(self._session.name, [sent.number for sent in self.awaited if sent.number is not None])

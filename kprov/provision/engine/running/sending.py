@@ -131,8 +131,10 @@ class Sender:
             for attempt in range(1, retries + 2):
                 self._post(sent, one, True)
                 assert item.number is not None
-                item.result = self._link.wait(item.number)["result"]
+                item.result = self._results.wait(item.number)
                 item.result["attempts"] = attempt
+                if item.result.get("timed_out"):
+                    break
                 registered = {task.register: item.result} if task.register else {}
                 seen = sent.scope.with_layer({**item.loop, **registered}, False)
                 if item.result.get("skipped") or all(templar.is_true(condition, seen) for condition in task.until):
