@@ -54,7 +54,6 @@ def _parse_one(text: str, vault: Vault | None) -> dict[str, Any]:
 def _file(name: str, vault: Vault | None) -> dict[str, Any]:
     """The variables of ``@file``, which may be encrypted as a whole."""
     from kprov.provision.documents import Unreadable, decode, read
-    from kprov.provision.inventory.text_file import reveal_all
 
     what = f"--extra-vars {name}"
     try:
@@ -65,7 +64,7 @@ def _file(name: str, vault: Vault | None) -> dict[str, Any]:
         raise ExtraVarsError(f"{what}: {error}") from None
     found = _mapping(text, what, vault)
     if sealed and vault is not None:
-        reveal_all(found, vault)
+        vault.reveal_all(found)
     return found
 
 

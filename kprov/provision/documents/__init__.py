@@ -1,6 +1,6 @@
 """Reads what users write: whole files of a bounded size, as text, and YAML that can't fill the memory."""
 
 from kprov.provision.documents.reading import Unreadable, decode, read
-from kprov.provision.documents.yaml_nodes import Unsafe, compose, construct
+from kprov.provision.documents.yaml_nodes import Constructor, Unsafe, compose, construct
 
-__all__ = ["Unreadable", "Unsafe", "compose", "construct", "decode", "read"]
+__all__ = ["Constructor", "Unreadable", "Unsafe", "compose", "construct", "decode", "read"]

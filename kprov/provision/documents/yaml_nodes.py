@@ -132,13 +132,18 @@ UNSAFE_TAG = "!unsafe"
 VAULT_TAGS = ("!vault", "!vault-encrypted")
 
 
-def construct(node: yaml.Node, open_vault: Callable[[str], str] | None = None) -> Any:
+def construct(
+    node: yaml.Node, open_vault: Callable[[str], str] | None = None, kind: type[Constructor] | None = None
+) -> Any:
     """The plain Python value of a node that ``compose`` gave.
 
-    Args: ``open_vault`` gives the text of a ``!vault`` value; it may raise VaultError or Unreadable.
+    Args:
+        open_vault: gives the text of a ``!vault`` value; it may raise VaultError or Unreadable.
+        kind: what builds the values, where plain ones are not wanted.
+
     Raises Unreadable with the line.
     """
-    constructor = _Constructor(open_vault)
+    constructor = (kind or Constructor)(open_vault)
     try:
         return constructor.construct_document(node)
     except yaml.MarkedYAMLError as error:
@@ -150,7 +155,7 @@ def construct(node: yaml.Node, open_vault: Callable[[str], str] | None = None) -
         raise Unreadable(f"is nested more than {DEEPEST} levels deep", None, _line(node)) from None
 
 
-class _Constructor(yaml.constructor.SafeConstructor):
+class Constructor(yaml.constructor.SafeConstructor):
     """Plain values, with Ansible's tags. A constructor remembers half-built nodes: each value gets a fresh one."""
 
     def __init__(self, open_vault: Callable[[str], str] | None) -> None:
@@ -186,6 +191,6 @@ def _construct_vault(constructor: Any, node: Any) -> str:
     return str(constructor.construct_vault(node))
 
 
-_Constructor.add_constructor(UNSAFE_TAG, _construct_unsafe)
+Constructor.add_constructor(UNSAFE_TAG, _construct_unsafe)
 for _tag in VAULT_TAGS:
-    _Constructor.add_constructor(_tag, _construct_vault)
+    Constructor.add_constructor(_tag, _construct_vault)

@@ -8,6 +8,9 @@ from typing import Any
 
 import yaml
 
+from kprov.provision.documents import Constructor, Unreadable, compose, construct, decode, read
+from kprov.provision.vault import Vault, VaultError
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -41,53 +44,66 @@ class Lines(dict[str, Any]):
     key_lines: dict[str, int]
 
 
-_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+class _Constructor(Constructor):
+    """Mappings that know their lines; doubled keys are errors."""
+
+    def construct_lines(self, node: yaml.MappingNode) -> Lines:
+        self.flatten_mapping(node)
+        result = Lines()
+        result.line = node.start_mark.line + 1
+        result.key_lines = {}
+        for key_node, value_node in node.value:
+            key = self.construct_object(key_node, deep=True)
+            line = key_node.start_mark.line + 1
+            if not isinstance(key, str):
+                raise Unreadable("a key must be a text", "write it in quotes", line)
+            if key in result:
+                raise Unreadable(f"key '{key}' appears twice", None, line)
+            result[key] = self.construct_object(value_node, deep=True)
+            result.key_lines[key] = line
+        return result
 
 
-class _Loader(_Base):  # type: ignore[misc]
-    """Safe YAML; doubled keys are errors."""
+def _construct_lines(constructor: Any, node: Any) -> Any:
+    return constructor.construct_lines(node)
 
 
-def _mapping(loader: Any, node: yaml.MappingNode) -> Lines:
-    loader.flatten_mapping(node)
-    result = Lines()
-    result.line = node.start_mark.line + 1
-    result.key_lines = {}
-    for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, str):
-            raise yaml.constructor.ConstructorError(None, None, "a key must be a text", key_node.start_mark)
-        if key in result:
-            raise yaml.constructor.ConstructorError(None, None, f"key '{key}' appears twice", key_node.start_mark)
-        result[key] = loader.construct_object(value_node, deep=True)
-        result.key_lines[key] = key_node.start_mark.line + 1
-    return result
+_Constructor.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_lines)
 
 
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+def load(path: Path, problems: list[Problem], shown: str = "", vault: Vault | None = None) -> Any:
+    """Read a YAML file, all of which, or values of which, may be encrypted.
 
-
-def load(path: Path, problems: list[Problem], shown: str = "") -> Any:
-    """Read a YAML file; what is wrong with it goes to `problems`, under the name `shown`."""
+    Args:
+        path: the file.
+        problems: what is wrong with it goes there.
+        shown: what problems call it.
+        vault: opens what is encrypted.
+    """
     shown = shown or str(path)
+    text, sealed = "", False
     try:
-        text = path.read_text()
-    except OSError as error:
-        problems.append(Problem(shown, 1, f"cannot be read: {error.strerror}"))
+        data = read(path)
+        if vault is not None and vault.is_encrypted(data):
+            data, sealed = vault.decrypt(data), True
+        text = decode(data)
+        node = compose(text)
+        value = None if node is None else construct(node, vault.open_value if vault else None, _Constructor)
+    except VaultError as error:
+        problems.append(Problem(shown, 1, error.reason, error.suggestion or ""))
         return None
-    try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        line = (error.problem_mark.line + 1) if error.problem_mark else 1
-        hint = (
-            "a value that starts with {{ needs quotes"
-            if "{{" in (text.splitlines() or [""])[min(line, len(text.splitlines())) - 1]
-            else ""
-        )
-        problems.append(Problem(shown, line, f"no valid YAML: {error.problem or error}", hint))
-    except yaml.YAMLError as error:
-        problems.append(Problem(shown, 1, f"no valid YAML: {error}"))
-    return None
+    except Unreadable as error:
+        line = error.line or 1
+        if sealed:
+            problems.append(Problem(shown, line, "no valid YAML; more is not said, because the file is encrypted"))
+            return None
+        lines = text.splitlines()
+        quotes = "a value that starts with {{ needs quotes" if "{{" in "".join(lines[line - 1 : line]) else ""
+        problems.append(Problem(shown, line, error.reason, quotes or error.suggestion or ""))
+        return None
+    if sealed and vault is not None:
+        vault.reveal_all(value)
+    return value
 
 
 def plain(value: Any) -> Any:

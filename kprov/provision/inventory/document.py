@@ -9,7 +9,7 @@ import yaml
 
 from kprov.provision.documents import Unreadable, compose, construct
 from kprov.provision.inventory.problems import Location
-from kprov.provision.inventory.text_file import TextFile, reveal_all
+from kprov.provision.inventory.text_file import TextFile
 from kprov.provision.vault import VaultError
 
 
@@ -125,7 +125,7 @@ class Document:
             self.log.add(Location(self.file, error.line), error.reason, error.suggestion)
             return None
         if self.source.is_secret:
-            reveal_all(value, vault)
+            vault.reveal_all(value)
         return Located(value, entry.location, bool(opened) or self.source.is_secret)
 
 

@@ -58,18 +58,4 @@ class TextFile:
     def reveal(self, value: Any) -> None:
         """Note every text in ``value`` as a secret when it came from an encrypted file."""
         if self.is_secret:
-            reveal_all(value, self.vault)
-
-
-def reveal_all(value: Any, vault: Vault) -> None:
-    """Note every text and number in ``value`` as a secret."""
-    if isinstance(value, dict):
-        for item in value.values():
-            reveal_all(item, vault)
-    elif isinstance(value, (list, tuple, set)):
-        for item in value:
-            reveal_all(item, vault)
-    elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
-        text = str(value)
-        if "{{" not in text:
-            vault.reveal(text)
+            self.vault.reveal_all(value)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from kprov.provision.vault import cipher, envelope
 from kprov.provision.vault.envelope import DEFAULT_ID, VaultError, is_encrypted
@@ -48,6 +49,19 @@ class Vault:
                 self._revealed.add(text)
                 for listener in self._listeners:
                     listener(text)
+
+    def reveal_all(self, value: Any) -> None:
+        """Note every text and number in a value that came out of a vault as a whole."""
+        if isinstance(value, Mapping):
+            for item in value.values():
+                self.reveal_all(item)
+        elif isinstance(value, (list, tuple, set)):
+            for item in value:
+                self.reveal_all(item)
+        elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
+            text = str(value)
+            if "{{" not in text:
+                self.reveal(text)
 
     def is_encrypted(self, data: bytes) -> bool:
         """Whether ``data`` begins as a vault does."""
