@@ -13,6 +13,8 @@ from kprov.kube.apiserver.authentication.impersonation import impersonate, is_re
 from kprov.kube.apiserver.authorization.refusal import forbidden
 from kprov.kube.apiserver.discovery.documents import subresource_verbs
 from kprov.kube.apiserver.handlers import (
+    apply,
+    bodies,
     create,
     deletion,
     namespaces,
@@ -25,6 +27,7 @@ from kprov.kube.apiserver.handlers import (
     watch,
 )
 from kprov.kube.apiserver.handlers.parts import Parts
+from kprov.kube.apiserver.handlers.patching import APPLY_PATCH
 from kprov.kube.apiserver.http.message import Answer, Request, Response, Tunnel, json_response
 from kprov.kube.apiserver.inflight import InFlight
 from kprov.kube.apiserver.kubelet import forward
@@ -38,13 +41,20 @@ _log = logging.getLogger(__name__)
 ResourceHandler = Callable[[Parts, Request, ResourceInfo], Awaitable[Answer]]
 PathHandler = Callable[[Request], Awaitable[Response | None]]
 
+
+async def _patch(parts: Parts, request: Request, info: ResourceInfo) -> Answer:
+    """PATCH: an apply is told from the others by its media type."""
+    handler = apply.apply if bodies.media_type(request) == APPLY_PATCH else update.patch
+    return await handler(parts, request, info)
+
+
 _VERBS: dict[str, ResourceHandler] = {
     "get": read.get,
     "list": read.list_objects,
     "watch": watch.watch,
     "create": create.create,
     "update": update.update,
-    "patch": update.patch,
+    "patch": _patch,
     "delete": deletion.delete,
     "deletecollection": deletion.delete_collection,
 }
@@ -189,7 +199,7 @@ class Dispatcher:
             return await scale.scale(self._parts, request, resource)
         handler = _SUBRESOURCES.get((info.resource, info.subresource))
         if handler is None:  # the whole object, of which a part changes: status, approval, ...
-            handler = {"get": read.get, "update": update.update, "patch": update.patch}[info.verb]
+            handler = {"get": read.get, "update": update.update, "patch": _patch}[info.verb]
         return await handler(self._parts, request, resource)
 
 

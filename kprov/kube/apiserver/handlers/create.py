@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from kprov.kube.api import errors
 from kprov.kube.api.errors import ApiError
 from kprov.kube.apiserver.admission.attributes import CREATE, AdmissionAttributes
+from kprov.kube.apiserver.fieldmanager import manager_of, record_update
 from kprov.kube.apiserver.handlers import bodies, metadata
 from kprov.kube.apiserver.handlers.parts import Parts
 from kprov.kube.apiserver.http.message import Request, Response
@@ -42,8 +44,19 @@ async def create(parts: Parts, request: Request, info: ResourceInfo) -> Response
     return renderer.entry(entry, 201)
 
 
-async def create_object(parts: Parts, request: Request, info: ResourceInfo, obj: Object, *, dry_run: bool) -> Entry:
-    """Everything between decoding and answering, for whatever request creates an object."""
+async def create_object(
+    parts: Parts,
+    request: Request,
+    info: ResourceInfo,
+    obj: Object,
+    *,
+    dry_run: bool,
+    manager: Callable[[Request], str] | None = manager_of,
+) -> Entry:
+    """Everything between decoding and answering, for whatever request creates an object.
+
+    ``manager`` tells whose its fields are; None where the object says so already.
+    """
     if obj["metadata"].get("resourceVersion") not in (None, "", "0"):
         raise errors.bad_request("resourceVersion should not be set on objects to be created")
     strategy = strategy_of(info.group, info.plural)
@@ -53,6 +66,8 @@ async def create_object(parts: Parts, request: Request, info: ResourceInfo, obj:
     strategy.default(obj)
     attempts = _NAME_ATTEMPTS if obj["metadata"].get("generateName") and not obj["metadata"].get("name") else 1
     metadata.generate_name(obj["metadata"])
+    if manager is not None:
+        record_update(obj, None, info, manager=manager(request), version=request.info.api_version)
     attrs = AdmissionAttributes(
         user=request.user,
         operation=CREATE,

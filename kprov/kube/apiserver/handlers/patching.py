@@ -23,13 +23,11 @@ APPLY_PATCH = "application/apply-patch+yaml"
 class Patch:
     """A patch, ready to be applied as often as needed."""
 
-    def __init__(self, kind: str, value: Any, info: ResourceInfo, version: str, manager: str) -> None:
+    def __init__(self, kind: str, value: Any, info: ResourceInfo, version: str) -> None:
         self._kind = kind
         self._value = value
         self._info = info
         self._version = version
-        self._manager = manager
-        self.creates = kind == APPLY_PATCH
 
     @classmethod
     def of(cls, request: Request, info: ResourceInfo) -> Patch:
@@ -40,19 +38,14 @@ class Patch:
                 "the body of the request was in an unknown format - accepted media types include: "
                 f"{JSON_PATCH}, {MERGE_PATCH}, {STRATEGIC_MERGE_PATCH}, {APPLY_PATCH}"
             )
-        manager = request.query.get("fieldManager", "")
-        if kind == APPLY_PATCH:
-            if not manager:
-                raise errors.bad_request(
-                    'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
-                )
+        if kind == APPLY_PATCH:  # of a Scale: of objects themselves it is no patch of this kind
             value: Any = bodies.decode(request)
         else:
             try:
                 value = orjson.loads(request.body)
             except orjson.JSONDecodeError as error:
                 raise errors.bad_request(f"error decoding patch: {error}") from None
-        return cls(kind, value, info, request.info.api_version, manager)
+        return cls(kind, value, info, request.info.api_version)
 
     def apply(self, obj: Object) -> Object:
         """A patched copy. Raises ApiError where the patch does not fit."""
@@ -72,9 +65,3 @@ class Patch:
             raise errors.bad_request("the patched object is not an object with metadata")
         cleaned: Object = bodies.without_nulls(new)
         return cleaned
-
-    def created(self) -> Object:
-        """The object that an apply creates where there is none."""
-        copied: Object = orjson.loads(orjson.dumps(bodies.without_nulls(self._value)))
-        copied["metadata"] = copied.get("metadata") or {}
-        return copied

@@ -8,6 +8,7 @@ from typing import Any
 from kprov.kube.api import errors
 from kprov.kube.api.errors import ApiError
 from kprov.kube.apiserver.admission.attributes import UPDATE, AdmissionAttributes
+from kprov.kube.apiserver.fieldmanager import manager_of, record_update
 from kprov.kube.apiserver.handlers import bodies, deletion, metadata
 from kprov.kube.apiserver.handlers.conformance import conform
 from kprov.kube.apiserver.handlers.create import create_object, event_ttl, refuse
@@ -67,6 +68,7 @@ class Update:
             request.warnings,
         )
         self._allocation: Any = None
+        self.records_managers = True
 
     async def run(self, make_new: MakeNew) -> Entry:
         """Change the object until it sticks. Raises ApiError."""
@@ -119,6 +121,8 @@ class Update:
             else:
                 obj.pop("status", None)
         self._strategy.default(obj)
+        if self.records_managers:
+            self._record_managers(obj, current)
         attrs = AdmissionAttributes(
             user=self._request.user,
             operation=UPDATE,
@@ -151,6 +155,10 @@ class Update:
         if deletion.ends(obj, current):
             raise _Gone(obj)
         return obj
+
+    def _record_managers(self, obj: Object, current: Object) -> None:
+        version, through = self._request.info.api_version, self._request.info.subresource
+        record_update(obj, current, self._info, manager=manager_of(self._request), version=version, subresource=through)
 
     def _check_preconditions(self, obj: Object, current: Object) -> None:
         info, name = self._info, self._request.info.name
@@ -273,16 +281,5 @@ async def patch(parts: Parts, request: Request, info: ResourceInfo) -> Response:
         request.warnings.extend(text for text in noted if text not in request.warnings)
         return to_storage(info, version, new)
 
-    update_ = Update(parts, request, info, dry_run=dry, options_kind="PatchOptions")
-    try:
-        entry = await update_.run(make_new)
-    except ApiError as error:
-        if error.reason != "NotFound" or not change.creates or request.info.subresource:
-            raise
-        obj = change.created()
-        bodies.check_kind(obj, info, version)
-        bodies.check_place(obj, info, request.info.namespace, request.info.name)
-        obj = conform(obj, info, version, request.query.get("fieldValidation", ""), request.warnings)
-        new = to_storage(info, version, obj)
-        return renderer.entry(await create_object(parts, request, info, new, dry_run=dry), 201)
+    entry = await Update(parts, request, info, dry_run=dry, options_kind="PatchOptions").run(make_new)
     return renderer.entry(entry)

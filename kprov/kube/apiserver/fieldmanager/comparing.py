@@ -1,0 +1,115 @@
+"""Which fields a value has, and in which fields two differ."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from kprov.kube.apiserver.fieldmanager.field_set import FieldSet, of_item, of_value
+from kprov.kube.apiserver.fieldmanager.shapes import LEAF, Form, Shape
+
+Parts = dict[str, tuple[Any, Shape]]
+
+# Fields that upstream's types hold by value: they are there, empty, in every object, so nobody is said to have made
+# them. Others are pointers, maps and lists, whose coming into being has a manager.
+_ALWAYS_THERE = frozenset(
+    {
+        "f:containers",
+        "f:jobTemplate",
+        "f:metadata",
+        "f:spec",
+        "f:status",
+        "f:strategy",
+        "f:template",
+        "f:updateStrategy",
+    }
+)
+
+
+class Difference(NamedTuple):
+    """What differs: fields that were added or changed, and fields that went (with all below them)."""
+
+    changed: FieldSet
+    removed: FieldSet
+
+
+def parts(value: Any, shape: Shape) -> Parts | None:
+    """A value's parts by their elements; None where it is owned as a whole.
+
+    So is a list whose elements can't be told apart: two alike in a set, or of the same key.
+    """
+    form = shape.form
+    if form is Form.LEAF:
+        return None
+    if form in (Form.STRUCT, Form.MAP, Form.FREE):
+        if not isinstance(value, dict):
+            return None
+        return {f"f:{name}": (each, shape.child(name)) for name, each in value.items()}
+    if not isinstance(value, list):
+        return None
+    found: Parts = {}
+    for each in value:
+        element = of_value(each) if form is Form.SET else of_item(each, shape.keys)
+        if element is None or element in found:
+            return None
+        found[element] = (each, LEAF if form is Form.SET else shape.child(""))
+    return found
+
+
+def fields_in(value: Any, shape: Shape) -> FieldSet:
+    """Every field that a value sets: what an apply of it owns."""
+    out = FieldSet()
+    _collect(parts(value, shape) or {}, shape, out)
+    return out
+
+
+def _collect(found: Parts, shape: Shape, out: FieldSet) -> None:
+    for element, (value, inner) in found.items():
+        below = parts(value, inner)
+        if not below:
+            out.members.add(element)
+            continue
+        if not element.startswith("f:") or not shape.has_field(element[2:]):
+            out.members.add(element)
+        _collect(below, inner, out.below(element))
+
+
+def difference(old: Any, new: Any, shape: Shape) -> Difference:
+    """In which fields two objects of one kind differ."""
+    found = Difference(FieldSet(), FieldSet())
+    _compare(parts(old, shape) or {}, parts(new, shape) or {}, *found)
+    return found
+
+
+def _compare(old: Parts, new: Parts, changed: FieldSet, removed: FieldSet) -> None:
+    for element, (value, shape) in new.items():
+        if element not in old:
+            _add(element, value, shape, changed)
+            continue
+        before = old[element][0]
+        if before is value or before == value:
+            continue
+        left, right = parts(before, shape), parts(value, shape)
+        if left is None or right is None:
+            changed.members.add(element)
+        else:
+            below, gone = FieldSet(), FieldSet()
+            _compare(left, right, below, gone)
+            if below:
+                changed.children[element] = below
+            if gone:
+                removed.children[element] = gone
+    for element in old:
+        if element not in new:
+            removed.members.add(element)
+
+
+def _add(element: str, value: Any, shape: Shape, out: FieldSet) -> None:
+    below = parts(value, shape)
+    if not below:
+        out.members.add(element)
+        return
+    if element not in _ALWAYS_THERE:
+        out.members.add(element)
+    inside = out.below(element)
+    for each, (inner, its_shape) in below.items():
+        _add(each, inner, its_shape, inside)

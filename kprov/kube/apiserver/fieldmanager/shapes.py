@@ -1,0 +1,101 @@
+"""The shapes of values, for the ownership of fields: what is one leaf, and what is owned part by part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from kprov.kube.apiserver.protobuf.table import fields_of, message_of
+from kprov.kube.apiserver.resources.info import ResourceInfo
+
+
+class Form(Enum):
+    """How a value is owned."""
+
+    LEAF = "leaf"  # as a whole
+    STRUCT = "struct"  # field by field; the fields are the type's
+    MAP = "map"  # key by key; the keys are data
+    SET = "set"  # a list: value by value
+    KEYED = "keyed"  # a list of objects: each by its keys, and within it field by field
+    FREE = "free"  # of no known type: maps key by key, everything else as a whole
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A value's shape.
+
+    ``message`` names the type of a struct; ``keys`` are a keyed list's; ``element`` is the shape of what a map or a
+    list holds.
+    """
+
+    form: Form
+    message: str = ""
+    keys: tuple[str, ...] = ()
+    element: Shape | None = None
+
+    def child(self, name: str) -> Shape:
+        """The shape of a struct's field or of a map's value."""
+        if self.form is Form.STRUCT:
+            return _field(self.message, name)
+        return self.element or FREE
+
+    def has_field(self, name: str) -> bool:
+        """Whether the type has a field of that name (a map's keys are no fields)."""
+        return self.form is Form.STRUCT and name in (fields_of(self.message) or {})
+
+
+LEAF = Shape(Form.LEAF)
+FREE = Shape(Form.FREE)
+
+# What upstream's types fill in for a key that is left out.
+KEY_DEFAULTS = {"protocol": "TCP"}
+
+_LEAVES = frozenset({"s", "n", "b", "y", "f", "Time", "MicroTime", "Duration", "IntOrString", "Quantity"})
+
+
+@cache
+def _lists() -> dict[str, Any]:
+    table: dict[str, Any] = orjson.loads((Path(__file__).parent / "lists.json").read_bytes())
+    table["atomic"] = frozenset(table["atomic"])
+    return table
+
+
+@cache
+def _type(kind: str) -> Shape:
+    if kind in _LEAVES or kind in _lists()["atomic"]:
+        return LEAF
+    if "." not in kind:
+        return FREE
+    fields = fields_of(kind)
+    if fields is None:
+        return FREE
+    return LEAF if "" in fields else Shape(Form.STRUCT, kind)  # "": a list that Go gives a name
+
+
+@cache
+def _field(message: str, name: str) -> Shape:
+    field = (fields_of(message) or {}).get(name)
+    if field is None:
+        return FREE
+    kind, flags = field
+    rule = _lists()["fields"].get(message, {}).get(name)
+    if rule == "atomic":
+        return LEAF
+    if "m" in flags:
+        return Shape(Form.MAP, element=_type(kind))
+    if "l" in flags:
+        if rule is None:
+            return LEAF
+        return Shape(Form.SET) if rule == "set" else Shape(Form.KEYED, keys=tuple(rule), element=_type(kind))
+    return _type(kind)
+
+
+def shape_of(info: ResourceInfo, version: str) -> Shape:
+    """The shape of a kind's objects in one of its versions."""
+    message = message_of(info.group, version, info.kind) or message_of(info.group, info.versions[0], info.kind)
+    return Shape(Form.STRUCT, message) if message else FREE

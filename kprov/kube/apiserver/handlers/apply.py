@@ -1,0 +1,61 @@
+"""PATCH by server-side apply."""
+
+from __future__ import annotations
+
+from kprov.kube.api import errors
+from kprov.kube.api.errors import ApiError
+from kprov.kube.apiserver.fieldmanager import Apply
+from kprov.kube.apiserver.handlers import bodies
+from kprov.kube.apiserver.handlers.conformance import conform
+from kprov.kube.apiserver.handlers.create import create_object
+from kprov.kube.apiserver.handlers.parts import Parts
+from kprov.kube.apiserver.handlers.update import Update
+from kprov.kube.apiserver.http.message import Request, Response
+from kprov.kube.apiserver.output.render import Renderer
+from kprov.kube.apiserver.resources.info import ResourceInfo
+
+
+async def apply(parts: Parts, request: Request, info: ResourceInfo) -> Response:
+    """PATCH with all that its manager wants: what is missing is made, what it no longer wants goes."""
+    renderer = Renderer(request, info)
+    dry = bodies.dry_run(request)
+    change = _read_apply(request, info)
+    update_ = Update(parts, request, info, dry_run=dry, options_kind="PatchOptions")
+    update_.records_managers = False  # the apply has done so
+    try:
+        return renderer.entry(await update_.run(change.to))
+    except ApiError as error:
+        if error.reason != "NotFound" or request.info.subresource:
+            raise
+    return renderer.entry(await create_object(parts, request, info, change.to_new(), dry_run=dry, manager=None), 201)
+
+
+def _read_apply(request: Request, info: ResourceInfo) -> Apply:
+    """The apply of a request. Raises ApiError where it is not one."""
+    version, query = request.info.api_version, request.query
+    manager = query.get("fieldManager", "")
+    if not manager:
+        raise errors.invalid(
+            "PatchOptions",
+            "",
+            [{"reason": "FieldValueRequired", "field": "fieldManager",
+              "message": "Required value: is required for apply patch"}],
+            group="meta.k8s.io",
+        )  # fmt: skip
+    applied = bodies.decode(request)
+    for name in ("apiVersion", "kind"):
+        if not applied.get(name):
+            raise errors.bad_request(f"error decoding YAML: Object '{name.capitalize()}' is missing")
+    bodies.check_kind(applied, info, version)
+    bodies.check_place(applied, info, request.info.namespace, request.info.name)
+    if applied["metadata"].get("managedFields") is not None:
+        raise errors.bad_request("metadata.managedFields must be nil")
+    applied = conform(applied, info, version, query.get("fieldValidation", ""), request.warnings)
+    return Apply(
+        info,
+        version,
+        applied,
+        manager=manager,
+        force=query.get("force", "") in ("true", "1"),
+        subresource=request.info.subresource,
+    )
