@@ -19,8 +19,8 @@ ATTRIBUTE_PARAMETERS = {
     "group": Parameter("str"),
 }
 
-_SYMBOLIC = re.compile(r"^([ugoa]*)((?:[=+-](?:[ugo]|[rwxXst]*))+)$")
-_OPERATION = re.compile(r"([=+-])([ugo]|[rwxXst]*)")
+_SYMBOLIC = r"^([ugoa]*)((?:[=+-](?:[ugo]|[rwxXst]*))+)$"
+_OPERATION = r"([=+-])([ugo]|[rwxXst]*)"
 _BITS = {"r": 4, "w": 2, "x": 1}
 _SHIFT = {"u": 6, "g": 3, "o": 0}
 
@@ -40,12 +40,12 @@ def mode_bits(mode: str, current: int, is_directory: bool) -> int:
         return int(mode, 8)
     bits = current
     for part in mode.split(","):
-        match = _SYMBOLIC.match(part)
+        match = re.match(_SYMBOLIC, part)
         if match is None:
             raise ModuleFailed("mode %r cannot be read at %r" % (mode, part))
         who, operations = match.groups()
         who = "ugo" if not who or "a" in who else who
-        for operator, what in _OPERATION.findall(operations):
+        for operator, what in re.findall(_OPERATION, operations):
             before = bits
             for person in who:
                 bits = _changed(bits, before, person, operator, what, is_directory)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import hashlib
 import os
 import threading
@@ -15,16 +16,34 @@ from kprov.provision.agent.failures import ConnectionEnded, ModuleFailed
 KEPT = 32 * 1024 * 1024
 
 
+_PIECE = 1 << 20
+
+
+def sha256(size: int) -> Any:
+    """A SHA-256 to be fed. For little data the one that Python has built in: loading OpenSSL's takes longer than that.
+
+    Args:
+        size: about how many bytes will come; a mebibyte or more is a lot.
+    """
+    if size < _PIECE:
+        for name in ("_sha2", "_sha256"):
+            try:
+                return __import__(name).sha256()
+            except ImportError:
+                continue
+    return hashlib.sha256()
+
+
 def file_hash(path: str) -> str | None:
     """The SHA-256 of a regular file's content, None where there is none (or it may not be read)."""
-    digest = hashlib.sha256()
     try:
         with open(path, "rb", buffering=0) as stream:
-            while True:
-                chunk = stream.read(1 << 20)
-                if not chunk:
-                    return digest.hexdigest()
+            chunk = stream.read(_PIECE)
+            digest = sha256(len(chunk))
+            while chunk:
                 digest.update(chunk)
+                chunk = stream.read(_PIECE)
+            return digest.hexdigest()
     except OSError:
         return None
 
@@ -52,7 +71,7 @@ class _Arrival:
         self.chunks: list[bytes] = []
         self.sink: BinaryIO | None = None
         self.received = 0
-        self.digest = hashlib.sha256()
+        self.digest = sha256(size)
         self.done = threading.Event()
         self.error: str | None = None
         self.unpack = zlib.decompressobj()
@@ -67,7 +86,7 @@ class Contents:
 
     def __init__(self, ask: Callable[[dict[str, Any]], None]) -> None:
         self._ask = ask
-        self._lock = threading.Lock()
+        self._lock = _thread.allocate_lock()
         self._arrivals: dict[str, _Arrival] = {}
         self._closed = False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_FIELD = re.compile(rb"^(Package|Status|Version|Architecture): (.*)$", re.MULTILINE)
+_FIELD = rb"(?m)^(Package|Status|Version|Architecture): (.*)$"
 
 
 class Package:
@@ -44,7 +44,7 @@ def table(path: str = "/var/lib/dpkg/status") -> list[Package]:
         return []
     packages: list[Package] = []
     for stanza in data.split(b"\n\n"):
-        fields = {key: value.decode(errors="replace") for key, value in _FIELD.findall(stanza)}
+        fields = {key: value.decode(errors="replace") for key, value in re.findall(_FIELD, stanza)}
         if b"Package" in fields:
             packages.append(
                 Package(

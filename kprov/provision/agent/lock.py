@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import time
 from typing import Any
+
+from kprov.provision.agent import fast_json
 
 
 class MachineLock:
@@ -41,7 +42,7 @@ class MachineLock:
                 finally:
                     os.close(descriptor)
                 try:
-                    found = json.loads(text)
+                    found = fast_json.loads(text)
                 except ValueError:
                     found = {}
                 return found if isinstance(found, dict) else {}
@@ -60,7 +61,7 @@ class MachineLock:
 
     def _write(self, descriptor: int) -> None:
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(self._holder).encode(), 0)
+        os.pwrite(descriptor, fast_json.dumps(self._holder), 0)
 
     def leaving(self) -> None:
         """Tell whoever comes next that its holder's controller has gone, and only waits for what must be let finish."""

@@ -1,16 +1,29 @@
 """First code that runs on a machine: lets Python import the agent from memory.
 
-`archive` and `stream` are given by the bootstrap.
+Nothing is imported here that Python has not loaded to start by itself.
 """
 
-import importlib.abc
-import importlib.machinery
+import builtins
 import marshal
 import sys
 from typing import Any
 
 
-class MemoryImporter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class Lazy(type(sys)):  # type: ignore[misc]
+    """A module of the standard library that is imported when something of it is first used."""
+
+    def __getattr__(self, name: str) -> Any:
+        real = __import__(self.__name__)  # for a.b this is a, as for `import a.b`
+        self.__dict__.update(real.__dict__)
+        return getattr(real, name)
+
+
+def lazy(name: str) -> Any:
+    """What `import name` in the agent's files stands for."""
+    return Lazy(name) if name not in sys.modules else __import__(name)
+
+
+class MemoryImporter:
     """Finds modules in a dictionary: name -> (is a package, is compiled, code)."""
 
     def __init__(self, modules: Any) -> None:
@@ -21,7 +34,10 @@ class MemoryImporter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         found = self.modules.get(name)
         if found is None:
             return None
-        return importlib.machinery.ModuleSpec(name, self, is_package=found[0], origin="kprov-agent")
+        return type(sys.__spec__)(name, self, is_package=found[0], origin="kprov-agent")
+
+    def create_module(self, spec: Any) -> None:
+        """Python makes the module object itself."""
 
     def exec_module(self, module: Any) -> None:
         """Python's wish: run this module's code."""
@@ -32,9 +48,10 @@ class MemoryImporter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         )
 
 
-def start(archive: Any, stream: Any) -> None:
+def start(archive: Any, stream: Any, earlier: Any) -> None:
     """Make the archive importable and hand over to the agent."""
-    sys.meta_path.insert(0, MemoryImporter(archive))
+    builtins.lazy = lazy  # type: ignore[attr-defined]
+    sys.meta_path.insert(0, MemoryImporter(archive))  # type: ignore[arg-type]
     from kprov.provision.agent.session import serve
 
-    serve(stream)
+    serve(stream, earlier)

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 try:
     from _queue import SimpleQueue  # what queue.SimpleQueue is, without the other queues
 except ImportError:
-    from queue import SimpleQueue  # type: ignore[assignment]
+    from queue import SimpleQueue
 
 from kprov.provision.agent import modules, parameters, processes, wire
 from kprov.provision.agent.call import Call

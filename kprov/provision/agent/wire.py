@@ -5,10 +5,11 @@ A frame is two lengths (big-endian, 32 bits each), then a JSON object, then an o
 
 from __future__ import annotations
 
-import json
 import re
 import struct
 from typing import Any, BinaryIO
+
+from kprov.provision.agent import fast_json
 
 HEADER = struct.Struct(">II")
 
@@ -25,7 +26,7 @@ DEEPEST = 100
 CHUNK = 1024 * 1024
 
 
-_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_TEXT = rb'(?s)"(?:[^"\\]|\\.)*"'
 
 
 class BrokenStream(Exception):
@@ -39,7 +40,7 @@ def encode(message: dict[str, Any], body: bytes = b"") -> bytes:
         message: what to say; must be representable in JSON.
         body: raw bytes that go with it.
     """
-    text = json.dumps(message, separators=(",", ":")).encode()
+    text = fast_json.dumps(message)
     return HEADER.pack(len(text), len(body)) + text + body
 
 
@@ -84,7 +85,7 @@ def decode(text: bytes) -> dict[str, Any]:
     Raises:
         BrokenStream: it is no object.
     """
-    message = json.loads(text)
+    message = fast_json.loads(text)
     if not isinstance(message, dict):
         raise BrokenStream("a frame's message must be an object")
     return message
@@ -98,7 +99,7 @@ def excess(text: bytes) -> str | None:
     """What is too much about a result: its length, or its values, which take many times more memory than their JSON."""
     if len(text) > LARGEST_RESULT:
         return "%d MB" % (len(text) >> 20)
-    if _values(text) > MOST_VALUES and _values(_TEXT.sub(b"", text)) > MOST_VALUES:
+    if _values(text) > MOST_VALUES and _values(re.sub(_TEXT, b"", text)) > MOST_VALUES:
         return "more than %d values" % MOST_VALUES
     return None
 

@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import marshal
+import json
 import re
 import shlex
-import struct
-import zlib
 from dataclasses import dataclass
-from pathlib import Path
 
-from kprov.provision import agent
+from kprov.provision.agent import wire
+from kprov.provision.transport import packing
 from kprov.provision.transport.target import Target
 
 MARK = b"kprov-agent-1"
 
-# Says which Python this is, reads the archive, starts it. Tiny: it is an argument of a process, which everyone may
-# read.
-BOOTSTRAP = (
-    "import sys,os,struct,zlib,marshal;from importlib.util import MAGIC_NUMBER as m;i=sys.stdin.buffer;"
-    "os.write(1,('\\nkprov-agent-1 %d.%d.%d %s %d\\n'%(sys.version_info[:3]+(m.hex(),os.geteuid()))).encode());"
-    "a=marshal.loads(zlib.decompress(i.read(struct.unpack('>I',i.read(4))[0])));"
-    "g={};exec(a.pop(''),g);g['start'](a,i)"
-)
+# Says which Python this is, takes the agent that was packed for it, starts it. What was sent for another Python is
+# passed over; requests that came before the right one are handed on. Tiny: it is an argument of a process, which
+# everyone may read; and without line breaks, which some login shells do not take.
+_PROGRAM = """import sys,os,zlib,marshal,_frozen_importlib_external as f
+from struct import unpack
+i=sys.stdin.buffer;m=f.MAGIC_NUMBER;q=[]
+os.write(1,("\\nMARK %d.%d.%d %s %d\\n"%(sys.version_info[:3]+(m.hex(),os.geteuid()))).encode())
+while 1:
+ h=i.read(8)
+ if len(h)<8:sys.exit()
+ a,b=unpack(">II",h);t=i.read(a);b=i.read(b)
+ if t==m:break
+ if a-4:q.append((t,b))
+a=marshal.loads(zlib.decompress(b));g={};exec(a.pop(""),g);g["start"](a,i,q)
+"""
+BOOTSTRAP = f"exec({json.dumps(_PROGRAM.replace('MARK', MARK.decode()))})"
+
+# Most machines have the controller's own Python: the agent for it is sent before a machine has said which it has.
+LIKELY = importlib.util.MAGIC_NUMBER
 
 SUDO_PROMPT = "[kprov sudo password]"
 
@@ -78,36 +87,8 @@ def command(target: Target) -> str:
     return "exec " + shlex.join([*sudo, *python])
 
 
-def _sources() -> dict[str, tuple[bool, str]]:
-    """The agent's files, by module name."""
-    root = Path(agent.__file__).parent
-    found: dict[str, tuple[bool, str]] = {"kprov": (True, ""), "kprov.provision": (True, "")}
-    for path in sorted(root.rglob("*.py")):
-        parts = ["kprov", "provision", "agent", *path.relative_to(root).with_suffix("").parts]
-        package = parts[-1] == "__init__"
-        found[".".join(parts[:-1] if package else parts)] = (package, path.read_text())
-    return found
-
-
 @functools.cache
 def archive(magic: bytes) -> bytes:
-    """The agent, packed for a Python with this magic number: compiled where it is the controller's own, else as source.
-
-    Compiling costs a small machine more than everything else in connecting.
-    """
-    same = magic == importlib.util.MAGIC_NUMBER
-    packed: dict[str, object] = {}
-    for name, (package, source) in _sources().items():
-        if name.endswith(".memory_importer"):
-            packed[""] = source
-        elif same:
-            origin = "<kprov>/" + name.replace(".", "/")
-            packed[name] = (
-                package,
-                True,
-                marshal.dumps(compile(source, origin, "exec", dont_inherit=True, optimize=2), 2),
-            )
-        else:
-            packed[name] = (package, False, source.encode())
-    data = zlib.compress(marshal.dumps(packed, 2), 9)
-    return struct.pack(">I", len(data)) + data
+    """The frame with the agent for a Python with this magic number: its text is the magic number."""
+    packed = packing.cached(magic)
+    return wire.HEADER.pack(len(magic), len(packed)) + magic + packed

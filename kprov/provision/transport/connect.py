@@ -12,19 +12,22 @@ from kprov.provision.transport.link import AgentLink
 from kprov.provision.transport.target import Target
 
 
-def connect(target: Target, *, accept_new: bool = False, warn: Callable[[str], None] | None = None) -> AgentLink:
+def connect(
+    target: Target, *, accept_new: bool = False, warn: Callable[[str], None] | None = None, greet: bool = True
+) -> AgentLink:
     """Start an agent on a machine.
 
     Args:
         target: the machine.
         accept_new: take an unknown host key and remember it.
         warn: told of what a person should know.
+        greet: wait until the agent has started; else the first request does.
 
     Raises:
         Unreachable: why not, and what to do.
     """
     if target.local:
-        return local.connect(target)
+        return local.connect(target, greet=greet)
     from kprov.provision.transport import ssh
 
-    return ssh.connect(target, accept_new=accept_new, warn=warn)
+    return ssh.connect(target, accept_new=accept_new, warn=warn, greet=greet)

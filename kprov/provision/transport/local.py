@@ -112,8 +112,12 @@ class LocalPipe:
         process.stderr.close()
 
 
-def connect(target: Target) -> AgentLink:
+def connect(target: Target, *, greet: bool = True) -> AgentLink:
     """Start an agent beside the controller, as root only where the controller may become it.
+
+    Args:
+        target: this machine.
+        greet: wait until the agent has started; else the first request does.
 
     Raises:
         Unreachable: why it did not start.
@@ -121,7 +125,10 @@ def connect(target: Target) -> AgentLink:
     # Through a shell, as over SSH: it says the same where a program is missing.
     link = AgentLink(target, LocalPipe(["/bin/sh", "-c", bootstrap.command(target)]))
     try:
-        link.start()
+        if greet:
+            link.start()
+        else:
+            link.send_agent()
     except BaseException:
         link.close()
         raise

@@ -1,0 +1,185 @@
+"""What travels to a machine: the agent's files, without what only people and type checkers read, packed once.
+
+A machine starts the agent on every connection, so every millisecond of its start counts once for each host. Types,
+annotations and docstrings stay here; modules of the standard library are imported there when they are first used.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import hashlib
+import importlib.util
+import marshal
+import os
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from kprov.provision import agent
+
+# Packed agents that are kept: one for each Python that machines have, and those of a kprov that was just replaced.
+_KEPT = 8
+
+
+def _files() -> Iterator[tuple[str, bool, Path]]:
+    """The agent's files: module name, whether it is a package, path."""
+    root = Path(agent.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        parts = ["kprov", "provision", "agent", *path.relative_to(root).with_suffix("").parts]
+        package = parts[-1] == "__init__"
+        yield ".".join(parts[:-1] if package else parts), package, path
+
+
+class _Strip(ast.NodeTransformer):
+    """Takes annotations and docstrings out, and makes imports of whole modules lazy."""
+
+    def _body(self, node: ast.Module | ast.ClassDef | ast.FunctionDef) -> None:
+        if ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+
+    def visited(self, node: ast.Module) -> ast.Module:
+        """The whole file."""
+        self._body(node)
+        node.body = [lazy for statement in node.body for lazy in _lazy(statement)]
+        self.generic_visit(node)
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        self._body(node)
+        return self.generic_visit(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        self._body(node)
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        if node.value is None:
+            return ast.Pass()
+        return self.generic_visit(ast.Assign(targets=[node.target], value=node.value))
+
+
+def _lazy(statement: ast.stmt) -> list[ast.stmt]:
+    """`import x` as a name for what imports x when it is used; see memory_importer.Lazy."""
+    if not isinstance(statement, ast.Import) or any(alias.asname for alias in statement.names):
+        return [statement]
+    return ast.parse(
+        "\n".join(f"{alias.name.partition('.')[0]} = lazy({alias.name!r})" for alias in statement.names)
+    ).body
+
+
+def strip(source: str, lazy: bool = True) -> ast.Module:
+    """A file without what only people and type checkers read.
+
+    Args:
+        source: its text.
+        lazy: modules that it imports whole are imported when they are first used.
+    """
+    tree = ast.parse(source)
+    imports = [] if lazy else [node for node in tree.body if isinstance(node, ast.Import)]
+    tree = _Strip().visited(tree)
+    if not lazy:
+        tree.body = [*imports, *(node for node in tree.body if not _is_lazy(node))]
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    kept: list[ast.stmt] = []
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and not (node.module or "").startswith("kprov."):
+            # Most of these are for annotations only, which are gone.
+            node.names = [alias for alias in node.names if (alias.asname or alias.name) in used]
+            if not node.names:
+                continue
+            if node.module == "collections.abc":  # the same classes, without the rest of collections
+                node.module = "_collections_abc"
+        kept.append(node)
+    tree.body = kept
+    for part in ast.walk(ast.fix_missing_locations(tree)):
+        if isinstance(part, (ast.stmt, ast.expr, ast.arg, ast.keyword, ast.alias, ast.ExceptHandler)):
+            # Lines are enough for a message; columns would double what travels.
+            part.end_lineno, part.col_offset, part.end_col_offset = part.lineno, -1, -1
+    return tree
+
+
+def _is_lazy(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Call)
+        and isinstance(node.value.func, ast.Name)
+        and node.value.func.id == "lazy"
+    )
+
+
+def pack(magic: bytes) -> bytes:
+    """The agent for a Python with this magic number: compiled where it is the controller's own, else as source.
+
+    Compiling costs a small machine more than everything else in connecting.
+    """
+    same = magic == importlib.util.MAGIC_NUMBER
+    packed: dict[str, object] = {"kprov": (True, False, b""), "kprov.provision": (True, False, b"")}
+    for name, package, path in _files():
+        if name.endswith(".memory_importer"):
+            packed[""] = ast.unparse(strip(path.read_text(), lazy=False))
+            continue
+        tree = strip(path.read_text())
+        if same:
+            origin = "<kprov>/" + name.replace(".", "/")
+            packed[name] = (package, True, marshal.dumps(compile(tree, origin, "exec", dont_inherit=True)))
+        else:
+            packed[name] = (package, False, ast.unparse(tree).encode())
+    return zlib.compress(marshal.dumps(packed, 2), 9)
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "kprov" / "agent"
+
+
+def _key(magic: bytes) -> str:
+    """Changes with every file that matters, and with the Python that packs."""
+    digest = hashlib.sha256(repr((sys.version, magic)).encode())
+    for path in (Path(__file__), *(path for _, _, path in _files())):
+        status = path.stat()
+        digest.update(repr((str(path), status.st_size, status.st_mtime_ns, status.st_ino)).encode())
+    return digest.hexdigest()[:32]
+
+
+def _read(path: Path) -> bytes | None:
+    """A packed agent that nobody but its owner could have written: machines run it as root."""
+    try:
+        with path.open("rb") as stream:
+            status = os.fstat(stream.fileno())
+            if status.st_uid != os.getuid() or status.st_mode & 0o022:
+                return None
+            data = stream.read()
+    except OSError:
+        return None
+    checksum, content = data[:32], data[32:]
+    return content if hashlib.sha256(content).digest() == checksum else None
+
+
+def _write(path: Path, content: bytes) -> None:
+    with contextlib.suppress(OSError):  # a home that cannot be written to costs time, nothing else
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=".")
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(hashlib.sha256(content).digest() + content)
+        Path(partial).replace(path)
+        others = sorted(path.parent.glob("[0-9a-f]*"), key=lambda other: other.stat().st_mtime, reverse=True)
+        for old in others[_KEPT:]:
+            old.unlink()
+
+
+def cached(magic: bytes) -> bytes:
+    """As `pack`, from the cache where nothing has changed since."""
+    path = _cache() / _key(magic)
+    content = _read(path)
+    if content is None:
+        content = pack(magic)
+        _write(path, content)
+    return content
