@@ -51,3 +51,15 @@ def recap(summary: Mapping[str, Any], states: Mapping[str, tuple[str, str]]) -> 
         reason = str(count_of(counts, "reason") or states.get(host, ("", ""))[1] or "")
         mark = "  unreachable" if count_of(counts, "unreachable") else ""
         yield f"  {host:<{width}}  {numbers}{mark}{': ' + reason if reason and trouble(host) else ''}"
+        if trouble(host) and (place := _place(counts)):
+            yield f"  {'':<{width}}  {place}"
+
+
+def _place(counts: Any) -> str:
+    """Where a host in trouble was."""
+    said = {
+        "in": count_of(counts, "phase"),
+        "last finished:": count_of(counts, "finished"),
+        "in flight:": ", ".join(count_of(counts, "in_flight") or ()),
+    }
+    return "; ".join(f"{words} {value}" for words, value in said.items() if value)

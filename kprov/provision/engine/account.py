@@ -16,8 +16,12 @@ from kprov.provision.engine.reporter import Reporter
 from kprov.provision.engine.result import HostState, HostSummary, PhaseResult, Result, Status
 from kprov.provision.engine.secrets import Secrets
 from kprov.provision.engine.session import HostSession
+from kprov.provision.engine.waiting import TELL_SECONDS, progress
 
 _NOT_PLANNED = "it would be changed, which the plan does not say: nothing was done. Make a new plan."
+
+# More machines than these are only counted in what is told of waits.
+_MOST_WAITS = 5
 
 
 class Account:
@@ -146,6 +150,7 @@ class Account:
         """
         session.numbered += 1
         number = session.numbered
+        session.whereabouts.sent(number, self.secrets.mask(task), self.phase_title)
         self.journal.write("sent", host=session.name, number=number, role=role, task=task, **_checked(check))
         if not quiet:
             with self._lock:
@@ -154,6 +159,7 @@ class Account:
 
     def not_run(self, host: str, numbers: list[int]) -> None:
         """Tell that what was sent was not done, because something before it failed."""
+        self._sessions[host].whereabouts.dropped(numbers)
         if numbers:
             self.journal.write("not_run", host=host, tasks=numbers)
 
@@ -165,6 +171,8 @@ class Account:
             session.state = HostState("failed", f"{role}: {result.task}: {result.message}")
         result.message = self.secrets.mask(result.message)
         result.diff = self.secrets.mask(result.diff)
+        if result.status is not Status.UNREACHABLE:
+            session.whereabouts.ended(result.number, self.secrets.mask(result.task))
         self.journal.write(
             "task",
             host=host,
@@ -196,6 +204,8 @@ class Account:
 
     def asked(self, host: str, role: str, result: Result) -> None:
         """Journal what only looked."""
+        if result.status is not Status.UNREACHABLE:
+            self._sessions[host].whereabouts.ended(result.number, self.secrets.mask(result.task))
         self.journal.write(
             "asked",
             host=host,
@@ -250,12 +260,26 @@ class Account:
     # -- sums
 
     def summary(self) -> dict[str, HostSummary]:
-        """Every host that took part, in numbers."""
-        return {
-            name: session.summary
-            for name, session in self._sessions.items()
-            if session.state.state != "new" or session.facts
-        }
+        """Every host that took part, in numbers; of those in trouble, where they were."""
+        taking = {name: session for name, session in self._sessions.items() if session.took_part}
+        for session in taking.values():
+            place, summary = session.whereabouts, session.summary
+            if session.state.state in ("failed", "unreachable"):
+                summary.phase, summary.finished, summary.in_flight = place.phase, place.finished, place.in_flight
+        return {name: session.summary for name, session in taking.items()}
+
+    def tell_waits(self, limit: float) -> None:
+        """Tell which machines have been at one task for long.
+
+        Args:
+            limit: the seconds that a task may take.
+        """
+        busy = [found for session in self._sessions.values() if (found := session.whereabouts.at_work(TELL_SECONDS))]
+        busy.sort(key=lambda found: -found.seconds)
+        for found in busy[:_MOST_WAITS]:
+            self.waiting(progress(f"{found.task} on {found.host}", found.seconds, limit, "task"))
+        if len(busy) > _MOST_WAITS:
+            self.waiting(f"waiting for {len(busy) - _MOST_WAITS} more machines")
 
     def outcome(self) -> str:
         """ok, failed, unreachable or locked: the worst of all hosts."""

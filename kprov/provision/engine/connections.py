@@ -129,6 +129,7 @@ class Connections:
                 link = session.link
                 if link is not None:
                     link.alive()
+            self._account.tell_waits(self._timeouts.task)
 
     # -- ending them
 

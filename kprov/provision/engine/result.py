@@ -102,6 +102,12 @@ class HostSummary:
     skipped: int = 0
     unreachable: bool = False
     reason: str = ""
+    phase: str = ""
+    """Where it was when it failed or was lost."""
+    finished: str = ""
+    """The last task that it is known to have finished."""
+    in_flight: list[str] = field(default_factory=list)
+    """What had been sent to it and was not answered: done, or not."""
 
     def count(self, status: Status) -> None:
         """Add one task."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from kprov.provision.engine.result import HostState, HostSummary
+from kprov.provision.engine.whereabouts import Whereabouts
 from kprov.provision.transport.link import AgentLink
 
 if TYPE_CHECKING:
@@ -36,6 +37,12 @@ class HostSession:
         self.left_alone = False
         """A plan says that nothing is changed here: what would be is a failure."""
         self.numbered = 0
+        self.whereabouts = Whereabouts(host.name)
+
+    @property
+    def took_part(self) -> bool:
+        """Whether the run was connected to it, or tried to be."""
+        return self.state.state != "new" or bool(self.facts)
 
     def learn(self, facts: Mapping[str, Any]) -> None:
         """Take in facts: by their names as variables, and below ansible_facts also without the prefix."""

@@ -109,6 +109,9 @@ def test_json() -> None:
         "skipped": 0,
         "unreachable": True,
         "reason": "timed out",
+        "phase": "",
+        "finished": "",
+        "in_flight": [],
     }
 
 
