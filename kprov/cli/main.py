@@ -51,7 +51,7 @@ def _load(name: str, verb: Verb) -> Any:
     module = import_module(f"kprov.cli.{verb.module}")
     command = typer.main.get_command(module.app)
     command.name = name
-    add_vault_options(command)
+    add_vault_options(command, always=name == "vault")
     return command
 
 

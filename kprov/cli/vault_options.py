@@ -53,12 +53,16 @@ def _keep(context: Any, parameter: Any, value: Any) -> None:
             current.asks_vault_password = current.asks_vault_password or bool(value)
 
 
-def add_vault_options(command: Any) -> None:
-    """Give a command, or every command below it, Ansible's vault options where it has ``--inventory``."""
-    for below in getattr(command, "commands", {}).values():
-        add_vault_options(below)
+def add_vault_options(command: Any, *, always: bool = False) -> None:
+    """Give a command, or every command below it, Ansible's vault options where it has ``--inventory``.
+
+    Args: ``always``: also where it has none.
+    """
+    below = getattr(command, "commands", None)
+    for each in (below or {}).values():
+        add_vault_options(each, always=always)
     names = {name for parameter in command.params for name in parameter.opts}
-    if "--inventory" in names and "--vault-id" not in names:
+    if ("--inventory" in names or (always and below is None)) and "--vault-id" not in names:
         command.params += vault_options()
 
 
@@ -73,10 +77,13 @@ def vault_options() -> list[Any]:
     return options
 
 
-def given_vault() -> Vault:
+def given_vault(*, new: bool = False) -> Vault:
     """The vault with the passwords that this command was given, by options or by the environment.
 
-    Without any, a person at a terminal is asked when something encrypted is met. Raises VaultError.
+    Without any, a person at a terminal is asked when something encrypted is met.
+
+    Args: ``new``: a password that is asked for is asked for twice, since something is encrypted with it.
+    Raises VaultError.
     """
     from kprov.provision.vault import PasswordSource, Vault
 
@@ -89,7 +96,13 @@ def given_vault() -> Vault:
         file = next((os.environ[name] for name in _FILE_VARIABLES if os.environ.get(name)), None)
         if file:
             sources.append(PasswordSource(path=Path(file).expanduser()))
-    return Vault(sources, ask_secret if sys.stdin.isatty() else None)
+    ask = ask_new_secret if new else ask_secret
+    return Vault(sources, ask if can_ask() else None)
+
+
+def can_ask() -> bool:
+    """Whether there is a person at a terminal."""
+    return sys.stdin.isatty()
 
 
 def ask_secret(question: str) -> str:
@@ -102,3 +115,13 @@ def ask_secret(question: str) -> str:
         return getpass.getpass(question)
     except EOFError:
         raise VaultError("no vault password was entered") from None
+
+
+def ask_new_secret(question: str) -> str:
+    """Ask twice, and take it when both are the same. Raises VaultError."""
+    from kprov.provision.vault import VaultError
+
+    first = ask_secret(f"New {question[0].lower()}{question[1:]}")
+    if ask_secret(f"Confirm new {question[0].lower()}{question[1:]}") != first:
+        raise VaultError("the two passwords are not the same: nothing was changed")
+    return first

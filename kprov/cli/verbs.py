@@ -27,6 +27,7 @@ VERBS: dict[str, Verb] = {
     "certs": Verb("certs", "List certificates with their days left; seal the authorities' keys."),
     "runs": Verb("runs", "Show what runs did, and how they differ."),
     "inventory": Verb("inventory", "List and explain an inventory, or make one."),
+    "vault": Verb("vault", "Keep secrets encrypted, as ansible-vault does."),
     "bundle": Verb("bundle", "Gather what machines need, once, to be shipped over SSH."),
     "lab": Verb("lab", "Machines for trying kprov without hardware."),
 }

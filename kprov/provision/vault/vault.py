@@ -92,11 +92,6 @@ class Vault:
         self.reveal(secret)
         return secret
 
-    def source_of(self, data: bytes, where: str = "") -> PasswordSource:
-        """The source whose password opens a vault. Raises VaultError as ``decrypt`` does."""
-        with self._lock:
-            return self._open(data, where)[1]
-
     def _open(self, data: bytes, where: str) -> tuple[bytes, PasswordSource]:
         try:
             parts = envelope.parse(data)
@@ -129,6 +124,20 @@ class Vault:
         with self._lock:
             source = self.source_for(vault_id)
             return envelope.render(cipher.seal(plaintext, self._password(source), source.label))
+
+    def encrypt_as(self, before: bytes, plaintext: bytes) -> bytes:
+        """A vault with the password and the vault id that ``before`` has.
+
+        Raises VaultError as ``decrypt`` does.
+        """
+        with self._lock:
+            password = self._password(self._open(before, "")[1])
+            return envelope.render(cipher.seal(plaintext, password, envelope.parse(before).vault_id))
+
+    def check_can_encrypt(self, vault_id: str | None = None) -> None:
+        """Read the password now, so that nobody writes a secret for nothing. Raises VaultError."""
+        with self._lock:
+            self._password(self.source_for(vault_id))
 
     def source_for(self, vault_id: str | None = None) -> PasswordSource:
         """The source to encrypt with. Raises VaultError where it is not clear which."""
