@@ -6,6 +6,7 @@ gets no packet and no channel larger than SSH itself allows.
 
 from __future__ import annotations
 
+import errno
 import time
 from typing import Any, NoReturn
 
@@ -48,7 +49,8 @@ class GuardedSocket:
     def _end(self, reason: Unreachable) -> NoReturn:
         self.reason = reason
         self._sock.close()
-        raise ConnectionResetError(reason.message)
+        # With a number: paramiko's thread looks for one, and without it ends before it has told those who wait for it.
+        raise ConnectionResetError(errno.ECONNRESET, reason.message)
 
     def _look_at_time(self) -> None:
         if self._deadline is None or time.monotonic() < self._deadline:
