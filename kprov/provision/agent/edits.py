@@ -78,6 +78,12 @@ def write_back(call: Call, path: str, before: str | None, after: str) -> dict[st
         if not call.check:
             if call.get("backup") and before is not None:
                 result["backup_file"] = backups.keep(path)
+            folder = os.path.dirname(real)
+            if call.get("create") and not os.path.lexists(folder):  # as Ansible does; other editors need the file
+                try:
+                    os.makedirs(folder)
+                except OSError as error:
+                    raise atomic.explained(error, folder) from None
             atomic.write(real, new, wanted, validate=validator(call))
     elif changes:
         result["changed"] = True

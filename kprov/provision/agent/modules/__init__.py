@@ -19,12 +19,14 @@ from kprov.provision.agent.call import Call
 # Every module that the agent has: the archive that travels is made from this table.
 NAMES = (
     "artifacts",
+    "assemble",
     "blockinfile",
     "command",
     "copy",
     "deb",
     "file",
     "find",
+    "get_url",
     "getent",
     "group",
     "hostname",
@@ -35,7 +37,9 @@ NAMES = (
     "openssl_privatekey",
     "package_facts",
     "ping",
+    "raw",
     "replace",
+    "service",
     "service_facts",
     "setup",
     "shell",
@@ -43,6 +47,7 @@ NAMES = (
     "stat",
     "sysctl",
     "systemd",
+    "tempfile",
     "unarchive",
     "uri",
     "user",
@@ -53,7 +58,6 @@ NAMES = (
 ALIASES = {
     "gather_facts": "setup",
     "get_facts": "setup",
-    "service": "systemd",
     "systemd_service": "systemd",
     "openssl_csr_pipe": "openssl_csr",
 }

@@ -1,10 +1,14 @@
-"""artifacts: large files in a folder where each is named by its content. Streamed, verified, whole or not there.
+"""artifacts: large files in a folder where each is named by its content (kprov's own).
+
+They are streamed, verified, and whole or not there.
 
 Parameters:
-    files: [{path (the controller's), sha256, size}]. directory: where they are kept.
+    files: a list of {path (the controller's), sha256, size}.
+    directory: where they are kept.
 
 Returns:
-    paths: {sha256: path on the machine}, sent: how many travelled.
+    paths: a mapping from sha256 to the path on the machine.
+    sent: how many travelled.
 """
 
 from __future__ import annotations

@@ -1,20 +1,36 @@
 """command: run a program, no shell between.
 
 Parameters:
-    cmd (or the task's value itself): the command line, split as a shell would. argv: the same as a list.
-    creates, removes: a path (glob) that makes the command unnecessary when it exists, or does not exist.
-    chdir: where it runs. stdin: what it reads. timeout: seconds until it is killed.
-    let_finish: it is not cut off when the connection ends.
+    cmd: the command line (or the task's value itself), split as a shell would; $HOME and the like are filled in.
+    argv: the same as a list.
+    creates: a path (or a pattern) that makes the command unnecessary when it is there.
+    removes: a path (or a pattern) that makes the command unnecessary when it is not there.
+    chdir: where it runs.
+    stdin: what it reads.
+    stdin_add_newline: what it reads ends with a newline.
+    strip_empty_ends: empty lines at the end of what it says are left out.
+    expand_argument_vars: whether $HOME and the like are filled in.
+    timeout: seconds until it is killed (kprov's own).
+    let_finish: it is not cut off when the connection ends (kprov's own).
 
 Returns:
-    rc, stdout, stderr, stdout_lines, stderr_lines, cmd; changed unless it did not have to run.
+    cmd: what was run.
+    rc: its exit code.
+    stdout: what it said.
+    stderr: what it said on standard error.
+    stdout_lines: the same as a list.
+    stderr_lines: the same as a list.
+    start: when it began.
+    end: when it ended.
+    delta: how long it took.
 """
 
 from __future__ import annotations
 
+import datetime
 import glob
+import os
 import shlex
-import time
 from typing import Any
 
 from kprov.provision.agent import processes
@@ -24,61 +40,63 @@ from kprov.provision.agent.parameters import Parameter
 
 FREE_FORM = "cmd"
 PARAMETERS = {
-    "cmd": Parameter("str"),
-    "argv": Parameter("list"),
+    "cmd": Parameter("str", aliases=("_raw_params",)),
+    "argv": Parameter("list", elements="str"),
     "creates": Parameter("path"),
     "removes": Parameter("path"),
     "chdir": Parameter("path"),
     "stdin": Parameter("str"),
     "stdin_add_newline": Parameter("bool", default=True),
+    "strip_empty_ends": Parameter("bool", default=True),
+    "expand_argument_vars": Parameter("bool", default=True),
     "timeout": Parameter("float"),
     "let_finish": Parameter("bool", default=False),
 }
 REQUIRES_ONE_OF = [("cmd", "argv")]
+MUTUALLY_EXCLUSIVE = [("cmd", "argv")]
+
+_NOTHING_SAID = {"rc": 0, "stdout": "", "stderr": "", "stdout_lines": [], "stderr_lines": []}
 
 
 def unnecessary(call: Call) -> dict[str, Any] | None:
     """The result when `creates` or `removes` say that nothing has to be done, or in check mode that it would be."""
     for name, exists in (("creates", True), ("removes", False)):
         path = call[name]
-        if path is not None and bool(glob.glob(path)) == exists:
-            message = "%s %s" % (path, "exists" if exists else "does not exist")
+        if path is not None and bool(glob.glob(os.path.join(call["chdir"] or "", path))) == exists:
+            words = "since '%s' %s" % (path, "exists" if exists else "does not exist")
             return {
                 "changed": False,
                 "skipped_by": name,
-                "msg": message,
-                "rc": 0,
-                "stdout": "",
-                "stderr": "",
-                "stdout_lines": [],
-                "stderr_lines": [],
+                "msg": "Did not run command " + words,
+                **_NOTHING_SAID,
+                "stdout": "skipped, " + words,
+                "stdout_lines": ["skipped, " + words],
             }
     if call.check:
+        words = "Command would have run if not in check mode"
         if call["creates"] or call["removes"]:
-            return {
-                "changed": True,
-                "msg": "would run",
-                "rc": 0,
-                "stdout": "",
-                "stderr": "",
-                "stdout_lines": [],
-                "stderr_lines": [],
-            }
-        return {"changed": False, "skipped": True, "msg": "commands are not run in check mode"}
+            return {"changed": True, "msg": words, **_NOTHING_SAID}
+        return {"changed": False, "skipped": True, "msg": words, **_NOTHING_SAID}
     return None
 
 
-def outcome(completed: processes.Completed, command: Any, seconds: float) -> dict[str, Any]:
+def outcome(call: Call, completed: processes.Completed, command: Any, began: datetime.datetime) -> dict[str, Any]:
     """A program's end as a result."""
+    end = datetime.datetime.now()
+    stdout, stderr = completed.stdout, completed.stderr
+    if call["strip_empty_ends"]:
+        stdout, stderr = stdout.rstrip("\r\n"), stderr.rstrip("\r\n")
     result: dict[str, Any] = {
         "changed": True,
         "cmd": command,
         "rc": completed.rc,
-        "stdout": completed.stdout.rstrip("\n"),
-        "stderr": completed.stderr.rstrip("\n"),
-        "stdout_lines": completed.stdout.splitlines(),
-        "stderr_lines": completed.stderr.splitlines(),
-        "delta": round(seconds, 3),
+        "stdout": stdout,
+        "stderr": stderr,
+        "stdout_lines": stdout.splitlines(),
+        "stderr_lines": stderr.splitlines(),
+        "start": str(began),
+        "end": str(end),
+        "delta": str(end - began),
     }
     if completed.rc != 0:
         result["failed"] = True
@@ -94,7 +112,7 @@ def given_input(call: Call) -> bytes | None:
         return None
     if call["stdin_add_newline"] and not text.endswith("\n"):
         text += "\n"
-    return str(text).encode()
+    return str(text).encode(errors="surrogateescape")
 
 
 def run(call: Call) -> dict[str, Any]:
@@ -102,10 +120,15 @@ def run(call: Call) -> dict[str, Any]:
     early = unnecessary(call)
     if early is not None:
         return early
-    argv = [str(word) for word in call["argv"]] if call["argv"] is not None else shlex.split(call["cmd"] or "")
+    try:
+        argv = list(call["argv"]) if call["argv"] is not None else shlex.split(call["cmd"] or "")
+    except ValueError as error:
+        raise ModuleFailed("the command cannot be split into words: %s" % error, rc=2) from None
     if not argv:
-        raise ModuleFailed("command is empty")
-    started = time.monotonic()
+        raise ModuleFailed("command is empty", rc=256)
+    if call["expand_argument_vars"]:
+        argv = [os.path.expandvars(os.path.expanduser(word)) for word in argv]
+    began = datetime.datetime.now()
     completed = processes.run(
         argv,
         stdin=given_input(call),
@@ -115,4 +138,4 @@ def run(call: Call) -> dict[str, Any]:
         timeout=call["timeout"],
         protected=call["let_finish"],
     )
-    return outcome(completed, argv, time.monotonic() - started)
+    return outcome(call, completed, argv, began)

@@ -1,15 +1,20 @@
-"""deb: a set of Debian packages is installed, in one call of dpkg, without any of their services being started.
+"""deb: a set of Debian packages from the controller is installed, in one call of dpkg (kprov's own).
+
+None of their services is started.
 
 Parameters:
-    packages: [{name, version, architecture, path (the controller's), sha256, size}]; only those that are not
-        installed travel.
-        With state=absent only name is needed.
-    state: present or absent. purge: with absent, also their configuration. cache: where packages are kept. keep:
-        leave them there.
-    allow_downgrade: also replace newer versions. lock_timeout: seconds to wait for another dpkg.
+    packages: a list of {name, version, architecture, path (the controller's), sha256, size}; only those that are not
+        installed travel. With state=absent only name is needed.
+    state: whether they must be there.
+    purge: with state=absent, their configuration goes, too.
+    cache: where packages are kept on the way.
+    keep: leave them there.
+    allow_downgrade: also replace newer versions.
+    lock_timeout: seconds to wait for another dpkg.
 
 Returns:
-    installed: the names that were (or would be) installed; removed.
+    installed: the names that were (or would be) installed.
+    removed: the names that were (or would be) removed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,15 @@
 """modprobe: a kernel module is loaded, or is not. One that is built into the kernel counts as loaded.
 
-Parameters: name, state (present, absent), params, persistent (present: also loaded at start, by
-/etc/modules-load.d/NAME.conf),
-    optional: a kernel without it is no failure.
+Parameters:
+    name: the module.
+    state: whether it must be loaded.
+    params: its parameters, when it is loaded now.
+    persistent: present: also loaded at every start; absent: no longer; disabled: that is left as it is.
+    optional: a kernel without it is no failure (kprov's own).
+
+Returns:
+    name: the module.
+    available: whether this kernel has it.
 """
 
 from __future__ import annotations
@@ -27,13 +34,13 @@ PARAMETERS = {
 }
 
 
-def is_loaded(name: str) -> bool:
+def is_loaded(call: Call, name: str) -> bool:
     """Whether a module is loaded or built in."""
     plain = name.replace("-", "_")
-    if os.path.isdir("/sys/module/" + plain):
+    if os.path.isdir(call.system_path("/sys/module/" + plain)):
         return True
     try:
-        with open("/lib/modules/%s/modules.builtin" % platform.release()) as stream:
+        with open(call.system_path("/lib/modules/%s/modules.builtin" % platform.release())) as stream:
             return any(os.path.basename(line.strip()).replace("-", "_") == plain + ".ko" for line in stream)
     except FileNotFoundError:
         return False
@@ -44,7 +51,7 @@ def run(call: Call) -> dict[str, Any]:
     name = call["name"]
     changes: list[tuple[str, object, object]] = []
     result: dict[str, Any] = {"name": name, "available": True}
-    loaded = is_loaded(name)
+    loaded = is_loaded(call, name)
     if call["state"] == "present" and not loaded:
         changes.append((name, "not loaded", "loaded"))
         if not call.check:
@@ -58,12 +65,12 @@ def run(call: Call) -> dict[str, Any]:
                     raise ModuleFailed("module %s cannot be loaded: %s" % (name, failure))
                 changes.clear()
                 result.update(available=False, msg=failure)
-    elif call["state"] == "absent" and os.path.isdir("/sys/module/" + name.replace("-", "_")):
+    elif call["state"] == "absent" and os.path.isdir(call.system_path("/sys/module/" + name.replace("-", "_"))):
         changes.append((name, "loaded", "not loaded"))
         if not call.check:
             call.run(["modprobe", "-r", name])
     if call["persistent"] != "disabled":
-        path = "/etc/modules-load.d/%s.conf" % name
+        path = call.system_path("/etc/modules-load.d/%s.conf" % name)
         before, after = read_text(path), (name + "\n" if call["persistent"] == "present" else None)
         if before != after:
             changes.append((path, before, after))

@@ -1,12 +1,18 @@
-"""openssl_csr: a certificate signing request for a key of the machine, returned; nothing is written unless path is
-given.
+"""openssl_csr: a certificate signing request for a key of the machine, returned; written only where path is given.
 
 Parameters:
-    privatekey_path, common_name, organization (list), subject_alt_name ("DNS:x", "IP:1.2.3.4"), path, mode, owner,
-    group.
+    privatekey_path: the key.
+    common_name: the subject's name.
+    organization: the subject's organizations.
+    subject_alt_name: further names, such as DNS:x and IP:1.2.3.4.
+    path: a file that the request is written to.
+    mode: the file's permissions.
+    owner: the file's owner.
+    group: the file's group.
 
 Returns:
-    csr (PEM; None in check mode while there is no key), public_key_sha256.
+    csr: in PEM; none in check mode while there is no key.
+    public_key_sha256: of the public key in DER.
 """
 
 from __future__ import annotations

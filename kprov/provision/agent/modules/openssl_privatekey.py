@@ -1,10 +1,17 @@
 """openssl_privatekey: a private key is made on the machine by its openssl, and never leaves it.
 
 Parameters:
-    path, type (ECC, RSA), curve, size, mode (0600), owner, group. force: make a new one.
+    path: the file.
+    type: the kind of key.
+    curve: of an ECC key.
+    size: of an RSA key, in bits.
+    force: make a new one.
+    mode: the file's permissions.
+    owner: the file's owner.
+    group: the file's group.
 
 Returns:
-    changed, public_key_sha256 (of the public key in DER); never the key.
+    public_key_sha256: of the public key in DER; the key itself is never told.
 """
 
 from __future__ import annotations

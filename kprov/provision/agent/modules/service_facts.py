@@ -1,4 +1,8 @@
-"""service_facts: every service of the machine, as ansible_facts.services {name: {name, state, status, source}}."""
+"""service_facts: every service of the machine.
+
+Returns:
+    ansible_facts: services, a mapping from name to {name, state, status, source}.
+"""
 
 from __future__ import annotations
 

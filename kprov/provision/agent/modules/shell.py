@@ -1,8 +1,32 @@
-"""shell: run a command line through a shell. Parameters and results are command's; `executable` is the shell."""
+"""shell: run a command line through a shell.
+
+Parameters:
+    cmd: the command line (or the task's value itself).
+    creates: a path (or a pattern) that makes the command unnecessary when it is there.
+    removes: a path (or a pattern) that makes the command unnecessary when it is not there.
+    chdir: where it runs.
+    executable: the shell.
+    stdin: what it reads.
+    stdin_add_newline: what it reads ends with a newline.
+    strip_empty_ends: empty lines at the end of what it says are left out.
+    timeout: seconds until it is killed (kprov's own).
+    let_finish: it is not cut off when the connection ends (kprov's own).
+
+Returns:
+    cmd: what was run.
+    rc: its exit code.
+    stdout: what it said.
+    stderr: what it said on standard error.
+    stdout_lines: the same as a list.
+    stderr_lines: the same as a list.
+    start: when it began.
+    end: when it ended.
+    delta: how long it took.
+"""
 
 from __future__ import annotations
 
-import time
+import datetime
 from typing import Any
 
 from kprov.provision.agent import processes
@@ -12,10 +36,11 @@ from kprov.provision.agent.modules import command
 from kprov.provision.agent.parameters import Parameter
 
 FREE_FORM = "cmd"
+_NOT_THE_SHELLS = ("argv", "cmd", "expand_argument_vars")
 PARAMETERS = {
-    **{name: parameter for name, parameter in command.PARAMETERS.items() if name not in ("argv", "cmd")},
-    "cmd": Parameter("str", required=True),
+    "cmd": Parameter("str", required=True, aliases=("_raw_params",)),
     "executable": Parameter("path", default="/bin/sh"),
+    **{name: parameter for name, parameter in command.PARAMETERS.items() if name not in _NOT_THE_SHELLS},
 }
 
 
@@ -25,8 +50,8 @@ def run(call: Call) -> dict[str, Any]:
     if early is not None:
         return early
     if not call["cmd"].strip():
-        raise ModuleFailed("command is empty")
-    started = time.monotonic()
+        raise ModuleFailed("command is empty", rc=256)
+    began = datetime.datetime.now()
     completed = processes.run(
         call["cmd"],
         shell=call["executable"],
@@ -37,4 +62,4 @@ def run(call: Call) -> dict[str, Any]:
         timeout=call["timeout"],
         protected=call["let_finish"],
     )
-    return command.outcome(completed, call["cmd"], time.monotonic() - started)
+    return command.outcome(call, completed, call["cmd"], began)

@@ -1,4 +1,14 @@
-"""slurp: a file's content, in base64 as Ansible returns it, and as `text` where it is one. Parameter: src."""
+"""slurp: a file's content.
+
+Parameters:
+    src: the file.
+
+Returns:
+    content: in base64.
+    encoding: base64.
+    source: the file's path.
+    text: the content where it is UTF-8 (kprov's own).
+"""
 
 from __future__ import annotations
 
@@ -19,12 +29,19 @@ def run(call: Call) -> dict[str, Any]:
     """Read it."""
     path = call["src"]
     try:
-        if os.path.getsize(path) > LARGEST:
-            raise ModuleFailed("%s is larger than %d MB" % (path, LARGEST >> 20))
+        if os.path.isdir(path):
+            raise ModuleFailed("%s is a folder and cannot be slurped" % path)
+        # What is longer than it says (files of /proc say 0) is noticed, too.
         with open(path, "rb") as stream:
-            data = stream.read()
+            data = stream.read(LARGEST + 1)
     except FileNotFoundError:
         raise ModuleFailed("%s does not exist" % path) from None
+    except OSError as error:
+        raise ModuleFailed("%s cannot be read: %s" % (path, error.strerror)) from None
+    if len(data) > LARGEST:
+        raise ModuleFailed(
+            "%s is larger than %d MB; the action 'fetch' is for files of any size" % (path, LARGEST >> 20)
+        )
     result: dict[str, Any] = {
         "changed": False,
         "source": path,

@@ -1,12 +1,24 @@
-"""systemd: a unit is enabled or not, runs or not. Starting waits until the unit is ready (Type=notify), and tells
-why it is not.
+"""systemd: a unit is enabled or not, runs or not.
+
+Starting waits until the unit is ready (Type=notify). A failure tells why: the unit's state and the last lines of its
+journal.
 
 Parameters:
-    name: the unit. state: started, stopped, restarted, reloaded. enabled, masked: yes or no. daemon_reload: read
-        unit files anew.
-    no_block: do not wait. timeout: seconds to wait at most.
+    name: the unit.
+    state: started, stopped; restarted and reloaded always act.
+    enabled: whether it starts with the machine.
+    masked: whether it can be started at all.
+    daemon_reload: systemd reads its unit files anew.
+    daemon_reexec: systemd itself is started anew.
+    force: links of others stand in the way of `enabled` no longer.
+    no_block: do not wait until it is done.
+    scope: whose systemd is meant; only the system's.
+    timeout: seconds to wait at most (kprov's own).
 
 Returns:
+    name: the unit.
+    state: what was asked for.
+    enabled: what was asked for.
     status: the unit's properties.
 """
 
@@ -26,8 +38,10 @@ PARAMETERS = {
     "enabled": Parameter("bool"),
     "masked": Parameter("bool"),
     "daemon_reload": Parameter("bool", default=False, aliases=("daemon-reload",)),
-    "daemon_reexec": Parameter("bool", default=False),
+    "daemon_reexec": Parameter("bool", default=False, aliases=("daemon-reexec",)),
+    "force": Parameter("bool", default=False),
     "no_block": Parameter("bool", default=False),
+    "scope": Parameter("str", default="system", choices=("system",)),
     "timeout": Parameter("float", default=300),
 }
 REQUIRES_ONE_OF = [("name", "daemon_reload", "daemon_reexec")]
@@ -115,7 +129,8 @@ def _enable(call: Call, name: str, status: dict[str, str]) -> list[tuple[str, ob
         if call["enabled"] != enabled and not (not call["enabled"] and file_state != "enabled-runtime" and not enabled):
             changes.append(("enabled", file_state or "no unit file", call["enabled"]))
             if not call.check:
-                call.run(["systemctl", "enable" if call["enabled"] else "disable", name])
+                forced = ["--force"] if call["force"] else []
+                call.run(["systemctl", *forced, "enable" if call["enabled"] else "disable", name])
     return changes
 
 
@@ -157,9 +172,11 @@ def run(call: Call) -> dict[str, Any]:
             _act(call, verb, name)
     if changes and not call.check:
         status = properties(call, name)
+    asked = {key: call[key] for key in ("state", "enabled") if call[key] is not None}
     return {
         "changed": bool(changes),
         "name": name,
+        **asked,
         "status": status,
         "diff": diffs.values(changes, name) if call.diff else "",
     }

@@ -1,71 +1,304 @@
-"""unarchive: a tar archive is unpacked into a folder, once. What is unpacked appears whole: a folder that was not
-there is renamed into place.
+"""unarchive: an archive (tar, tar.gz, tar.bz2, tar.xz, zip) is unpacked into a folder.
+
+Only what is different is written, and each file appears whole. With `replace` or `sha256` what was unpacked is
+remembered by its content (DEST/.kprov-archives/SHA256), so that a large archive is not even sent again.
 
 Parameters:
-    src: the archive (the controller's; with remote_src the machine's). dest: the folder. creates: a path that
-        makes it unnecessary.
-    replace: dest becomes exactly the archive. owner, group: of everything unpacked (root where not given). sha256:
-        the archive's, checked.
+    src: the archive: the controller's; with remote_src the machine's, or a URL that it is fetched from.
+    dest: the folder, which must be there (with replace or sha256 it is made).
+    remote_src: `src` is on the machine.
+    creates: a path that makes it unnecessary when it is there.
+    list_files: tell what is in the archive.
+    include: only these members (as a shell would match them).
+    exclude: not these members.
+    keep_newer: files that are newer than the archive's stay.
+    extra_opts: of tar's options only --strip-components=N.
+    validate_certs: whether the server's certificate must be good.
+    mode: permissions of everything that is unpacked; none: as the archive has them.
+    owner: whose everything is; none: the agent's user's.
+    group: the group of everything.
+    replace: dest becomes exactly the archive, in one step (kprov's own).
+    sha256: what the archive must be (kprov's own).
 
 Returns:
-    dest. That an archive was unpacked is remembered in dest/.kprov-archives/SHA256.
+    dest: the folder.
+    src: the archive.
+    handler: TgzArchive or ZipArchive.
+    files: the members, with list_files.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import shutil
+import stat
 import tarfile
 import tempfile
-from typing import Any
+import zipfile
+from collections.abc import Iterator
+from typing import Any, Callable
 
 from kprov.provision.agent import atomic, diffs
-from kprov.provision.agent.attributes import Wanted
+from kprov.provision.agent.attributes import ATTRIBUTE_PARAMETERS, Wanted, mode_bits
 from kprov.provision.agent.call import Call
 from kprov.provision.agent.contents import file_hash
 from kprov.provision.agent.failures import ModuleFailed
 from kprov.provision.agent.parameters import Parameter
+from kprov.provision.agent.web import WEB_PARAMETERS, open_url
 
 PARAMETERS = {
-    "src": Parameter("path"),
+    "src": Parameter("path", required=True),
     "dest": Parameter("path", required=True),
     "remote_src": Parameter("bool", default=False),
     "creates": Parameter("path"),
+    "list_files": Parameter("bool", default=False),
+    "include": Parameter("list", default=[], elements="str"),
+    "exclude": Parameter("list", default=[], elements="str"),
+    "keep_newer": Parameter("bool", default=False),
+    "extra_opts": Parameter("list", default=[], elements="str"),
+    "validate_certs": Parameter("bool", default=True),
+    **ATTRIBUTE_PARAMETERS,
     "replace": Parameter("bool", default=False),
-    "owner": Parameter("str"),
-    "group": Parameter("str"),
-    "mode": Parameter("mode"),
     "sha256": Parameter("str"),
 }
+MUTUALLY_EXCLUSIVE = [("include", "exclude")]
 
 MARKS = ".kprov-archives"
 
 
-def _safe_members(archive: tarfile.TarFile, owner: Wanted) -> Any:
-    """Members that stay within the folder, owned as asked for."""
-    for member in archive:
-        name = member.name.lstrip("/")
-        parts = name.split("/")
-        if ".." in parts or (
-            member.issym()
-            and os.path.isabs(member.linkname) is False
-            and ".." in os.path.normpath(os.path.join(os.path.dirname(name), member.linkname)).split("/")
-        ):
-            raise ModuleFailed("the archive holds '%s', which leads out of its folder" % member.name)
-        if member.isdev():
+class Member:
+    """One path of an archive, whatever kind of archive it is."""
+
+    def __init__(
+        self, name: str, kind: str, mode: int, mtime: int, size: int, target: str, data: Callable[[], Any] | None
+    ) -> None:
+        self.name, self.kind, self.mode, self.mtime = name, kind, mode, mtime
+        self.size, self.target, self._data = size, target, data
+
+    def open(self) -> Any:
+        """The content of a file."""
+        assert self._data is not None
+        return self._data()
+
+
+def _tar_members(archive: tarfile.TarFile) -> Iterator[Member]:
+    for info in archive:
+        kind = "directory" if info.isdir() else "link" if info.issym() else "hard" if info.islnk() else "file"
+        if info.isdev():
             continue
-        member.name = name
-        member.uid = owner.uid if owner.uid != -1 else 0
-        member.gid = owner.gid if owner.gid != -1 else 0
-        member.uname = member.gname = ""
+        yield Member(
+            info.name, kind, info.mode & 0o7777, int(info.mtime), info.size, info.linkname,
+            lambda info=info: archive.extractfile(info),  # type: ignore[misc]
+        )  # fmt: skip
+
+
+def _zip_members(archive: zipfile.ZipFile) -> Iterator[Member]:
+    import time
+
+    for info in archive.infolist():
+        attributes = info.external_attr >> 16
+        mtime = int(time.mktime((*info.date_time, 0, 0, -1)))
+        if stat.S_ISLNK(attributes):
+            yield Member(info.filename, "link", 0o777, mtime, 0, archive.read(info).decode(), None)
+            continue
+        kind = "directory" if info.is_dir() else "file"
+        mode = attributes & 0o7777 or (0o755 if info.is_dir() else 0o644)
+        data: Callable[[], Any] = lambda info=info: archive.open(info)  # type: ignore[misc]  # noqa: E731
+        yield Member(info.filename.rstrip("/"), kind, mode, mtime, info.file_size, "", data)
+
+
+def _strip(call: Call) -> int:
+    count = 0
+    for option in call["extra_opts"]:
+        name, separator, value = option.partition("=")
+        if name not in ("--strip-components", "--strip") or not separator or not value.isdigit():
+            raise ModuleFailed("'extra_opts' knows --strip-components=N only, not %s" % option)
+        count = int(value)
+    return count
+
+
+def _chosen(call: Call, members: Iterator[Member]) -> Iterator[Member]:
+    """The members that are wanted, under the names that they get; those that lead out of the folder are refused."""
+    strip = _strip(call)
+    links: set[str] = set()
+    for member in members:
+        name = os.path.normpath(member.name.lstrip("/"))
+        if name == ".":
+            continue
+        if ".." in name.split("/"):
+            raise ModuleFailed("the archive holds '%s', which leads out of its folder" % member.name)
+        if call["include"] and not _matches(name, call["include"]):
+            continue
+        if _matches(name, call["exclude"]):
+            continue
+        parts = name.split("/")[strip:]
+        if not parts:
+            continue
+        member.name = "/".join(parts)
+        if member.kind == "link":
+            where = os.path.normpath(os.path.join(os.path.dirname(member.name), member.target))
+            if where.split("/")[0] == ".." or os.path.isabs(member.target):
+                links.add(member.name)  # it may point anywhere, but nothing is unpacked through it
+        if any("/".join(parts[:depth]) in links for depth in range(1, len(parts))):
+            raise ModuleFailed("the archive holds '%s', which leads out of its folder by a link" % member.name)
+        if member.kind == "hard":
+            member.target = "/".join(os.path.normpath(member.target.lstrip("/")).split("/")[strip:])
+            if ".." in member.target.split("/"):
+                raise ModuleFailed("the archive holds '%s', which leads out of its folder" % member.name)
         yield member
 
 
-def _unpack(path: str, folder: str, owner: Wanted) -> None:
-    with tarfile.open(path, "r:*") as archive:
-        # Newer Pythons filter by themselves, and would drop modes; the members are checked here.
-        archive.extraction_filter = getattr(tarfile, "fully_trusted_filter", None)
-        archive.extractall(folder, members=_safe_members(archive, owner), numeric_owner=True)  # noqa: S202 - members are checked
+def _matches(name: str, patterns: list[str]) -> bool:
+    return any(
+        fnmatch.fnmatch(name, each) or name == each.rstrip("/") or name.startswith(each.rstrip("/") + "/")
+        for each in patterns
+    )
+
+
+def _same_content(path: str, stream: Any) -> bool:
+    with open(path, "rb") as there:
+        while True:
+            wanted = stream.read(1 << 20)
+            if there.read(len(wanted) or 1) != wanted:
+                return False
+            if not wanted:
+                return True
+
+
+def _bits(call: Call, member: Member) -> Wanted:
+    """The attributes that a member gets; symbolic modes build on the archive's."""
+    mode = call["mode"] or "%04o" % (member.mode & ~0o022 if os.geteuid() != 0 else member.mode)
+    return Wanted({"mode": mode, "owner": call["owner"], "group": call["group"]}, call.check)
+
+
+def _differs(call: Call, member: Member, path: str) -> bool:
+    """Whether a member is not there as the archive has it."""
+    try:
+        status = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    if member.kind == "link":
+        return not stat.S_ISLNK(status.st_mode) or os.readlink(path) != member.target
+    if member.kind == "directory":
+        return not os.path.isdir(path)
+    if not stat.S_ISREG(status.st_mode):
+        return True
+    if member.kind == "hard":
+        return False
+    if call["keep_newer"] and status.st_mtime > member.mtime:
+        return False
+    if status.st_size != member.size:
+        return True
+    with member.open() as stream:
+        return not _same_content(path, stream)
+
+
+def _unpack(call: Call, members: Iterator[Member], folder: str) -> tuple[list[str], list[str]]:
+    """Bring the folder up to the archive. Returns the members that were different, and all of them."""
+    different: list[str] = []
+    names: list[str] = []
+    for member in members:
+        path = os.path.join(folder, member.name)
+        names.append(member.name + ("/" if member.kind == "directory" else ""))
+        wanted = _bits(call, member)
+        if _differs(call, member, path):
+            different.append(member.name)
+            if not call.check:
+                _put(call, member, path, folder, wanted)
+        elif member.kind in ("file", "directory") and wanted.changes(path, True):
+            different.append(member.name)
+            if not call.check:
+                wanted.apply(path, True)
+    return different, names
+
+
+def _put(call: Call, member: Member, path: str, folder: str, wanted: Wanted) -> None:
+    above = os.path.dirname(path)
+    if not os.path.isdir(above):
+        os.makedirs(above)
+    if member.kind == "directory":
+        if os.path.lexists(path):
+            raise ModuleFailed("%s is no folder, as the archive has it: move it away first" % path)
+        os.mkdir(path, 0o700)
+        wanted.apply(path)
+        return
+    if member.kind in ("link", "hard"):
+        temporary = os.path.join(above, atomic.prefix() + "link")
+        if member.kind == "link":
+            os.symlink(member.target, temporary)
+        else:
+            os.link(os.path.join(folder, member.target), temporary)
+        os.rename(temporary, path)
+        if os.path.lexists(temporary):
+            os.unlink(temporary)
+        return
+    with member.open() as stream:
+        atomic.replace(path, lambda sink: shutil.copyfileobj(stream, sink, 1 << 20), wanted)
+    os.utime(path, (member.mtime, member.mtime))
+
+
+def _read(call: Call, path: str, folder: str) -> tuple[str, list[str], list[str]]:
+    """Unpack whatever kind of archive it is: its kind, what was different, what is in it."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as zipped:
+                return ("ZipArchive", *_unpack(call, _chosen(call, _zip_members(zipped)), folder))
+        with tarfile.open(path, "r:*") as archive:
+            return ("TgzArchive", *_unpack(call, _chosen(call, _tar_members(archive)), folder))
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+        raise ModuleFailed("%s cannot be unpacked: %s" % (call["src"], error)) from None
+
+
+def _bring(call: Call, work: str) -> str:
+    """Have the archive on the machine."""
+    if "://" in call["src"]:
+        path = os.path.join(work, "archive")
+        web = {name: parameter.default for name, parameter in WEB_PARAMETERS.items()}
+        fetching = call.with_arguments(**{**web, "validate_certs": call["validate_certs"]})
+        try:
+            with open_url(fetching, call["src"]) as answer, open(path, "wb") as stream:
+                if (answer.status or 200) != 200:
+                    raise ModuleFailed("%s: the server says %d %s" % (call["src"], answer.status, answer.reason))
+                shutil.copyfileobj(answer, stream, 1 << 20)
+        except OSError as error:
+            raise ModuleFailed("%s: %s" % (call["src"], error)) from None
+        return path
+    if call["remote_src"]:
+        return str(call["src"])
+    path = os.path.join(work, "archive")
+    with open(path, "wb") as stream:
+        call.contents.into(call["_sha256"], call["_size"], stream)
+    return path
+
+
+def _whole(call: Call, destination: str, sha256: str, mark: str) -> None:
+    """Unpack an archive beside its place, and give it that at once; or add it to what is there, its mark last."""
+    parent = os.path.dirname(destination)
+    os.makedirs(parent, exist_ok=True)
+    atomic.sweep(parent)
+    work = tempfile.mkdtemp(prefix=atomic.prefix(), dir=parent)
+    try:
+        tree = os.path.join(work, "tree")
+        os.mkdir(tree, 0o755)
+        _fast(call, _bring(call, work), tree)
+        os.makedirs(os.path.join(tree, MARKS), exist_ok=True)
+        with open(os.path.join(tree, MARKS, sha256), "xb"):
+            pass
+        if os.path.isdir(destination) and not call["replace"]:
+            # The mark comes last: an unpacking that was cut off is done again.
+            marks = os.path.join(work, "marks")
+            os.rename(os.path.join(tree, MARKS), marks)
+            _merge(tree, destination)
+            os.makedirs(os.path.dirname(mark), exist_ok=True)
+            os.rename(os.path.join(marks, sha256), mark)
+        else:
+            if os.path.lexists(destination):
+                os.rename(destination, os.path.join(work, "old"))
+            os.rename(tree, destination)
+        os.sync()
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _merge(source: str, target: str) -> None:
@@ -77,62 +310,69 @@ def _merge(source: str, target: str) -> None:
             os.rename(os.path.join(folder, name), os.path.join(place, name))
 
 
+def _fast(call: Call, path: str, tree: str) -> None:
+    """Unpack into a folder that nobody sees yet: file by file, without a sync for each."""
+    owner = Wanted({"owner": call["owner"], "group": call["group"]})
+    try:
+        with tarfile.open(path, "r:*") as archive:
+            by_name = {info.name: info for info in archive.getmembers()}
+            # Newer Pythons filter by themselves, and would drop modes; the members are checked here.
+            archive.extraction_filter = getattr(tarfile, "fully_trusted_filter", None)
+            infos = []
+            checked = {member.name for member in _chosen(call, _tar_members(archive))}
+            for name, info in by_name.items():
+                if os.path.normpath(name.lstrip("/")) in checked:
+                    info.name = name.lstrip("/")
+                    info.uid, info.gid = max(owner.uid, 0), max(owner.gid, 0)
+                    info.uname = info.gname = ""
+                    if call["mode"] is not None:
+                        info.mode = mode_bits(call["mode"], info.mode, info.isdir())
+                    infos.append(info)
+            archive.extractall(tree, members=infos, numeric_owner=True)  # noqa: S202 - members are checked
+    except (tarfile.TarError, EOFError) as error:
+        raise ModuleFailed("%s cannot be unpacked: %s" % (call["src"], error)) from None
+
+
 def run(call: Call) -> dict[str, Any]:
-    """Look for the mark, then unpack."""
-    destination = call["dest"].rstrip("/")
-    result: dict[str, Any] = {"changed": False, "dest": destination}
+    """Compare, then unpack."""
+    destination = call["dest"].rstrip("/") or "/"
+    result: dict[str, Any] = {"changed": False, "dest": destination, "src": call["src"]}
     if call["creates"] and os.path.exists(call["creates"]):
-        return result
+        return {**result, "msg": "skipped, since %s exists" % call["creates"]}
     sha256 = call.get("_sha256")
-    if sha256 is None:
-        sha256 = file_hash(call["src"] or "")
+    if sha256 is None and "://" not in call["src"]:
+        sha256 = file_hash(call["src"])
         if sha256 is None:
+            if call.check:
+                return {**result, "changed": True, "msg": "%s is not on the machine yet" % call["src"]}
             raise ModuleFailed("%s is not a file on this machine" % call["src"])
     if call["sha256"] and call["sha256"] != sha256:
         raise ModuleFailed(
             "the archive's checksum is %s, not %s: it was damaged or replaced" % (sha256, call["sha256"])
         )
-    mark = os.path.join(destination, MARKS, sha256)
-    if os.path.exists(mark):
+    if call["replace"] or call["sha256"]:
+        if sha256 is None:
+            raise ModuleFailed("'replace' and 'sha256' go with an archive that is there, not with a URL")
+        mark = os.path.join(destination, MARKS, sha256)
+        if os.path.exists(mark):
+            return result
+        result["changed"] = True
+        if call.diff:
+            name = os.path.basename(call["src"] or call.get("_name") or "")
+            result["diff"] = diffs.values([(name, None, sha256[:16])], destination)
+        if not call.check:
+            _whole(call, destination, sha256, mark)
         return result
-    result["changed"] = True
-    if call.diff:
-        result["diff"] = diffs.values(
-            [(os.path.basename(call["src"] or call.get("_name") or ""), None, sha256[:16])], destination
-        )
-    if call.check:
-        return result
-    owner = Wanted({"owner": call["owner"], "group": call["group"]})
-    parent = os.path.dirname(destination)
-    os.makedirs(parent, exist_ok=True)
-    atomic.sweep(parent)
-    work = tempfile.mkdtemp(prefix=atomic.prefix(), dir=parent)
+    if not os.path.isdir(destination) and not call.check:
+        raise ModuleFailed("folder %s does not exist: make it first (file: path=... state=directory)" % destination)
+    work = tempfile.mkdtemp(prefix="kprov-")
     try:
-        archive = call["src"] if call["remote_src"] else os.path.join(work, "archive")
-        if not call["remote_src"]:
-            with open(archive, "wb") as stream:
-                call.contents.into(sha256, call["_size"], stream)
-        tree = os.path.join(work, "tree")
-        os.mkdir(tree, 0o755)
-        _unpack(archive, tree, owner)
-        os.makedirs(os.path.join(tree, MARKS), exist_ok=True)
-        with open(os.path.join(tree, MARKS, sha256), "w"):
-            pass
-        if call["mode"]:
-            Wanted({"mode": call["mode"]}).apply(tree)
-        if os.path.isdir(destination) and not call["replace"]:
-            # The mark comes last: an unpacking that was cut off is done again.
-            marks = os.path.join(tree, MARKS)
-            kept = os.path.join(work, "marks")
-            os.rename(marks, kept)
-            _merge(tree, destination)
-            os.makedirs(os.path.join(destination, MARKS), exist_ok=True)
-            os.rename(os.path.join(kept, sha256), mark)
-        else:
-            if os.path.lexists(destination):
-                os.rename(destination, os.path.join(work, "old"))
-            os.rename(tree, destination)
-        os.sync()
+        kind, different, names = _read(call, _bring(call, work), destination)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+    result.update(changed=bool(different), handler=kind)
+    if call["list_files"]:
+        result["files"] = names
+    if call.diff:
+        result["diff"] = diffs.values([("member", None, name) for name in different], destination)
     return result

@@ -1,7 +1,7 @@
 """Tests of modules as data: cases/MODULE.yaml, one list of cases a module.
 
 A case is what is there, what is asked for, and what comes of it. `{root}` in any text is the folder that stands for the
-machine's `/`.
+machine's `/`, `{hostname}` this machine's name.
 
     name          what the case shows
     files         what is there (see file_tree.build)
@@ -31,6 +31,7 @@ import http.server
 import io
 import os
 import re
+import socket
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -119,7 +120,8 @@ def web_server(pages: dict[str, Any]) -> Iterator[str]:
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            page = pages.get(self.path)
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            page = pages.get(self.path.partition("?")[0])
             data = (page if isinstance(page, str) else (page or {}).get("content", "")).encode()
             self.send_response(404 if page is None else page.get("status", 200) if isinstance(page, dict) else 200)
             self.send_header("Content-Length", str(len(data)))
@@ -150,7 +152,7 @@ class Machine:
     def __init__(self, case: Case, folder: Path, monkeypatch: Any, words: dict[str, str]) -> None:
         self.case, self.monkeypatch = case, monkeypatch
         self.root, self.calls_path = folder / "root", folder / "calls"
-        self.words = {"{root}": str(self.root), **words}
+        self.words = {"{root}": str(self.root), "{hostname}": socket.gethostname(), **words}
         self.root.mkdir(parents=True)
         self.contents = SentContents()
         build(self.root, self.filled(case.given.get("files", {})))
@@ -284,7 +286,7 @@ def play(case: Case, folder: Path, monkeypatch: Any) -> None:
         if "error" in given:
             return
         sections = strictly(result)
-        if result["changed"] and given.get("tree"):
+        if result["changed"] and given.get("tree") and "cmd" not in result:
             assert sections or "Binary files" in result["diff"], "a change without a diff"
         if "diff" not in given.get("check", {}):
             assert checked.get("diff", "") == result.get("diff", ""), "check mode announced another diff"

@@ -32,7 +32,8 @@ def archive(*members: tuple[str, bytes, int]) -> bytes:
 
 
 def offered(module: Any, data: bytes) -> dict[str, Any]:
-    return {"_sha256": module.contents.add(data), "_size": len(data)}
+    sha256 = module.contents.add(data)
+    return {"_sha256": sha256, "_size": len(data), "sha256": sha256}
 
 
 def test_unarchive_once_and_beside_others(module: Any, tmp_path: Path) -> None:
@@ -56,10 +57,8 @@ def test_unarchive_once_and_beside_others(module: Any, tmp_path: Path) -> None:
 def test_unarchive_refuses_what_leads_out_and_what_was_replaced(module: Any, tmp_path: Path) -> None:
     bad = archive(("../evil", b"x", 0o644))
     assert "leads out" in module.fails("unarchive", src="a", dest=str(tmp_path / "d"), **offered(module, bad)).message
-    assert (
-        "checksum"
-        in module.fails("unarchive", src="a", sha256="0" * 64, dest=str(tmp_path / "d"), **offered(module, bad)).message
-    )
+    other = {**offered(module, bad), "sha256": "0" * 64}
+    assert "checksum" in module.fails("unarchive", src="a", dest=str(tmp_path / "d"), **other).message
     assert not list(tmp_path.iterdir())
 
 

@@ -69,6 +69,6 @@ def test_every_module_is_whole(name: str) -> None:
 
 
 def test_ansible_names_are_known() -> None:
-    assert modules.own_name("ansible.builtin.service") == "systemd"
+    assert modules.own_name("ansible.builtin.systemd_service") == "systemd"
     assert modules.own_name("community.general.modprobe") == "modprobe"
     assert modules.own_name("yum") is None
