@@ -49,6 +49,7 @@ def _rows(inventory: Inventory, phases: Sequence[Phase], options: Options) -> It
     from kprov.provision.cluster.sources import roles_folder, templates_folder
     from kprov.provision.engine.roles import Roles
     from kprov.provision.engine.tags import is_chosen
+    from kprov.provision.engine.tasks import all_tasks
 
     roles = Roles(roles_folder(), templates_folder())
     for phase in choose(phases, options.selection, roles.tags_of).phases:
@@ -59,7 +60,7 @@ def _rows(inventory: Inventory, phases: Sequence[Phase], options: Options) -> It
             continue
         tasks = [
             {"name": task.name, "tags": sorted(task.tags)}
-            for task in (roles.get(phase.role).tasks["main.yml"] if phase.role else ())
+            for task in (all_tasks(roles.get(phase.role).tasks["main.yml"]) if phase.role else ())
             if is_chosen(task.tags | phase.all_tags, options.tags, options.skip_tags)
         ]
         tags = {*phase.all_tags, *(tag for task in tasks for tag in task["tags"])}

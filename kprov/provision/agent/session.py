@@ -66,6 +66,7 @@ class Session:
         self._limits = Limits()
         self._at_work: dict[str, Any] | None = None
         self._stopped_queue: int | None = None  # the queue that a failed task stopped
+        self._round_failed = False  # a round of the loop under way has failed
 
     def _send(self, message: dict[str, Any]) -> None:
         self._send_bytes(wire.encode(message))
@@ -223,8 +224,11 @@ class Session:
                 "msg": "it was done, but its result is too large (%s): keep it in a file" % excess,
             }
             data = wire.encode(dict(frame, result=answer))
-        if answer.get("failed") and not message.get("go_on"):
-            self._stopped_queue = message.get("queue")
+        if (answer.get("failed") and not message.get("go_on")) or self._round_failed:
+            # A loop goes on to its end, whatever fails in it; what comes after it is not done.
+            self._round_failed = bool(message.get("more"))
+            if not self._round_failed:
+                self._stopped_queue = message.get("queue")
         self._send_bytes(data)
 
     def _do(self, message: dict[str, Any]) -> dict[str, Any]:

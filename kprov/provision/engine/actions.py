@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kprov.provision.agent.modules import copy as copy_module
+from kprov.provision.agent.modules import shell as shell_module
 from kprov.provision.agent.parameters import Parameter, Specification
 from kprov.provision.engine.templating import Scope, Templar, TemplateProblem
 
@@ -21,19 +22,73 @@ from kprov.provision.engine.templating import Scope, Templar, TemplateProblem
 CONTROL: dict[str, Specification | None] = {
     "set_fact": None,
     "assert": {
-        "that": Parameter("list", required=True),
-        "fail_msg": Parameter("str", aliases=("msg",)),
-        "success_msg": Parameter("str"),
+        "that": Parameter("any", required=True),
+        "fail_msg": Parameter("any", aliases=("msg",)),
+        "success_msg": Parameter("any"),
         "quiet": Parameter("bool"),
     },
-    "fail": {"msg": Parameter("str", required=True)},
-    "debug": {"msg": Parameter("any"), "var": Parameter("str"), "verbosity": Parameter("int")},
-    "meta": {"action": Parameter("str", required=True, choices=("flush_handlers", "end_host", "noop"))},
-    "include_tasks": {"file": Parameter("str", required=True)},
+    "fail": {"msg": Parameter("any", default="Failed as requested from task")},
+    "debug": {"msg": Parameter("any"), "var": Parameter("any"), "verbosity": Parameter("int")},
+    "meta": {
+        "action": Parameter(
+            "str",
+            required=True,
+            choices=(
+                "flush_handlers",
+                "end_host",
+                "end_play",
+                "end_batch",
+                "end_role",
+                "noop",
+                "clear_facts",
+                "clear_host_errors",
+                "refresh_inventory",
+                "reset_connection",
+            ),
+        )
+    },
+    "include_tasks": {"file": Parameter("str", required=True), "apply": Parameter("dict")},
     "import_tasks": {"file": Parameter("str", required=True)},
-    "include_role": {"name": Parameter("str", required=True), "tasks_from": Parameter("str")},
-    "import_role": {"name": Parameter("str", required=True), "tasks_from": Parameter("str")},
+    "include_role": {
+        "name": Parameter("str", required=True),
+        **{name: Parameter("str") for name in ("tasks_from", "vars_from", "defaults_from", "handlers_from")},
+        "apply": Parameter("dict"),
+        "public": Parameter("bool"),
+        "allow_duplicates": Parameter("bool"),
+        "rolespec_validate": Parameter("bool"),
+    },
+    "import_role": {
+        "name": Parameter("str", required=True),
+        **{name: Parameter("str") for name in ("tasks_from", "vars_from", "defaults_from", "handlers_from")},
+        "public": Parameter("bool"),
+        "allow_duplicates": Parameter("bool"),
+        "rolespec_validate": Parameter("bool"),
+    },
+    "include_vars": {
+        "file": Parameter("str"),
+        "dir": Parameter("str"),
+        "name": Parameter("str"),
+        "depth": Parameter("int"),
+        "files_matching": Parameter("str"),
+        "ignore_files": Parameter("list"),
+        "ignore_unknown_extensions": Parameter("bool"),
+        "extensions": Parameter("list"),
+        "hash_behaviour": Parameter("str", choices=("replace", "merge")),
+    },
+    "pause": {
+        "seconds": Parameter("float"),
+        "minutes": Parameter("float"),
+    },
+    "group_by": {"key": Parameter("str", required=True), "parents": Parameter("list")},
+    "validate_argument_spec": {
+        "argument_spec": Parameter("dict", required=True),
+        "provided_arguments": Parameter("dict"),
+    },
 }
+
+# What brings tasks of its own.
+INCLUDES = frozenset({"include_tasks", "import_tasks", "include_role", "import_role"})
+IMPORTS = frozenset({"import_tasks", "import_role"})
 
 
 @dataclass
@@ -51,7 +106,6 @@ class Surroundings:
 
     templar: Templar
     scope: Scope
-    files_path: Path | None
 
 
 @dataclass(frozen=True)
@@ -60,6 +114,7 @@ class Action:
 
     prepare: Callable[[dict[str, Any], Surroundings], Prepared]
     parameters: Specification | None = None
+    free_form: str | None = None
 
 
 class FileHashes:
@@ -105,11 +160,12 @@ def _with_file(module: str, arguments: dict[str, Any], path: Path) -> Prepared:
     return Prepared(module, {**arguments, "_sha256": sha256, "_size": size, "_name": path.name}, {sha256: path})
 
 
-def _find(name: str, surroundings: Surroundings) -> Path:
-    path = Path(name)
-    if path.is_absolute() or surroundings.files_path is None:
-        return path
-    return surroundings.files_path / path
+def _find(name: str, surroundings: Surroundings, kind: str = "files") -> Path:
+    found = surroundings.templar.search_path.find(kind, name)
+    if found is None:
+        places = ", ".join(str(place) for place in surroundings.templar.search_path.places(kind, name))
+        raise TemplateProblem(f"there is no file {name} on the controller; looked for {places}")
+    return found
 
 
 def text_of(content: Any) -> str:
@@ -128,11 +184,32 @@ def _copy(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared:
     return _with_file("copy", arguments, _find(str(arguments["src"]), surroundings))
 
 
+# What `template` says of the rendering; the rest goes to the machine.
+_RENDERING = {
+    "block_start_string",
+    "block_end_string",
+    "variable_start_string",
+    "variable_end_string",
+    "comment_start_string",
+    "comment_end_string",
+    "trim_blocks",
+    "lstrip_blocks",
+}
+_NEWLINES = {"\\n": "\n", "\\r": "\r", "\\r\\n": "\r\n"}
+
+
 def _template(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared:
-    text = surroundings.templar.render_file(str(arguments["src"]), surroundings.scope)
-    name = Path(str(arguments["src"])).name.removesuffix(".j2")
-    rest = {key: value for key, value in arguments.items() if key != "src"}
-    return with_content("copy", {**rest, "_name": name}, text.encode())
+    name = str(arguments["src"])
+    options = {key: arguments[key] for key in _RENDERING if arguments.get(key) is not None}
+    text = surroundings.templar.render_file(name, surroundings.scope, options)
+    newline = str(arguments.get("newline_sequence", "\n"))
+    newline = _NEWLINES.get(newline, newline)
+    if newline != "\n":
+        text = text.replace("\n", newline)
+    own = {"src", "newline_sequence", "output_encoding"} | _RENDERING
+    rest = {key: value for key, value in arguments.items() if key not in own}
+    data = text.encode(str(arguments.get("output_encoding") or "utf-8"))
+    return with_content("copy", {**rest, "_name": Path(name).name.removesuffix(".j2")}, data)
 
 
 def _unarchive(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared:
@@ -173,10 +250,21 @@ _TEMPLATE_PARAMETERS = {
         if name not in ("content", "remote_src", "src")
     },
     "src": Parameter("str", required=True),
+    **{name: Parameter("str") for name in sorted(_RENDERING) if name.endswith("string")},
+    "trim_blocks": Parameter("bool"),
+    "lstrip_blocks": Parameter("bool"),
+    "newline_sequence": Parameter("str"),
+    "output_encoding": Parameter("str"),
 }
+
+
+def _raw(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared:
+    return Prepared("shell", arguments, {})
+
 
 ACTIONS: dict[str, Action] = {
     "copy": Action(_copy),
+    "raw": Action(_raw, shell_module.PARAMETERS, free_form="cmd"),
     "template": Action(_template, _TEMPLATE_PARAMETERS),
     "unarchive": Action(_unarchive),
     "deb": Action(_listed("packages")("deb")),

@@ -10,10 +10,10 @@ from kprov.provision.engine import actions, pool
 from kprov.provision.engine.account import Account
 from kprov.provision.engine.connections import Connections
 from kprov.provision.engine.errors import EngineError
+from kprov.provision.engine.module_names import own_name
 from kprov.provision.engine.result import Result, Status
 from kprov.provision.engine.secrets import CENSORED
 from kprov.provision.engine.session import HostSession
-from kprov.provision.engine.tasks import own_name
 from kprov.provision.engine.templating import OMIT, Templar, TemplateProblem
 from kprov.provision.engine.time_limits import TimeLimits
 from kprov.provision.engine.variables import Variables
@@ -117,7 +117,7 @@ class ModuleCalls:
             raise EngineError(f"there is no module '{name}'")
         scope = self._variables.of_host(session.name)
         try:
-            ready = actions.prepare(own, arguments, actions.Surroundings(self._templar, scope, None))
+            ready = actions.prepare(own, arguments, actions.Surroundings(self._templar, scope))
         except TemplateProblem as problem:
             return _Posted(name, title, options, Result(session.name, title, Status.FAILED, str(problem)))
         for sha256, source in ready.contents.items():

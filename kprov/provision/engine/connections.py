@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kprov.provision.engine import gathered_facts, pool
 from kprov.provision.engine.account import Account
+from kprov.provision.engine.delegation import Delegation
 from kprov.provision.engine.machine_lock import MachineLocks
 from kprov.provision.engine.result import HostState, Result, Status
 from kprov.provision.engine.session import HostSession
@@ -53,6 +56,8 @@ class Connections:
         self._forks = forks
         self._timeouts = timeouts
         self._accept_new_host_keys = accept_new_host_keys
+        self.delegation = Delegation(sessions, self._open)
+        """The connections for tasks that are delegated."""
         self._closing = threading.Event()
         self._heart: threading.Thread | None = None
 
@@ -75,14 +80,7 @@ class Connections:
         if session.link is not None:
             return
         try:
-            target = target_of(
-                session.host,
-                self._timeouts.connect,
-                self._hosts(),
-                login_timeout=self._timeouts.login,
-                silence_timeout=self._timeouts.silence,
-            )
-            session.link = open_link(target, accept_new=self._accept_new_host_keys, warn=self._account.warn)
+            session.link = self._open(session)
             session.state = self._take(session, session.link)
         except Unreachable as error:
             self.end([session])
@@ -91,6 +89,22 @@ class Connections:
             self.end([session])
             session.state = HostState("unreachable", f"{type(error).__name__}: {error}")
         self._account.host_state(session)
+
+    def _open(self, session: HostSession) -> AgentLink:
+        """A new connection to a host, whatever others there are."""
+        target = target_of(
+            session.host,
+            self._timeouts.connect,
+            self._hosts(),
+            login_timeout=self._timeouts.login,
+            silence_timeout=self._timeouts.silence,
+        )
+        if session.become is not None:
+            target = replace(target, become=session.become)
+        session.login = getpass.getuser() if target.local else target.user
+        session.escalated = session.login == "root" or (target.become and target.become_user == "root")
+        # The agent is not waited for: lock and facts are asked for at once.
+        return open_link(target, accept_new=self._accept_new_host_keys, warn=self._account.warn, greet=False)
 
     def _hosts(self) -> dict[str, Host]:
         return {name: session.host for name, session in self._sessions.items()}
@@ -125,8 +139,8 @@ class Connections:
     def _beat(self) -> None:
         """Thread: agents end themselves when their controller falls silent; say now and then that it is there."""
         while not self._closing.wait(min(HEARTBEAT, self._timeouts.silence / 4)):
-            for session in list(self._sessions.values()):
-                link = session.link
+            own = (session.link for session in list(self._sessions.values()))
+            for link in [*own, *self.delegation.links()]:
                 if link is not None:
                     link.alive()
             self._account.tell_waits(self._timeouts.task)
@@ -168,7 +182,7 @@ class Connections:
         """Ctrl-C: end everything at once, so that what waits for answers wakes up."""
         self._account.journal.write("interrupted")
         self._account.journal.sync()
-        self.end(self._sessions.values())
+        self.end_all()
 
     def close(self) -> bool:
         """No more connections.
@@ -183,4 +197,5 @@ class Connections:
 
     def end_all(self) -> None:
         """End every connection."""
+        self.delegation.end()
         self.end(self._sessions.values())

@@ -14,12 +14,16 @@ from kprov.provision.engine.account import Account
 from kprov.provision.engine.batches import Serial
 from kprov.provision.engine.calls import ModuleCalls
 from kprov.provision.engine.connections import Connections
+from kprov.provision.engine.delegation import LOCAL
 from kprov.provision.engine.errors import EngineError
 from kprov.provision.engine.holder import this_run
 from kprov.provision.engine.journal import Journal, JournalError, new_run_id
+from kprov.provision.engine.local_host import local_session
 from kprov.provision.engine.machine_lock import MachineLocks
 from kprov.provision.engine.pending_handlers import PENDING_NAME, PendingHandlers
 from kprov.provision.engine.phase_recorder import PhaseRecorder
+from kprov.provision.engine.play_phases import PlayPhases
+from kprov.provision.engine.play_plan import PlayPlan
 from kprov.provision.engine.rehearsal import Observer, left_alone, observed, rehearsal
 from kprov.provision.engine.reporter import Reporter, SilentReporter
 from kprov.provision.engine.result import HostState, HostSummary, PhaseResult, Result, Status
@@ -27,6 +31,7 @@ from kprov.provision.engine.role_phases import RolePhases
 from kprov.provision.engine.roles import Roles
 from kprov.provision.engine.run_history import NoSuchRun, prune
 from kprov.provision.engine.running.context import RunContext
+from kprov.provision.engine.search_path import SearchPath
 from kprov.provision.engine.secrets import Secrets
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.state_lock import StateLock
@@ -64,6 +69,7 @@ class Engine:
         tags, skip_tags: which tasks.
         forks: hosts at a time.
         roles_path, templates_path: folders.
+        roles: gives roles instead of `roles_path`.
         state_directory: journal, log and due handlers are kept there.
         accept_new_host_keys: take unknown hosts' keys and remember them.
         extra_vars: beat all other variables.
@@ -88,6 +94,7 @@ class Engine:
         skip_tags: Iterable[str] = (),
         forks: int = 32,
         roles_path: Path = Path("roles"),
+        roles: Roles | None = None,
         templates_path: Path = Path("templates"),
         state_directory: Path = Path(".kprov"),
         accept_new_host_keys: bool = False,
@@ -102,7 +109,7 @@ class Engine:
         self.check = check
         self.diff = diff
         self.templates_path = Path(templates_path)
-        self.roles = Roles(Path(roles_path), self.templates_path)
+        self.roles = roles if roles is not None else Roles(Path(roles_path), self.templates_path)
         self.state_directory = Path(state_directory)
         self.secrets = Secrets()
         self.run_id = new_run_id()
@@ -110,6 +117,7 @@ class Engine:
         self._sessions = {
             name: HostSession(host, _extra_of(inventory, name, extra), check) for name, host in inventory.hosts.items()
         }
+        self._sessions[LOCAL] = self._sessions.get(LOCAL) or local_session(extra, check)
         self._know_secrets(extra)
         self.variables = Variables(inventory, self._sessions, diff)
         wanted = (not check) if lock is None else lock
@@ -139,12 +147,12 @@ class Engine:
             self.account,
             self._connections,
             self.variables,
-            Templar([self.templates_path]),
+            Templar(SearchPath((Path(),), (self.templates_path,))),
             diff=diff,
             forks=forks,
             timeouts=self.timeouts,
         )
-        run = RunContext(
+        self.run_context = RunContext(
             diff=diff,
             tags=frozenset(tags),
             skip_tags=frozenset(skip_tags),
@@ -153,8 +161,10 @@ class Engine:
             account=self.account,
             pending_handlers=self.pending_handlers,
             timeouts=self.timeouts,
+            delegate=self._connections.delegation,
         )
-        self._role_phases = RolePhases(run, self.account, self._connections, forks)
+        self._role_phases = RolePhases(self.run_context, self.account, self._connections, forks)
+        self._play_phases = PlayPhases(self.run_context, self.account, self._connections, forks)
 
     def _open_journal(self) -> Journal:
         try:
@@ -224,10 +234,18 @@ class Engine:
         except KeyError:
             raise EngineError(f"the inventory has no host '{name}'") from None
 
+    def session(self, host: Host | str) -> HostSession:
+        """What the run knows of a host; `localhost` is one even where no inventory names it.
+
+        Raises:
+            EngineError: there is no such host.
+        """
+        return self._session(host)
+
     @property
     def state(self) -> dict[str, HostState]:
         """How it stands with every host."""
-        return {name: session.state for name, session in self._sessions.items()}
+        return {name: self._sessions[name].state for name in self.inventory.hosts}
 
     @property
     def facts(self) -> dict[str, dict[str, Any]]:
@@ -251,7 +269,7 @@ class Engine:
         Returns:
             Each host's state; one that cannot be reached says why and what to do, and stops no other.
         """
-        chosen = [self._session(host) for host in (hosts if hosts is not None else self._sessions)]
+        chosen = [self._session(host) for host in (hosts if hosts is not None else self.inventory.hosts)]
         self._connections.connect(chosen)
         return {session.name: session.state for session in chosen}
 
@@ -370,6 +388,10 @@ class Engine:
             stop_on_failure=stop_on_failure is not False,
             tags=frozenset(tags),
         )
+
+    def run_play(self, plan: PlayPlan, hosts: Sequence[Host | str]) -> PhaseResult:
+        """Run a play on hosts; those that are not connected or have failed are left out."""
+        return self._play_phases.run(plan, [self._session(host) for host in hosts])
 
     # -- modules
 

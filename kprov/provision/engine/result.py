@@ -14,6 +14,8 @@ class Status(enum.StrEnum):
     CHANGED = "changed"
     SKIPPED = "skipped"
     FAILED = "failed"
+    RESCUED = "rescued"
+    """It failed, and the block that it stands in has an answer to that."""
     UNREACHABLE = "unreachable"
 
 
@@ -100,6 +102,7 @@ class HostSummary:
     changed: int = 0
     failed: int = 0
     skipped: int = 0
+    rescued: int = 0
     unreachable: bool = False
     reason: str = ""
     phase: str = ""
@@ -119,6 +122,8 @@ class HostSummary:
             self.skipped += 1
         elif status is Status.FAILED:
             self.failed += 1
+        elif status is Status.RESCUED:
+            self.rescued += 1
 
 
 @dataclass

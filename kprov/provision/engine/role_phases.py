@@ -11,10 +11,14 @@ from kprov.provision.engine.batches import Serial, batches
 from kprov.provision.engine.connections import Connections
 from kprov.provision.engine.phase_recorder import PhaseRecorder
 from kprov.provision.engine.result import HostState, PhaseResult
+from kprov.provision.engine.roles import RoleEntry
 from kprov.provision.engine.running.context import PhaseContext, RunContext
 from kprov.provision.engine.running.host_runner import HostRunner
+from kprov.provision.engine.running.pieces import pieces_of
+from kprov.provision.engine.running.place import Section
 from kprov.provision.engine.running.stops import Stopped
 from kprov.provision.engine.session import HostSession
+from kprov.provision.engine.tasks import Task
 from kprov.provision.transport.errors import Unreachable
 
 
@@ -61,7 +65,12 @@ class RolePhases:
         for session in sessions:
             if session not in taking:
                 recorder.result.left_out[session.name] = session.state.reason or session.state.state
-        context = PhaseContext(variables, [session.name for session in taking], tags)
+        context = PhaseContext(
+            variables,
+            [session.name for session in taking],
+            tags,
+            magic={"ansible_play_hosts": [session.name for session in taking]},
+        )
         self._account.secrets.add_from(variables)
         before = {session.name: session.link.round_trips for session in taking if session.link is not None}
         try:
@@ -103,7 +112,9 @@ class RolePhases:
         if self._connections.closing or session.link is None:
             return
         try:
-            HostRunner(self._run, session, context).run(role)
+            entry = RoleEntry(role, Task("", "", {}, role, role, 1))
+            section = Section(tuple(pieces_of(entry, self._run.roles)))
+            HostRunner(self._run, session, context).play([section])
         except Stopped as stopped:
             session.state = HostState("failed", f"{role}: {stopped.result.task}: {stopped.result.message}")
             self._account.journal.sync()

@@ -2,62 +2,118 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kprov.provision.agent.parameters import nearest
-from kprov.provision.engine import documents
-from kprov.provision.engine.documents import Problem, RoleErrors, plain
-from kprov.provision.engine.tasks import Task, TaskReader, is_open
-from kprov.provision.engine.templating import Templar, TemplateProblem
+from kprov.provision.engine.documents import Problem, RoleErrors
+from kprov.provision.engine.role_checks import check_steps
+from kprov.provision.engine.role_files import RoleFiles
+from kprov.provision.engine.search_path import SearchPath
+from kprov.provision.engine.task_files import TaskFiles
+from kprov.provision.engine.tasks import Step, Task, all_tasks
+from kprov.provision.engine.templating import Templar
+
+if TYPE_CHECKING:
+    from kprov.provision.vault import Vault
 
 KNOWN_FOLDERS = frozenset({"tasks", "handlers", "defaults", "vars", "templates", "files", "meta"})
 
 
-@dataclass
+@dataclass(frozen=True)
+class RoleEntry:
+    """A role as a play lists it, or as another role depends on it."""
+
+    name: str
+    frame: Task
+    """What it says for all the role's tasks: when, tags, become, vars, ..."""
+    params: dict[str, Any] = field(default_factory=dict)
+    """Parameters written beside the role's name."""
+
+
+@dataclass(eq=False)
 class Role:
-    """A role: its files' tasks, its handlers and variables."""
+    """A role: its files' tasks, its handlers and variables. The tasks of a play are one, too, whose path is the
+    playbook's folder."""
 
     name: str
     path: Path
     templar: Templar
-    tasks: dict[str, list[Task]] = field(default_factory=dict)
-    handlers: list[Task] = field(default_factory=list)
+    files: TaskFiles
+    tasks: dict[str, tuple[Step, ...]] = field(default_factory=dict)
+    handlers: tuple[Task, ...] = ()
     defaults: dict[str, Any] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
+    dependencies: tuple[RoleEntry, ...] = ()
+    allow_duplicates: bool = False
+    argument_specs: dict[str, Any] = field(default_factory=dict)
+    is_play: bool = False
 
     def handlers_for(self, word: str) -> list[Task]:
         """The handlers that a notification names."""
         return [handler for handler in self.handlers if handler.name == word or word in handler.listen]
 
 
+@dataclass(frozen=True)
+class FromFiles:
+    """The files that an include takes instead of main.yml."""
+
+    variables: str = "main"
+    defaults: str = "main"
+    handlers: str = "main"
+
+
+MAIN = FromFiles()
+
+
 class Roles:
-    """All roles of a folder, each read once.
+    """All roles of some folders, each read once.
 
     Args:
-        roles_path: the folder.
-        templates_path: where templates are, one folder a component.
+        roles_path: the folder, or several of which the first that has a role gives it.
+        templates_path: where templates are, one folder a component; None: roles bring their own.
+        strict: every word that kprov does not know is an error at once (kprov's own roles). Roles of others may
+            name modules that kprov does not have, in tasks that do not run.
+        beside: where files are looked for that a role does not have: the playbook's folder.
+        vault: opens what is encrypted.
     """
 
-    def __init__(self, roles_path: Path, templates_path: Path) -> None:
-        self.roles_path = roles_path
+    def __init__(
+        self,
+        roles_path: Path | Sequence[Path],
+        templates_path: Path | None = None,
+        *,
+        strict: bool = True,
+        beside: Path | None = None,
+        vault: Vault | None = None,
+    ) -> None:
+        self.roles_paths = (roles_path,) if isinstance(roles_path, Path) else tuple(roles_path)
         self.templates_path = templates_path
-        self._known: dict[str, Role] = {}
+        self.strict = strict
+        self._beside = beside
+        self._vault = vault
+        self._known: dict[tuple[str, FromFiles], Role] = {}
 
-    def get(self, name: str) -> Role:
+    def get(self, name: str, files: FromFiles = MAIN) -> Role:
         """A role.
+
+        Args:
+            name: its name; a path for one that lies elsewhere.
+            files: which of its files to take.
 
         Raises:
             RoleErrors: with everything that is wrong with it.
         """
-        if name not in self._known:
+        key = (name, files)
+        if key not in self._known:
             problems: list[Problem] = []
-            role = self._read(name, problems)
+            role = self._read(name, files, problems)
             if problems or role is None:
                 raise RoleErrors(problems)
-            self._known[name] = role
-        return self._known[name]
+            self._known[key] = role
+        return self._known[key]
 
     def tags_of(self, name: str) -> list[frozenset[str]]:
         """The tags of each task of a role.
@@ -65,7 +121,7 @@ class Roles:
         Raises:
             RoleErrors: with everything that is wrong with it.
         """
-        return [task.tags for tasks in self.get(name).tasks.values() for task in tasks]
+        return [task.tags for steps in self.get(name).tasks.values() for task in all_tasks(steps)]
 
     def validate(self, names: list[str]) -> None:
         """Read roles.
@@ -83,119 +139,64 @@ class Roles:
             raise RoleErrors(problems)
 
     def _names(self) -> list[str]:
-        return (
-            sorted(path.name for path in self.roles_path.iterdir() if path.is_dir()) if self.roles_path.is_dir() else []
-        )
+        folders = [path for path in self.roles_paths if path.is_dir()]
+        return sorted({path.name for folder in folders for path in folder.iterdir() if path.is_dir()})
 
-    def _read(self, name: str, problems: list[Problem]) -> Role | None:
-        path = self.roles_path / name
-        if not path.is_dir():
+    def _path(self, name: str) -> Path | None:
+        if "/" in name:
+            path = (self._beside or Path()) / Path(name).expanduser()
+            return path if path.is_dir() else None
+        return next((folder / name for folder in self.roles_paths if (folder / name).is_dir()), None)
+
+    def _read(self, name: str, from_files: FromFiles, problems: list[Problem]) -> Role | None:
+        path = self._path(name)
+        if path is None:
             near = nearest(name, self._names())
-            problems.append(
-                Problem(
-                    str(self.roles_path), 1, f"there is no role '{name}'", f"did you mean '{near}'?" if near else ""
-                )
-            )
+            places = ", ".join(map(str, self.roles_paths))
+            hint = f"did you mean '{near}'?" if near else ("" if self.strict else f"looked in {places}")
+            problems.append(Problem(str(self.roles_paths[0]), 1, f"there is no role '{name}'", hint))
             return None
+        if self.strict:
+            self._check_folders(path, problems)
+        name = name if "/" not in name else path.name
+        shown_from = path.parent.parent
+        files = TaskFiles(name, (path / "tasks",), shown_from, self.strict, not self.strict, self._vault)
+        role = Role(name, path, Templar(self._search_path(name, path)), files)
+        reader = RoleFiles(path, files, problems, self.strict, self._vault)
+        role.defaults = reader.variables("defaults", from_files.defaults)
+        role.variables = reader.variables("vars", from_files.variables)
+        role.tasks = files.read_all(path / "tasks", problems)
+        role.handlers = reader.handlers(from_files.handlers)
+        meta = reader.meta()
+        role.dependencies, role.allow_duplicates = reader.dependencies(meta)
+        role.argument_specs = reader.argument_specs(meta)
+        if self.strict and "main.yml" not in role.tasks:
+            problems.append(Problem(str(path), 1, "a role needs tasks/main.yml"))
+        for steps in role.tasks.values():
+            check_steps(steps, role, problems, self.strict)
+        check_steps(role.handlers, role, problems, self.strict)
+        if self.strict:
+            self._check_notifications(role, problems)
+        return role
+
+    def _search_path(self, name: str, path: Path) -> SearchPath:
+        bases = [path, path / "tasks", *([self._beside] if self._beside is not None else [])]
+        own = (self.templates_path / name, self.templates_path) if self.templates_path is not None else ()
+        return SearchPath(tuple(bases), own)
+
+    def _check_folders(self, path: Path, problems: list[Problem]) -> None:
         for entry in sorted(path.iterdir()):
             if entry.is_dir() and entry.name not in KNOWN_FOLDERS:
                 near = nearest(entry.name, KNOWN_FOLDERS)
-                problems.append(
-                    Problem(str(entry), 1, "a role has no such folder", f"did you mean '{near}'?" if near else "")
-                )
-        role = Role(name, path, Templar([self.templates_path / name, self.templates_path, path / "templates"]))
-        role.defaults = self._variables(path / "defaults" / "main.yml", problems)
-        role.variables = self._variables(path / "vars" / "main.yml", problems)
-        for file in sorted((path / "tasks").glob("*.y*ml")):
-            role.tasks[file.name] = TaskReader(name, self._shown(file), problems).read(
-                documents.load(file, problems, self._shown(file))
-            )
-        for file in sorted((path / "handlers").glob("*.y*ml")):
-            role.handlers += TaskReader(name, self._shown(file), problems).read(
-                documents.load(file, problems, self._shown(file))
-            )
-        if "main.yml" not in role.tasks:
-            problems.append(Problem(str(path), 1, "a role needs tasks/main.yml"))
-        self._check(role, problems)
-        return role
+                hint = f"did you mean '{near}'?" if near else ""
+                problems.append(Problem(str(entry), 1, "a role has no such folder", hint))
 
-    def _shown(self, file: Path) -> str:
-        try:
-            return str(file.relative_to(self.roles_path.parent))
-        except ValueError:
-            return str(file)
+    def _check_notifications(self, role: Role, problems: list[Problem]) -> None:
+        from kprov.provision.engine.tasks import is_open
 
-    def _variables(self, path: Path, problems: list[Problem]) -> dict[str, Any]:
-        if not path.exists():
-            return {}
-        found = documents.load(path, problems, self._shown(path))
-        if found is not None and not isinstance(found, dict):
-            problems.append(Problem(str(path), 1, "must be a mapping of variables"))
-            return {}
-        return dict(plain(found or {}))
-
-    def _check(self, role: Role, problems: list[Problem]) -> None:
-        """What can only be seen with the whole role at hand: handlers, includes, templates, syntax."""
-        for task in [*(task for tasks in role.tasks.values() for task in tasks), *role.handlers]:
+        for task in [*(task for steps in role.tasks.values() for task in all_tasks(steps)), *role.handlers]:
             for word in task.notify:
                 if not is_open(word) and not role.handlers_for(str(word)):
                     near = nearest(str(word), [handler.name for handler in role.handlers])
-                    problems.append(
-                        Problem(
-                            task.file,
-                            task.line,
-                            f"role {role.name} has no handler '{word}'",
-                            f"did you mean '{near}'?" if near else "",
-                        )
-                    )
-            if task.module in ("include_tasks", "import_tasks"):
-                file = task.arguments.get("file")
-                if isinstance(file, str) and not is_open(file) and file not in role.tasks:
-                    near = nearest(file, role.tasks)
-                    problems.append(
-                        Problem(
-                            task.file,
-                            task.line,
-                            f"there is no {file} in tasks/",
-                            f"did you mean '{near}'?" if near else "",
-                        )
-                    )
-            source = task.arguments.get("src")
-            if task.module == "template" and isinstance(source, str) and not is_open(source):
-                self._compile(task, role, problems)
-            self._syntax(task, role, problems)
-
-    def _compile(self, task: Task, role: Role, problems: list[Problem]) -> None:
-        try:
-            role.templar.environment.get_template(task.arguments["src"])
-        except Exception as error:
-            name = getattr(error, "filename", None) or task.arguments["src"]
-            line = getattr(error, "lineno", None)
-            what = f"{name}:{line}: {error}" if line else f"there is no template {name}"
-            problems.append(Problem(task.file, task.line, what))
-
-    def _syntax(self, task: Task, role: Role, problems: list[Problem]) -> None:
-        conditions = [*task.when, *(task.changed_when or ()), *(task.failed_when or ()), *task.until]
-        for condition in conditions:
-            if isinstance(condition, str) and not condition.strip().startswith("{{"):
-                try:
-                    role.templar._compile_expression(condition.strip())
-                except TemplateProblem as problem:
-                    problems.append(Problem(task.file, task.line, str(problem)))
-        for value in (task.arguments, task.variables, task.loop):
-            self._texts(value, task, role, problems)
-
-    def _texts(self, value: Any, task: Task, role: Role, problems: list[Problem]) -> None:
-        if isinstance(value, dict):
-            for item in value.values():
-                self._texts(item, task, role, problems)
-        elif isinstance(value, list):
-            for item in value:
-                self._texts(item, task, role, problems)
-        elif isinstance(value, str) and is_open(value):
-            try:
-                kind, compiled = role.templar._compile_text(value)
-                if kind == "expression":
-                    role.templar._compile_expression(compiled)
-            except TemplateProblem as problem:
-                problems.append(Problem(task.file, task.line, str(problem)))
+                    hint = f"did you mean '{near}'?" if near else ""
+                    problems.append(Problem(task.file, task.line, f"role {role.name} has no handler '{word}'", hint))

@@ -37,6 +37,20 @@ class HostSession:
         self.left_alone = False
         """A plan says that nothing is changed here: what would be is a failure."""
         self.numbered = 0
+        self.included: dict[str, Any] = {}
+        """Variables that include_vars read."""
+        self.exposed_defaults: dict[str, Any] = {}
+        self.exposed_variables: dict[str, Any] = {}
+        """What roles that were brought in the middle of a play give to all tasks after them."""
+        self.more_groups: list[str] = []
+        """Groups that group_by put it in."""
+        self.ended = ""
+        """It ended its play or its batch for all (meta: end_play, end_batch)."""
+        self.become: bool | None = None
+        """Whether its agent is started as root; None: as the inventory says."""
+        self.login = "root"
+        self.escalated = True
+        """The agent runs as root."""
         self.whereabouts = Whereabouts(host.name)
 
     @property
@@ -51,3 +65,8 @@ class HostSession:
             **self.facts,
             **{name.removeprefix("ansible_"): value for name, value in self.facts.items()},
         }
+
+    def forget_facts(self) -> None:
+        """As if none had been gathered."""
+        self.facts.clear()
+        self.short_facts = {}

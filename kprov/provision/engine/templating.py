@@ -5,6 +5,7 @@ Not there yet.
 
 from __future__ import annotations
 
+import datetime
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,9 @@ from jinja2.runtime import Context
 
 from kprov.provision.agent.parameters import nearest
 from kprov.provision.engine.filters import FILTERS, TESTS
+from kprov.provision.engine.lookups import LookupContext, LookupProblem, look_up, looped
+from kprov.provision.engine.search_path import SearchPath
+from kprov.provision.engine.template_files import TemplateFiles
 
 
 class TemplateProblem(Exception):
@@ -41,6 +45,19 @@ class NeedsResult(Exception):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.name = name
+
+
+class NeedsHost(NeedsResult):
+    """A variable of another host is read that its tasks may set; it has not got that far.
+
+    Args:
+        host: the other.
+        name: the variable.
+    """
+
+    def __init__(self, host: str, name: str) -> None:
+        super().__init__(name)
+        self.host = host
 
 
 class Awaited:
@@ -86,6 +103,8 @@ class Scope(Mapping[str, Any]):
             return self._rendered[name]
         found = next(((variables[name], open_) for variables, open_ in self._layers if name in variables), None)
         if found is None:
+            if name == "vars":
+                return self
             raise KeyError(name)
         value, templates = found
         if value is AWAITED:
@@ -131,23 +150,27 @@ class Templar:
     """Renders texts, expressions and files.
 
     Args:
-        search_path: where files named in templates are looked up.
+        search_path: where files that templates and lookups name are looked for.
     """
 
-    def __init__(self, search_path: Sequence[Path] = ()) -> None:
+    def __init__(self, search_path: SearchPath | None = None) -> None:
+        self.search_path = search_path if search_path is not None else SearchPath((Path(),))
         self.environment = jinja2.Environment(  # noqa: S701 - configuration files, not HTML
             undefined=Undefined,
             trim_blocks=True,
             keep_trailing_newline=True,
             extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"],
-            loader=jinja2.FileSystemLoader([str(path) for path in search_path]),
             auto_reload=False,
             cache_size=1000,
         )
         self.environment.context_class = _Context
         self.environment.filters.update(FILTERS)
         self.environment.tests.update(TESTS)
+        self.environment.globals.update(
+            lookup=_lookup(self), query=_query(self), q=_query(self), now=_now, undef=_undef
+        )
         self.globals = dict(self.environment.globals)
+        self.files = TemplateFiles(self.environment, self.search_path)
         self._texts: dict[str, tuple[str, Any]] = {}
         self._expressions: dict[str, jinja2.Template] = {}
         self._lock = threading.Lock()
@@ -260,23 +283,38 @@ class Templar:
             raise TemplateProblem(f"the condition '{text}' gives the text '{value}', which is neither true nor false")
         return bool(value)
 
-    # -- files
+    # -- loops and files
 
-    def render_file(self, name: str, scope: Scope) -> str:
+    def items(self, lookup: str, terms: Any, scope: Scope, kind: str) -> list[Any]:
+        """The items of `with_LOOKUP`.
+
+        Raises:
+            TemplateProblem: it has no value.
+        """
+        try:
+            return looped(lookup, terms, LookupContext(self, scope, kind))
+        except LookupProblem as problem:
+            raise TemplateProblem(str(problem)) from None
+
+    def render_file(self, name: str, scope: Scope, options: Mapping[str, Any] | None = None) -> str:
         """Render a template file, found along the search path.
+
+        Args:
+            name: the file.
+            scope: the variables.
+            options: Jinja's, which hold for this file.
 
         Raises:
             TemplateProblem: with the template's name and line.
         """
         try:
-            template = self.environment.get_template(name)
+            template, own = self.files.load(name, options or {})
         except jinja2.TemplateNotFound:
-            loader = self.environment.loader
-            places = ", ".join(loader.searchpath) if isinstance(loader, jinja2.FileSystemLoader) else ""
+            places = ", ".join(dict.fromkeys(str(p.parent) for p in self.search_path.places("templates", name)))
             raise TemplateProblem(f"there is no template {name} in {places}") from None
         except jinja2.TemplateSyntaxError as error:
             raise TemplateProblem(f"{error.filename}:{error.lineno}: wrong syntax: {error.message}") from None
-        context = template.new_context(scope, shared=True)  # type: ignore[arg-type]
+        context = template.new_context(scope.with_layer(own, False), shared=True)  # type: ignore[arg-type]
         try:
             return "".join(template.root_render_func(context))
         except (NeedsResult, TemplateProblem):
@@ -310,3 +348,53 @@ def _template_line(error: Exception, template: jinja2.Template) -> int | str:
             line = template.get_corresponding_lineno(trace.tb_lineno)
         trace = trace.tb_next
     return line
+
+
+def _lookup(templar: Templar) -> Any:
+    @jinja2.pass_context
+    def lookup(
+        context: Context, name: str, *terms: Any, wantlist: bool = False, errors: str = "strict", **options: Any
+    ) -> Any:
+        """Ansible's lookup(): texts joined by commas, unless a list is wanted."""
+        found = _looked_up(templar, context, name, terms, errors, options)
+        if wantlist:
+            return found
+        if all(isinstance(value, str) for value in found):
+            return ",".join(found)
+        return found[0] if len(found) == 1 else found
+
+    return lookup
+
+
+def _query(templar: Templar) -> Any:
+    @jinja2.pass_context
+    def query(context: Context, name: str, *terms: Any, errors: str = "strict", **options: Any) -> Any:
+        """Ansible's query(): always a list."""
+        return _looked_up(templar, context, name, terms, errors, options)
+
+    return query
+
+
+def _looked_up(
+    templar: Templar, context: Context, name: str, terms: Sequence[Any], errors: str, options: dict[str, Any]
+) -> list[Any]:
+    options.pop("wantlist", None)
+    scope = context.parent
+    assert isinstance(scope, Scope)
+    try:
+        return look_up(name, list(terms), options, LookupContext(templar, scope))
+    except LookupProblem as problem:
+        if errors in ("ignore", "warn"):
+            return []
+        raise TemplateProblem(f"lookup('{name}'): {problem}") from None
+
+
+def _now(utc: bool = False, fmt: str | None = None) -> Any:
+    """Ansible's now()."""
+    moment = datetime.datetime.now(datetime.UTC if utc else None).replace(tzinfo=None)
+    return moment.strftime(fmt) if fmt else moment
+
+
+def _undef(hint: str | None = None) -> Undefined:
+    """Ansible's undef(): a value that must be given elsewhere."""
+    return Undefined(hint=hint or "Mandatory variable has not been overridden")

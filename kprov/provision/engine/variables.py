@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.templating import OMIT, Scope, Templar
 
 if TYPE_CHECKING:
+    from kprov.provision.engine.running.context import PhaseContext
+    from kprov.provision.engine.running.place import Place
+    from kprov.provision.engine.tasks import Task
     from kprov.provision.inventory.model import Inventory
+
+BeforeReading = Callable[[str, str], None]
 
 
 class Variables:
     """Puts the layers of a host's variables together.
 
-    Strongest first: loop, extra, registered, task, role's vars, phase, facts, inventory, magic, role defaults,
-    Jinja's own.
+    Strongest first: loop, extra, parameters of roles and includes, registered and set facts, include_vars, task, role's
+    vars, play or phase, facts, inventory, magic, role defaults, Jinja's own. Source: Ansible's order of precedence.
 
     Args:
         inventory: hosts, groups, cluster.
@@ -29,7 +34,6 @@ class Variables:
         self._sessions = sessions
         self._groups = {name: list(members) for name, members in inventory.members.items()}
         self._common: dict[str, Any] = {
-            "groups": self._groups,
             "omit": OMIT,
             "cluster": inventory.cluster,
             "inventory_file": str(inventory.path),
@@ -38,7 +42,19 @@ class Variables:
         }
         self._plain = Templar()
 
-    def _magic(self, session: HostSession) -> dict[str, Any]:
+    def groups(self) -> dict[str, list[str]]:
+        """The groups and their hosts, those that group_by made included."""
+        if not any(session.more_groups for session in self._sessions.values()):
+            return self._groups
+        found = {name: list(members) for name, members in self._groups.items()}
+        for session in self._sessions.values():
+            for group in session.more_groups:
+                members = found.setdefault(group, [])
+                if session.name not in members:
+                    members.append(session.name)
+        return found
+
+    def _magic(self, session: HostSession, before_reading: BeforeReading | None = None) -> dict[str, Any]:
         host = session.host
         return {
             **self._common,
@@ -49,66 +65,138 @@ class Variables:
             "ansible_user": host.user,
             "node_address": getattr(host, "node_address", host.address),
             "ansible_check_mode": session.check,
-            "group_names": [group for group in host.groups if group != "all"],
+            "groups": self.groups(),
+            "group_names": sorted({group for group in host.groups if group != "all"} | set(session.more_groups)),
             "ansible_facts": session.short_facts,
-            "hostvars": HostVariables(self),
+            "hostvars": HostVariables(self, before_reading),
         }
 
-    def scope(
+    def of_task(
         self,
         session: HostSession,
-        templar: Templar,
-        *,
-        loop: Mapping[str, Any],
-        task: Mapping[str, Any],
-        role: Mapping[str, Any],
-        phase: Mapping[str, Any],
-        defaults: Mapping[str, Any],
-        magic: Mapping[str, Any],
+        phase: PhaseContext,
+        place: Place,
+        task: Task,
+        before_reading: BeforeReading,
     ) -> Scope:
-        """What a task sees."""
+        """What a task sees.
+
+        Args:
+            session: its host.
+            phase: its play, or the phase of a procedure.
+            place: where it stands.
+            task: itself.
+            before_reading: called with a host and a name before a variable of another host is read.
+        """
+        role = place.role
         layers: list[tuple[Mapping[str, Any], bool]] = [
-            (loop, False),
+            (place.loop, False),
             (session.extra, True),
+            (place.params, True),
             (session.registered, False),
-            (task, True),
-            (role, True),
-            (phase, True),
+            (session.included, True),
+            (task.variables, True),
+            (place.entry_variables, True),
+            (role.variables, True),
+            *((parent.variables, True) for parent in reversed(place.parents)),
+            (session.exposed_variables, True),
+            (phase.exposed_variables, True),
+            (phase.variables, True),
             (session.facts, False),
             (session.host.variables, True),
-            (magic, False),
-            (self._magic(session), False),
-            (defaults, True),
-            (templar.globals, False),
+            (self._of_role(place), False),
+            (phase.magic, False),
+            (self._magic(session, before_reading), False),
+            (role.defaults, True),
+            *((parent.defaults, True) for parent in reversed(place.parents)),
+            (session.exposed_defaults, True),
+            (phase.exposed_defaults, True),
+            (role.templar.globals, False),
         ]
-        return Scope(templar, [layer for layer in layers if layer[0]])
+        return Scope(role.templar, [layer for layer in layers if layer[0]])
 
-    def of_host(self, name: str) -> Scope:
+    def _of_role(self, place: Place) -> dict[str, Any]:
+        role = place.role
+        found: dict[str, Any] = {"ansible_search_path": [str(path) for path in role.templar.search_path.bases]}
+        if not role.is_play:
+            found.update(
+                role_name=role.name,
+                ansible_role_name=role.name,
+                role_path=str(role.path),
+                ansible_parent_role_names=[parent.name for parent in reversed(place.parents)],
+                ansible_parent_role_paths=[str(parent.path) for parent in reversed(place.parents)],
+                ansible_dependent_role_names=[entry.name for entry in role.dependencies],
+            )
+        return found
+
+    def of_host(self, name: str, before_reading: BeforeReading | None = None) -> Scope:
         """What other hosts see of a host."""
         session = self._sessions[name]
         layers: list[tuple[Mapping[str, Any], bool]] = [
             (session.extra, True),
             (session.registered, False),
+            (session.included, True),
             (session.facts, False),
             (session.host.variables, True),
-            (self._magic(session), False),
+            (self._magic(session, before_reading), False),
             (self._plain.globals, False),
         ]
+        if before_reading is not None:
+            return OtherHost(self._plain, layers, name, before_reading)
         return Scope(self._plain, layers)
 
     def names(self) -> list[str]:
-        """Every host."""
-        return list(self._sessions)
+        """Every host of the inventory."""
+        return [name for name in self._sessions if name in self._inventory.hosts]
+
+    def knows(self, name: str) -> bool:
+        """Whether there is such a host, `localhost` that is nowhere written included."""
+        return name in self._sessions
+
+
+class OtherHost(Scope):
+    """Another host's variables.
+
+    Args:
+        templar, layers: as for Scope.
+        host: its name.
+        before_reading: called before a variable is read.
+    """
+
+    def __init__(
+        self,
+        templar: Templar,
+        layers: list[tuple[Mapping[str, Any], bool]],
+        host: str,
+        before_reading: BeforeReading,
+    ) -> None:
+        super().__init__(templar, layers)
+        self._host = host
+        self._before_reading = before_reading
+
+    def __getitem__(self, name: str) -> Any:
+        self._before_reading(self._host, name)
+        return super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        self._before_reading(self._host, str(name))
+        return super().__contains__(name)
 
 
 class HostVariables(Mapping[str, Scope]):
     """`hostvars`: every host's variables, rendered when they are read."""
 
-    def __init__(self, variables: Variables) -> None:
+    def __init__(self, variables: Variables, before_reading: BeforeReading | None) -> None:
         self._variables = variables
+        self._before_reading = before_reading
 
     def __getitem__(self, name: str) -> Scope:
-        return self._variables.of_host(name)
+        if not self._variables.knows(name):
+            raise KeyError(name)
+        return self._variables.of_host(name, self._before_reading)
+
+    def __contains__(self, name: object) -> bool:
+        return self._variables.knows(str(name))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._variables.names())

@@ -107,6 +107,7 @@ def test_json() -> None:
         "changed": 0,
         "failed": 0,
         "skipped": 0,
+        "rescued": 0,
         "unreachable": True,
         "reason": "timed out",
         "phase": "",

@@ -1,4 +1,4 @@
-"""The handlers of a host's roles: which are due, run in their files' order, remembered where they could not run."""
+"""The handlers of a host's play: which are due, run in their files' order, remembered where they could not run."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from kprov.provision.engine.account import Account
 from kprov.provision.engine.pending_handlers import PendingHandlers
 from kprov.provision.engine.result import Result, Status
 from kprov.provision.engine.roles import Role
+from kprov.provision.engine.running.place import Place
 from kprov.provision.engine.running.sent import Sent
 from kprov.provision.engine.running.stops import Stopped
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.tasks import Task
+
+Handler = tuple[str, int]
+"""A role's name, and the handler's place in it."""
 
 
 class Handlers:
@@ -27,26 +31,53 @@ class Handlers:
         self._session = session
         self._account = account
         self._pending = pending
-        self._roles: dict[str, Role] = {}
+        self._places: dict[str, Place] = {}
         self._notified: dict[str, set[str]] = {}
         self._maybe: dict[str, set[str]] = {}
 
-    def enter(self, role: Role) -> None:
-        """A role begins; what an earlier run left undone of its handlers is due."""
-        if role.name in self._roles:
+    def enter(self, place: Place) -> None:
+        """A role begins, seen from where it stands; what an earlier run left undone of its handlers is due."""
+        role = place.role
+        if role.name in self._places:
+            self._places[role.name] = place
             return
-        self._roles[role.name] = role
+        self._places[role.name] = place
         known = {handler.name for handler in role.handlers}
         due = self._pending.due(self._session.name, role.name) & known
         self._notified[role.name] = due
         self._maybe[role.name] = set(due)
 
-    def expect(self, role: Role, task: Task) -> None:
+    def _answering(self, word: str) -> list[tuple[Role, Task]]:
+        """Who answers a notification: the handler of that name (of several the one that came last), and listeners.
+
+        Source: ansible-core's search for handlers; `ROLE : NAME` names a role's.
+        """
+        everyone = [(place.role, handler) for place in self._places.values() for handler in place.role.handlers]
+        found: list[tuple[Role, Task]] = []
+        for role, handler in reversed(everyone):
+            if handler.name and word in (handler.name, f"{role.name} : {handler.name}"):
+                found.append((role, handler))
+                break
+        seen: set[str] = {handler.name for _, handler in found}
+        for role, handler in everyone:
+            if word in handler.listen and not (handler.name and handler.name in seen):
+                seen.add(handler.name)
+                found.append((role, handler))
+        return found
+
+    def expect(self, task: Task) -> None:
         """Write down, before a task is sent, that its handlers may be due."""
-        words = {handler.name for word in task.notify for handler in role.handlers_for(str(word))}
-        if not words <= self._maybe[role.name]:
-            self._maybe[role.name] |= words
-            self._keep(role.name, set(self._maybe[role.name]))
+        for name, words in self._by_role(task).items():
+            if not words <= self._maybe[name]:
+                self._maybe[name] |= words
+                self._keep(name, set(self._maybe[name]))
+
+    def _by_role(self, task: Task) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for word in task.notify:
+            for role, handler in self._answering(str(word)):
+                found.setdefault(role.name, set()).add(handler.name)
+        return found
 
     def notify(self, sent: Sent) -> None:
         """A task changed something: its handlers are due.
@@ -54,39 +85,44 @@ class Handlers:
         Raises:
             Stopped: there is no such handler.
         """
+        role = sent.place.role
         for word in sent.task.notify:
-            text = str(sent.role.templar.render(word, sent.scope))
-            handlers = sent.role.handlers_for(text)
-            if not handlers:
-                result = Result(
-                    self._session.name,
-                    sent.name,
-                    Status.FAILED,
-                    f"role {sent.role.name} has no handler '{text}'",
-                    location=sent.task.location,
-                    number=sent.number,
-                )
-                self._account.result(self._session.name, sent.role.name, result)
-                raise Stopped(result)
-            self._notified[sent.role.name] |= {handler.name for handler in handlers}
+            rendered = role.templar.render(word, sent.scope)
+            for text in rendered if isinstance(rendered, list) else [rendered]:
+                answering = self._answering(str(text))
+                if not answering:
+                    whose = "this play has" if role.is_play else f"role {role.name} has"
+                    message = f"{whose} no handler '{text}'"
+                    result = Result(
+                        self._session.name,
+                        sent.name,
+                        Status.FAILED,
+                        message,
+                        location=sent.task.location,
+                        number=sent.number,
+                    )
+                    self._account.result(self._session.name, role.name, result)
+                    raise Stopped(result)
+                for other, handler in answering:
+                    self._notified[other.name].add(handler.name)
 
-    def flush(self, run: Callable[[Role, Task], None], settle: Callable[[], None]) -> None:
-        """Run the handlers that are due, in their file's order.
+    def flush(self, run: Callable[[Place, Task], None], settle: Callable[[], None]) -> None:
+        """Run the handlers that are due, in their files' order.
 
         Args:
             run: runs one.
             settle: waits for all answers.
         """
         settle()
-        for name, role in list(self._roles.items()):
+        for name, place in list(self._places.items()):
             ran: set[str] = set()
             while True:
-                due = [handler for handler in role.handlers if handler.name in self._notified[name] - ran]
+                due = [handler for handler in place.role.handlers if handler.name in self._notified[name] - ran]
                 if not due:
                     break
                 for handler in due:
                     ran.add(handler.name)
-                    run(role, handler)
+                    run(place, handler)
                 settle()
             self._notified[name] = set()
             self._maybe[name] = set()
@@ -102,8 +138,7 @@ class Handlers:
         for name, notified in self._notified.items():
             due = set(notified)
             for sent in open_tasks:
-                if sent.role.name == name:
-                    due |= {handler.name for word in sent.task.notify for handler in sent.role.handlers_for(str(word))}
+                due |= self._by_role(sent.task).get(name, set())
             self._keep(name, due)
 
     def _keep(self, role: str, due: set[str]) -> None:

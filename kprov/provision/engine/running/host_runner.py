@@ -1,36 +1,41 @@
-"""A role's way over one host: tasks are sent without waiting.
+"""A play's way over one host: tasks are sent without waiting.
 
 Only a task that reads an earlier one's result waits for it.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 from kprov.provision.engine import actions
+from kprov.provision.engine.documents import RoleErrors
 from kprov.provision.engine.result import Result, Status
-from kprov.provision.engine.roles import Role
-from kprov.provision.engine.running.context import Once, PhaseContext, RunContext
-from kprov.provision.engine.running.decisions import decide
+from kprov.provision.engine.running.become import truth
+from kprov.provision.engine.running.blocks import run_block
+from kprov.provision.engine.running.context import PhaseContext, RunContext
+from kprov.provision.engine.running.control import Control
 from kprov.provision.engine.running.handlers import Handlers
-from kprov.provision.engine.running.loops import condition_against, items_of
+from kprov.provision.engine.running.once import run_once
+from kprov.provision.engine.running.pace import Position
+from kprov.provision.engine.running.place import Piece, Place, Section
 from kprov.provision.engine.running.results import Results
-from kprov.provision.engine.running.sending import Sender, shown_name
-from kprov.provision.engine.running.sent import Item, Sent
-from kprov.provision.engine.running.stops import EndHost, Stopped
+from kprov.provision.engine.running.sending import Sender, new_sent
+from kprov.provision.engine.running.sent import Sent
+from kprov.provision.engine.running.stops import EndHost, EndRole, Stopped
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.tags import is_chosen
-from kprov.provision.engine.tasks import Task
-from kprov.provision.engine.templating import NeedsResult, Scope, TemplateProblem
+from kprov.provision.engine.tasks import Block, Step, Task, inherited
+from kprov.provision.engine.templating import NeedsHost, NeedsResult, Scope, TemplateProblem
 from kprov.provision.engine.time_limits import TimeLimits
 from kprov.provision.transport.errors import Unreachable
 
+# Handlers come after all tasks of their section.
+_LAST = 1 << 40
+
 
 class HostRunner:
-    """Runs roles on one host.
+    """Runs a play's tasks on one host.
 
     Args:
         run: what the hosts of this run share.
@@ -40,218 +45,222 @@ class HostRunner:
 
     def __init__(self, run: RunContext, session: HostSession, phase: PhaseContext) -> None:
         assert session.link is not None
-        self._run = run
-        self._session = session
-        self._phase = phase
-        self._handlers = Handlers(session, run.account, run.pending_handlers)
-        self._limits = TimeLimits(session.link, run.timeouts)
-        self._results = Results(session, session.link, self._limits, run.account, self._handlers.notify)
-        self._sender = Sender(run, session, session.link, self._results, self._write_down)
+        self.run = run
+        self.session = session
+        self.phase = phase
+        self.handlers = Handlers(session, run.account, run.pending_handlers)
+        self.limits = TimeLimits(session.link, run.timeouts)
+        self.results = Results(session, session.link, self.limits, run.account, self.handlers.notify, self._learnt)
+        self.rescuing = 0
+        self.done_roles: set[str] = set()
+        self._sender = Sender(run, session, session.link, self.limits, self.results, self._write_down)
+        self._control = Control(self)
+        self._stack: list[list[int]] = [[0, 0]]
 
-    # -- the whole role
+    # -- the whole play
 
-    def run(self, name: str) -> None:
-        """Run a role and the handlers that it woke.
+    def play(self, sections: Sequence[Section]) -> None:
+        """Run sections, and after each the handlers that it woke.
 
         Raises:
             Stopped: a task failed.
             Unreachable: the connection was lost.
         """
-        self._session.queue += 1
-        self._limits.tell()
-        role = self._enter(name)
+        self.session.queue += 1
+        self.limits.tell()
+        for place in self.phase.handlers:
+            self.handlers.enter(place)
         try:
             try:
-                self._tasks(role, role.tasks["main.yml"], {}, {})
+                for index, section in enumerate(sections):
+                    self._stack = [[index, 0]]
+                    for piece in section.pieces:
+                        self.piece(piece)
+                    self._stack = [[index, _LAST]]
+                    self.flush_handlers()
             except EndHost:
-                pass
-            self._flush_handlers()
+                self.flush_handlers()
+            self.results.settle()
         except Stopped:
-            self._results.drain()
-            self._handlers.remember()
+            self.results.drain()
+            self._after_failure()
             raise
         except Unreachable:
-            self._handlers.remember(self._results.awaited)
+            self.handlers.remember(self.results.awaited)
             raise
 
-    def _enter(self, name: str) -> Role:
-        role = self._run.roles.get(name)
-        self._handlers.enter(role)
-        return role
+    def _after_failure(self) -> None:
+        """A host that failed leaves its handlers for the next run, unless they are to run all the same."""
+        if self.phase.force_handlers:
+            self.session.queue += 1
+            try:
+                self.flush_handlers()
+            except Stopped:
+                self.results.drain()
+        self.handlers.remember()
 
-    def _flush_handlers(self) -> None:
-        self._handlers.flush(lambda role, handler: self._one(role, handler, {}, {}), self._results.settle)
+    def piece(self, piece: Piece) -> None:
+        """Run what stands in one place; a role's entry that was run before is passed over."""
+        self.handlers.enter(piece.place)
+        if piece.once_key:
+            if piece.once_key in self.done_roles:
+                return
+            self.done_roles.add(piece.once_key)
+        try:
+            self._control.check_arguments(piece.place, "main")
+            self.steps(piece.place, piece.steps)
+        except EndRole:
+            pass
+
+    def flush_handlers(self) -> None:
+        """Run the handlers that are due."""
+        self.handlers.flush(self.one, self.results.settle)
 
     # -- tasks
 
-    def _chosen(self, task: Task) -> bool:
-        tags = task.tags | self._phase.tags
-        if task.module.endswith(("_tasks", "_role")):  # what it includes is judged by itself
-            return is_chosen(tags - {"never"}, (), self._run.skip_tags)
-        return is_chosen(tags, self._run.tags, self._run.skip_tags)
+    def steps(self, place: Place, steps: Sequence[Step]) -> None:
+        """Run tasks and blocks in order."""
+        self._stack[-1][1] += 1
+        self._stack.append([0, 0])
+        try:
+            for step in steps:
+                self._stack[-1] = [self._stack[-1][0] + 1, 0]
+                if isinstance(step, Block):
+                    run_block(self, place, step)
+                elif self.is_chosen(place, step):
+                    self.one(place, step)
+        finally:
+            self._stack.pop()
 
-    def _tasks(self, role: Role, tasks: list[Task], variables: Mapping[str, Any], loop: Mapping[str, Any]) -> None:
-        for task in tasks:
-            if self._chosen(task):
-                self._one(role, task, variables, loop)
+    def is_chosen(self, place: Place, task: Task) -> bool:
+        """Whether a task's tags, and those of what is around it, let it be done."""
+        tags = task.tags | self.phase.tags | (place.frame.tags if place.frame is not None else frozenset())
+        if task.module in actions.IMPORTS:  # what it brings is judged by itself
+            return is_chosen(tags - {"never"}, (), self.run.skip_tags)
+        if task.module in actions.INCLUDES and not self.run.become_by_keyword:
+            return is_chosen(tags - {"never"}, (), self.run.skip_tags)
+        if task.module == "meta" and not task.tags:
+            return True
+        return is_chosen(tags, self.run.tags, self.run.skip_tags)
 
-    def _scope(self, role: Role, task: Task, variables: Mapping[str, Any], loop: Mapping[str, Any]) -> Scope:
-        magic = {"role_name": role.name, "role_path": str(role.path), "ansible_play_hosts": self._phase.hosts}
-        return self._run.variables.scope(
-            self._session,
-            role.templar,
-            loop=loop,
-            task={**variables, **task.variables} if variables or task.variables else {},
-            role=role.variables,
-            phase=self._phase.variables,
-            defaults=role.defaults,
-            magic=magic,
-        )
+    @property
+    def position(self) -> Position:
+        """Where in the play the host is: at each level the number of the step, and of what it brought."""
+        return tuple(number for level in self._stack for number in level)
 
-    def _one(self, role: Role, task: Task, variables: Mapping[str, Any], loop: Mapping[str, Any]) -> None:
-        """Send a task; wait first for what it reads."""
-        if over := self._limits.phase_is_over:
-            raise self._stop(role, task, over)
+    def scope(self, place: Place, task: Task) -> Scope:
+        """What a task sees."""
+        return self.run.variables.of_task(self.session, self.phase, place, task, self._before_reading)
+
+    def _before_reading(self, host: str, name: str) -> None:
+        """A variable of another host is about to be read."""
+        pace = self.phase.pace
+        if pace is not None and name in self.run.shared_names and pace.is_behind(host, self.position):
+            raise NeedsHost(host, name)
+
+    def one(self, place: Place, task: Task) -> None:
+        """Do a task; wait first for what it reads."""
+        task = inherited(place.frame, task)
+        if over := self.limits.phase_is_over:
+            raise self.stop(place, task, over)
+        pace = self.phase.pace
+        if pace is not None and (self.phase.lockstep or task.any_errors_fatal):
+            self._in_step(place, task)
         while True:
-            scope = self._scope(role, task, variables, loop)
+            self._tell_position()
+            scope = self.scope(place, task)
             try:
-                if task.module in actions.CONTROL:
-                    self._control(role, task, scope, variables, loop)
-                elif task.run_once and len(self._phase.hosts) > 1:
-                    self._run_once(role, task, scope)
-                else:
-                    self._send(role, task, scope)
+                if self._is_once(place, task, scope):
+                    run_once(self, place, task, scope)
+                    return
+                self.do(place, task, scope)
                 return
+            except NeedsHost as needed_host:
+                self.results.settle()
+                self._tell_position()
+                assert pace is not None
+                pace.wait_for(needed_host.host, self.position)
             except NeedsResult as needed:
-                if not self._results.awaited:
-                    raise self._stop(role, task, f"result '{needed.name}' is read before its task has run") from None
-                self._results.settle(needed.name)
-            except TemplateProblem as problem:
+                if not self.results.awaited:
+                    raise self.stop(place, task, f"result '{needed.name}' is read before its task has run") from None
+                self.results.settle(needed.name)
+            except (TemplateProblem, RoleErrors) as problem:
                 # A role that is wrong is reported after what was sent before it has been heard of.
-                self._results.settle()
-                raise self._stop(role, task, str(problem)) from None
+                self.results.settle()
+                raise self.stop(place, task, str(problem)) from None
 
-    def _stop(self, role: Role, task: Task, message: str) -> Stopped:
-        self._results.settle()
-        result = Result(self._session.name, task.name, Status.FAILED, message, location=task.location)
-        self._run.account.result(self._session.name, role.name, result)
-        return Stopped(result)
+    def _is_once(self, place: Place, task: Task, scope: Scope) -> bool:
+        """Whether one host does the task for all."""
+        if len(self.phase.hosts) < 2 or task.module in actions.IMPORTS:
+            return False
+        if task.module == "meta":
+            return task.arguments.get("action") in ("end_play", "end_batch")
+        return truth(task.run_once, False, place.role.templar, scope)
 
-    def _send(self, role: Role, task: Task, scope: Scope) -> None:
-        # As in Ansible, `when` of a task with a loop is asked for each item; without items nothing is asked.
-        if task.loop is not None and task.when and not any(task.loop_var in str(condition) for condition in task.when):
-            condition = condition_against(task, scope, role)
-            if condition is not None:
-                self._skip(role, task, scope, condition)
-                return
-        sent = self._sender.send(role, task, scope)
-        self._results.expect(sent)
-        if all(item.result is not None for item in sent.items):
-            self._results.settle()
-        elif task.failed_when is not None and task.failed_when != (False,):
-            self._results.settle()  # only the controller can say whether the next task may start
+    def do(self, place: Place, task: Task, scope: Scope) -> None:
+        """Do a task here and now."""
+        if task.module in actions.CONTROL:
+            self._control.do(place, task, scope)
+        elif task.throttle is not None:
+            limit = int(place.role.templar.render(task.throttle, scope))
+            with self.phase.throttle(task, max(1, limit)):
+                self._send(place, task, scope)
+                self.results.settle()
         else:
-            self._results.take_arrived()
+            self._send(place, task, scope)
+
+    def stop(self, place: Place, task: Task, message: str) -> Stopped:
+        """What to raise for a task that cannot be done."""
+        self.results.settle()
+        status = Status.RESCUED if self.rescuing else Status.FAILED
+        data: dict[str, Any] = {"failed": True, "changed": False, "msg": message}
+        if task.register:
+            self.session.registered[task.register] = data
+        result = Result(self.session.name, task.name, status, message, data=data, location=task.location)
+        self.run.account.result(self.session.name, place.role.name, result)
+        return Stopped(result, task)
+
+    def _send(self, place: Place, task: Task, scope: Scope) -> None:
+        sent = new_sent(place, task, scope, self.run, self.session, bool(self.rescuing))
+        sent.position = self.position
+        self._sender.send(place, task, scope, sent)
+        self.results.expect(sent)
+        if all(item.result is not None for item in sent.items):
+            self.results.settle()
+        elif task.failed_when is not None and task.failed_when != (False,):
+            self.results.settle()  # only the controller can say whether the next task may start
+        else:
+            self.results.take_arrived()
 
     def _write_down(self, sent: Sent) -> None:
         """Before a task is sent: whoever finds this run dead must know that it may have been done."""
         if sent.task.notify and not sent.check:
-            self._handlers.expect(sent.role, sent.task)
-        sent.number = self._run.account.sent(self._session, sent.role.name, sent.name, check=sent.check)
+            self.handlers.expect(sent.task)
+        sent.number = self.run.account.sent(self.session, sent.place.role.name, sent.name, check=sent.check)
 
-    def _skip(self, role: Role, task: Task, scope: Scope, condition: str) -> None:
-        self._results.settle()
-        message = f"not true: {condition}"
-        if task.register:
-            self._session.registered[task.register] = {"changed": False, "skipped": True, "skip_reason": message}
-        self._tell_skipped(role, task, shown_name(task, scope, role), message)
-
-    def _tell_skipped(self, role: Role, task: Task, name: str, message: str) -> None:
-        result = Result(self._session.name, name, Status.SKIPPED, message, location=task.location)
-        self._run.account.result(self._session.name, role.name, result)
-
-    def _run_once(self, role: Role, task: Task, scope: Scope) -> None:
-        """The first host that comes by does it; the others take its result."""
-        key = (task.file, task.line)
-        with self._phase.lock:
-            first = key not in self._phase.once
-            once = self._phase.once.setdefault(key, Once())
-        if first:
-            self._do_once(key, once, role, task, scope)
-            return
-        once.done.wait()
-        if once.failed:
-            raise self._stop(role, task, f"it is done once for all hosts, and failed there: {once.failed}")
-        if task.register:
-            self._session.registered[task.register] = once.result
-        self._results.settle()
-        self._tell_skipped(role, task, task.name, "done once, on another host")
-
-    def _do_once(self, key: tuple[str, int], once: Once, role: Role, task: Task, scope: Scope) -> None:
-        try:
-            self._send(role, task, scope)
-            self._results.settle()
-            if task.register:
-                once.result = self._session.registered.get(task.register)
-        except NeedsResult:
-            with self._phase.lock:
-                del self._phase.once[key]
-            raise
-        except BaseException as error:
-            once.failed = str(error) or type(error).__name__
-            raise
-        finally:
-            if key in self._phase.once:
-                once.done.set()
-
-    # -- tasks that the controller does by itself
-
-    def _control(
-        self, role: Role, task: Task, scope: Scope, variables: Mapping[str, Any], loop: Mapping[str, Any]
-    ) -> None:
-        started = time.monotonic()
-        if task.loop is not None:
-            self._results.settle()  # nothing may have to wait half-way through the items
-        done: list[Item] = []
-        for item in items_of(task, scope, role):
-            inner = scope.with_layer(item.loop, False) if item.loop else scope
-            condition = condition_against(task, inner, role)
-            if condition is not None:
-                self._skip(role, task, inner, condition)
-                continue
-            if task.module.endswith(("_tasks", "_role")):
-                self._include(role, task, inner, {**variables, **task.variables}, {**loop, **item.loop})
-                continue
-            if task.module == "meta":
-                self._meta(role.templar.render(task.arguments["action"], inner))
-                continue
-            done.append(replace(item, result=decide(task, role.templar, inner, self._session)))
-        if not done:
-            return
-        self._results.settle()
-        self._results.judge(
-            Sent(task, role, done, scope, self._session.check, False, shown_name(task, scope, role), started)
-        )
-
-    def _include(
-        self, role: Role, task: Task, scope: Scope, variables: Mapping[str, Any], loop: Mapping[str, Any]
-    ) -> None:
-        if task.module.endswith("_role"):
-            other = self._enter(str(role.templar.render(task.arguments["name"], scope)))
-            file = str(role.templar.render(task.arguments.get("tasks_from") or "main.yml", scope))
+    def _learnt(self, sent: Sent, facts: dict[str, Any]) -> None:
+        if sent.delegated_to and truth(sent.task.delegate_facts, False, sent.place.role.templar, sent.scope):
+            self.run.delegate(sent.delegated_to)[0].learn(facts)
         else:
-            other, file = role, str(role.templar.render(task.arguments["file"], scope))
-        file = file if file.endswith((".yml", ".yaml")) else file + ".yml"
-        if file not in other.tasks:
-            raise TemplateProblem(f"role {other.name} has no tasks/{file}")
-        for inner in other.tasks[file]:
-            merged = replace(inner, tags=inner.tags | task.tags) if task.tags else inner
-            if self._chosen(merged):
-                self._one(other, merged, variables, loop)
+            self.session.learn(facts)
 
-    def _meta(self, action: str) -> None:
-        if action == "flush_handlers":
-            self._flush_handlers()
-        elif action == "end_host":
-            self._results.settle()
-            raise EndHost
+    # -- other hosts
+
+    def _tell_position(self) -> None:
+        pace = self.phase.pace
+        if pace is not None:
+            awaited = self.results.awaited
+            pace.reached(self.session.name, awaited[0].position if awaited else self.position)
+
+    def _in_step(self, place: Place, task: Task) -> None:
+        """Wait until all hosts have ended the task before; another's failure may end this host's play, too."""
+        pace = self.phase.pace
+        assert pace is not None
+        self.results.settle()
+        self._tell_position()
+        pace.wait_for_all(self.position)
+        why = pace.fatal(self.session.name)
+        if why:
+            result = Result(self.session.name, task.name, Status.SKIPPED, f"not begun: {why}", location=task.location)
+            self.run.account.result(self.session.name, place.role.name, result)
+            raise Stopped(result, task)

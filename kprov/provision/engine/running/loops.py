@@ -10,6 +10,13 @@ from kprov.provision.engine.running.sent import Item
 from kprov.provision.engine.tasks import Task
 from kprov.provision.engine.templating import Scope, TemplateProblem
 
+_KINDS = {
+    "template": "templates",
+    "include_vars": "vars",
+    "include_tasks": "tasks",
+    "import_tasks": "tasks",
+}
+
 
 def items_of(task: Task, scope: Scope, role: Role) -> list[Item]:
     """A task's rounds: one without a loop, else one for each element.
@@ -19,17 +26,54 @@ def items_of(task: Task, scope: Scope, role: Role) -> list[Item]:
     """
     if task.loop is None:
         return [Item()]
-    values = role.templar.render(task.loop, scope)
-    if isinstance(values, Mapping) or not isinstance(values, (list, tuple)):
-        hint = "; write | dict2items" if isinstance(values, Mapping) else ""
-        raise TemplateProblem(f"loop must be a list, not {type(values).__name__}{hint}")
+    try:
+        values = _values(task, scope, role)
+    except TemplateProblem:
+        # As in Ansible: a loop over what is not there is no mistake where `when` says no anyway.
+        if condition_against(task, scope, role) is not None:
+            return []
+        raise
+    control = task.control
+    extended = bool(role.templar.render(control.extended, scope))
     items: list[Item] = []
     for index, value in enumerate(values):
-        loop = {task.loop_var: value}
-        if task.index_var:
-            loop[task.index_var] = index
+        loop: dict[str, Any] = {control.loop_var: value, "ansible_loop_var": control.loop_var}
+        if control.index_var:
+            loop[control.index_var] = index
+            loop["ansible_index_var"] = control.index_var
+        if extended:
+            loop["ansible_loop"] = _extended(values, index)
         items.append(Item(value=value, loop=loop, label=str(index)))
     return items
+
+
+def _values(task: Task, scope: Scope, role: Role) -> list[Any]:
+    values = role.templar.render(task.loop, scope)
+    if task.loop_lookup is not None:
+        return role.templar.items(task.loop_lookup, values, scope, _KINDS.get(task.module, "files"))
+    if isinstance(values, Mapping) or not isinstance(values, (list, tuple, set, range)):
+        hint = "; write | dict2items" if isinstance(values, Mapping) else ""
+        raise TemplateProblem(f"loop must be a list, not {type(values).__name__}{hint}")
+    return list(values)
+
+
+def _extended(values: list[Any], index: int) -> dict[str, Any]:
+    length = len(values)
+    found = {
+        "allitems": values,
+        "index": index + 1,
+        "index0": index,
+        "first": index == 0,
+        "last": index == length - 1,
+        "length": length,
+        "revindex": length - index,
+        "revindex0": length - index - 1,
+    }
+    if index:
+        found["previtem"] = values[index - 1]
+    if index < length - 1:
+        found["nextitem"] = values[index + 1]
+    return found
 
 
 def condition_against(task: Task, scope: Scope, role: Role) -> str | None:
@@ -38,6 +82,16 @@ def condition_against(task: Task, scope: Scope, role: Role) -> str | None:
         if not role.templar.is_true(condition, scope):
             return str(condition)
     return None
+
+
+def skipped_by(condition: str) -> dict[str, Any]:
+    """The result of a round that `when` keeps from being done."""
+    return {
+        "changed": False,
+        "skipped": True,
+        "skip_reason": f"not true: {condition}",
+        "false_condition": condition,
+    }
 
 
 def label_of(value: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from kprov.provision.engine.account import Account
 from kprov.provision.engine.result import Result, Status
-from kprov.provision.engine.running.sent import Sent
+from kprov.provision.engine.running.sent import Item, Sent
 from kprov.provision.engine.running.stops import Stopped
 from kprov.provision.engine.secrets import CENSORED
 from kprov.provision.engine.session import HostSession
@@ -26,6 +26,7 @@ class Results:
         limits: waits for its answers.
         account: told of each task's end.
         changed: called with a task that changed something, before it is told (it wakes handlers).
+        learnt: called with facts that a task found out: the task, the facts.
     """
 
     def __init__(
@@ -35,12 +36,14 @@ class Results:
         limits: TimeLimits,
         account: Account,
         changed: Callable[[Sent], None],
+        learnt: Callable[[Sent, dict[str, Any]], None],
     ) -> None:
         self._session = session
         self._link = link
         self._limits = limits
         self._account = account
         self._changed = changed
+        self._learnt = learnt
         self.awaited: list[Sent] = []
 
     # -- waiting
@@ -108,48 +111,34 @@ class Results:
         Raises:
             Stopped: it failed.
         """
-        task, role = sent.task, sent.role
         for item in sent.items:
-            assert item.result is not None
-            result = item.result
-            result.setdefault("changed", False)
-            result.setdefault("failed", False)
-            if result.get("skipped") or result.get("not_run"):
-                continue
-            seen = sent.scope.with_layer({**item.loop, **({task.register: result} if task.register else {})}, False)
-            try:
-                if task.failed_when is not None:
-                    result["failed"] = any(role.templar.is_true(condition, seen) for condition in task.failed_when)
-                    if result["failed"]:
-                        result["msg"] = result.get("msg") or f"failed_when is true: {task.failed_when[0]}"
-                if task.changed_when is not None and not result["failed"]:
-                    result["changed"] = any(role.templar.is_true(condition, seen) for condition in task.changed_when)
-            except (TemplateProblem, NeedsResult) as error:
-                result["failed"], result["msg"] = True, str(error)
+            if not item.judged:
+                judge_item(sent, item)
         whole = _whole(sent)
-        if task.register:
-            self._session.registered[task.register] = whole
-        facts = whole.get("ansible_facts")
-        if isinstance(facts, dict):
-            self._session.learn(facts)
+        if sent.task.register:
+            self._session.registered[sent.task.register] = whole
+        for item in sent.items:
+            facts = (item.result or {}).get("ansible_facts")
+            if isinstance(facts, dict):
+                self._learnt(sent, facts)
         self._tell(sent, whole)
 
     def _tell(self, sent: Sent, whole: dict[str, Any]) -> None:
         failed = any(item.result and item.result["failed"] for item in sent.items)
-        ignored = bool(sent.task.ignore_errors) and failed
+        ignored = sent.ignore_errors and failed
         if failed and not ignored:
-            status = Status.FAILED
+            status = Status.RESCUED if sent.rescued else Status.FAILED
         elif whole.get("skipped"):
             status = Status.SKIPPED
         else:
             status = Status.CHANGED if whole["changed"] else Status.OK
         diff = "".join(str(item.result.get("diff") or "") for item in sent.items if item.result)
         message = ("ignored: " if ignored else "") + "; ".join(dict.fromkeys(_messages(sent, whole, failed, status)))
-        if sent.task.no_log:
+        if sent.no_log:
             diff, message = "", CENSORED if message else ""
         result = Result(
             self._session.name,
-            sent.name,
+            sent.name + (f" (on {sent.delegated_to})" if sent.delegated_to else ""),
             status,
             message,
             diff,
@@ -161,9 +150,33 @@ class Results:
         )
         if status is Status.CHANGED and not self._session.left_alone:
             self._changed(sent)
-        self._account.result(self._session.name, sent.role.name, result)
-        if result.status is Status.FAILED:
-            raise Stopped(result)
+        self._account.result(self._session.name, sent.place.role.name, result)
+        if result.status in (Status.FAILED, Status.RESCUED):
+            raise Stopped(result, sent.task)
+
+
+def judge_item(sent: Sent, item: Item) -> None:
+    """Say what one round of a task came to, by changed_when and failed_when."""
+    task, templar = sent.task, sent.place.role.templar
+    assert item.result is not None
+    result = item.result
+    result.setdefault("changed", False)
+    result.setdefault("failed", False)
+    if result.get("skipped") or result.get("not_run"):
+        return
+    registered = {task.register: result} if task.register else {}
+    seen = sent.scope.with_layer({**item.loop, **registered}, False)
+    try:
+        # As in Ansible: failed_when reads what changed_when said.
+        if task.changed_when is not None:
+            result["changed"] = all(templar.is_true(condition, seen) for condition in task.changed_when)
+        if task.failed_when is not None:
+            result["failed"] = all(templar.is_true(condition, seen) for condition in task.failed_when)
+            result["failed_when_result"] = result["failed"]
+            if result["failed"]:
+                result["msg"] = result.get("msg") or f"failed_when is true: {task.failed_when[0]}"
+    except (TemplateProblem, NeedsResult) as error:
+        result["failed"], result["msg"] = True, str(error)
 
 
 def _whole(sent: Sent) -> dict[str, Any]:
@@ -171,18 +184,26 @@ def _whole(sent: Sent) -> dict[str, Any]:
     if sent.task.loop is None:
         assert sent.items[0].result is not None
         return sent.items[0].result
+    control = sent.task.control
     results = []
     for item in sent.items:
         assert item.result is not None
-        results.append({**item.result, sent.task.loop_var: item.value, "ansible_loop_var": sent.task.loop_var})
-    done = [result for result in results if not result.get("skipped")]
-    return {
+        result = {**item.result, control.loop_var: item.value, "ansible_loop_var": control.loop_var}
+        if control.index_var:
+            result.update({control.index_var: item.loop.get(control.index_var), "ansible_index_var": control.index_var})
+        results.append(result)
+    whole: dict[str, Any] = {
         "changed": any(result["changed"] for result in results),
         "failed": any(result["failed"] for result in results),
-        "skipped": not done,
         "results": results,
-        "msg": "all items done" if done else ("no items" if not results else "all items skipped"),
     }
+    if not results:
+        whole.update(skipped=True, skipped_reason="No items in the list", msg="no items")
+    elif all(result.get("skipped") for result in results):
+        whole.update(skipped=True, msg="all items skipped")
+    else:
+        whole["msg"] = "One or more items failed" if whole["failed"] else "All items completed"
+    return whole
 
 
 def _messages(sent: Sent, whole: dict[str, Any], failed: bool, status: Status) -> list[str]:

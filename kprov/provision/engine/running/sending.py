@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from kprov.provision.engine import actions
-from kprov.provision.engine.roles import Role
+from kprov.provision.engine.running.become import truth, user_of
 from kprov.provision.engine.running.context import RunContext
-from kprov.provision.engine.running.loops import condition_against, items_of, label_of
-from kprov.provision.engine.running.results import Results
+from kprov.provision.engine.running.loops import condition_against, items_of, label_of, skipped_by
+from kprov.provision.engine.running.place import Place
+from kprov.provision.engine.running.results import Results, judge_item
 from kprov.provision.engine.running.sent import Item, Sent
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.tasks import Task
-from kprov.provision.engine.templating import NeedsResult, Scope, TemplateProblem
+from kprov.provision.engine.templating import NeedsResult, Scope, Templar, TemplateProblem
+from kprov.provision.engine.time_limits import TimeLimits
 from kprov.provision.transport.link import AgentLink
 
 
@@ -36,6 +38,7 @@ class Sender:
         run: the run's options.
         session: the host.
         link: its agent.
+        limits: the time that its tasks have.
         results: waits for answers.
         before: called with a task before anything of it is sent (it writes down what must be known after a crash).
     """
@@ -45,67 +48,109 @@ class Sender:
         run: RunContext,
         session: HostSession,
         link: AgentLink,
+        limits: TimeLimits,
         results: Results,
         before: Callable[[Sent], None],
     ) -> None:
         self._run = run
         self._session = session
         self._link = link
+        self._limits = limits
         self._results = results
         self._before = before
 
-    def send(self, role: Role, task: Task, scope: Scope) -> Sent:
+    def send(self, place: Place, task: Task, scope: Scope, sent: Sent) -> None:
         """Put a task in line, or repeat it until it is as wished.
 
         Raises:
             TemplateProblem: it cannot be rendered.
             NeedsResult: it reads a result that is not there yet; nothing was sent.
         """
-        check = self._session.check if task.check_mode is None else task.check_mode
-        diff = (self._run.diff if task.diff is None else task.diff) and not task.no_log
-        started = time.monotonic()
-        ready = [self._ready(role, task, scope, item) for item in items_of(task, scope, role)]
-        sent = Sent(task, role, [one.item for one in ready], scope, check, diff, shown_name(task, scope, role), started)
-        if any(one.prepared is not None for one in ready):
-            self._before(sent)
-        if task.until:
-            self._repeat(sent, ready)
-            return sent
-        go_on = bool(task.ignore_errors) or task.failed_when is not None
-        for one in ready:
-            self._post(sent, one, go_on)
-        return sent
+        templar = place.role.templar
+        delegated = templar.render(task.delegate_to, scope) if task.delegate_to is not None else None
+        if delegated and str(delegated) not in (self._session.name, self._session.host.address):
+            self._delegate(place, task, scope, sent, str(delegated))
+            return
+        own = self._limits_of(task, templar, scope)
+        if own is not None:
+            self._results.settle()
+            self._limits.tell(own)
+        try:
+            self._each(place, task, scope, sent, self._session, self._link, self._limits)
+        finally:
+            if own is not None:
+                self._limits.tell()
 
-    def _ready(self, role: Role, task: Task, scope: Scope, item: Item) -> _Ready:
+    def _limits_of(self, task: Task, templar: Templar, scope: Scope) -> float | None:
+        """The seconds that a task names for itself."""
+        seconds = float(templar.render(task.timeout, scope) or 0) if task.timeout is not None else 0.0
+        return seconds or None
+
+    def _delegate(self, place: Place, task: Task, scope: Scope, sent: Sent, host: str) -> None:
+        """A task that is done on another host, after all that was sent before it is done here."""
+        self._results.settle()
+        session, link, turn = self._run.delegate(host)
+        sent.delegated_to = host
+        with turn:
+            limits = TimeLimits(link, self._run.timeouts)
+            limits.tell()
+            session.queue += 1
+            self._each(place, task, scope, sent, session, link, limits)
+            for item in sent.items:
+                if item.result is None and item.number is not None:
+                    item.result = limits.wait(item.number)["result"]
+
+    def _each(
+        self,
+        place: Place,
+        task: Task,
+        scope: Scope,
+        sent: Sent,
+        session: HostSession,
+        link: AgentLink,
+        limits: TimeLimits,
+    ) -> None:
+        ready = [self._ready(place, task, scope, item, session) for item in sent.items]
+        due = [one for one in ready if one.prepared is not None]
+        if due:
+            self._before(sent)
+        control = task.control
+        if task.until or task.retries is not None or control.pause is not None or control.break_when:
+            self._one_by_one(sent, ready, session, link, limits)
+            return
+        go_on = sent.ignore_errors or task.failed_when is not None
+        for one in due:
+            self._post(sent, one, go_on, session, link, more=one is not due[-1])
+
+    def _ready(self, place: Place, task: Task, scope: Scope, item: Item, session: HostSession) -> _Ready:
+        templar = place.role.templar
         inner = scope.with_layer(item.loop, False) if item.loop else scope
-        condition = condition_against(task, inner, role)
+        condition = condition_against(task, inner, place.role)
         if condition is not None:
-            item.result = {"changed": False, "skipped": True, "skip_reason": f"not true: {condition}"}
+            item.result = skipped_by(condition)
             return _Ready(item)
+        if task.unsupported:
+            raise TemplateProblem(task.unsupported)
         if task.loop is not None:
-            item.label = str(role.templar.render(task.label, inner)) if task.label is not None else label_of(item.value)
-        arguments = role.templar.render(task.arguments, inner)
-        environment = role.templar.render(task.environment, inner).items() if task.environment else ()
-        user = role.templar.render(task.become_user, inner) if task.become_user is not None else None
-        surroundings = actions.Surroundings(role.templar, inner, role.path / "files")
+            label = task.control.label
+            item.label = str(templar.render(label, inner)) if label is not None else label_of(item.value)
+        arguments = templar.render(task.arguments, inner)
         return _Ready(
             item,
-            actions.prepare(task.module, arguments, surroundings),
-            {str(key): str(value) for key, value in environment},
-            user,
+            actions.prepare(task.module, arguments, actions.Surroundings(templar, inner)),
+            environment_of(task, templar, inner),
+            user_of(task, templar, inner, session, self._run),
         )
 
-    def _post(self, sent: Sent, ready: _Ready, go_on: bool) -> None:
+    def _post(
+        self, sent: Sent, ready: _Ready, go_on: bool, session: HostSession, link: AgentLink, more: bool = False
+    ) -> None:
         prepared = ready.prepared
         if prepared is None:
             return
         for sha256, source in prepared.contents.items():
-            self._link.offer(sha256, source)
-        message: dict[str, Any] = {
-            "module": prepared.module,
-            "arguments": prepared.arguments,
-            "queue": self._session.queue,
-        }
+            link.offer(sha256, source)
+        message: dict[str, Any] = {"module": prepared.module, "arguments": prepared.arguments, "queue": session.queue}
         if sent.check:
             message["check"] = True
         if sent.diff:
@@ -116,44 +161,116 @@ class Sender:
             message["become_user"] = str(ready.user)
         if go_on:
             message["go_on"] = True
-        ready.item.number = self._link.post("task", **message)
+        elif more:  # a loop goes on to its end, whatever fails; then the tasks after it are not done
+            message["more"] = True
+        ready.item.number = link.post("task", **message)
 
-    def _repeat(self, sent: Sent, ready: list[_Ready]) -> None:
-        """A task with `until`: each round is sent again until its condition holds."""
+    # -- rounds that must be waited for one by one
+
+    def _one_by_one(
+        self, sent: Sent, ready: list[_Ready], session: HostSession, link: AgentLink, limits: TimeLimits
+    ) -> None:
+        """Rounds that are repeated, paused between, or broken off."""
         self._results.settle()
-        task, templar = sent.task, sent.role.templar
-        retries = int(templar.render(task.retries, sent.scope) if task.retries is not None else 3)
-        delay = float(templar.render(task.delay, sent.scope))
+        task, templar = sent.task, sent.place.role.templar
+        pause = float(templar.render(task.control.pause, sent.scope) or 0) if task.control.pause is not None else 0.0
+        done: list[Item] = []
         for one in ready:
-            if one.prepared is None:
-                continue
-            item = one.item
-            for attempt in range(1, retries + 2):
-                self._post(sent, one, True)
-                assert item.number is not None
-                item.result = self._results.wait(item.number)
+            if done and pause:
+                time.sleep(pause)
+            done.append(one.item)
+            if one.prepared is not None:
+                self._repeat(sent, one, session, link, limits)
+            registered = {task.register: one.item.result} if task.register else {}
+            seen = sent.scope.with_layer({**one.item.loop, **registered}, False)
+            conditions = task.control.break_when
+            if conditions and all(templar.is_true(condition, seen) for condition in conditions):
+                break
+        sent.items = done
+
+    def _repeat(self, sent: Sent, ready: _Ready, session: HostSession, link: AgentLink, limits: TimeLimits) -> None:
+        """Once, or with `until` and `retries` as often as they allow."""
+        task, templar, item = sent.task, sent.place.role.templar, ready.item
+        attempts = _attempts(task, templar, sent.scope)
+        delay = max(0.0, float(templar.render(task.delay, sent.scope)))
+        for attempt in range(1, attempts + 1):
+            self._post(sent, ready, True, session, link)
+            assert item.number is not None
+            item.result = limits.wait(item.number)["result"]
+            if attempts > 1:
                 item.result["attempts"] = attempt
-                if item.result.get("timed_out"):
-                    break
-                registered = {task.register: item.result} if task.register else {}
-                seen = sent.scope.with_layer({**item.loop, **registered}, False)
-                if item.result.get("skipped") or all(templar.is_true(condition, seen) for condition in task.until):
-                    break
-                if attempt <= retries:
-                    time.sleep(delay)
-            else:
-                assert item.result is not None
-                words = str(item.result.get("msg") or "")
-                item.result.update(
-                    failed=True,
-                    msg=f"not as wished after {retries + 1} attempts: {task.until[0]}"
-                    + (f" ({words})" if words else ""),
-                )
+            judge_item(sent, item)
+            item.judged = True
+            if item.result.get("timed_out") or item.result.get("skipped") or self._is_as_wished(sent, item):
+                break
+            if attempt < attempts:
+                time.sleep(delay)
+        else:
+            if attempts > 1:
+                self._gave_up(task, item, attempts)
+
+    def _is_as_wished(self, sent: Sent, item: Item) -> bool:
+        task, templar = sent.task, sent.place.role.templar
+        assert item.result is not None
+        if not task.until:
+            return not item.result["failed"]
+        registered = {task.register: item.result} if task.register else {}
+        seen = sent.scope.with_layer({**item.loop, **registered}, False)
+        return all(templar.is_true(condition, seen) for condition in task.until)
+
+    def _gave_up(self, task: Task, item: Item, attempts: int) -> None:
+        assert item.result is not None
+        words = str(item.result.get("msg") or "")
+        wish = task.until[0] if task.until else "it succeeds"
+        message = f"not as wished after {attempts} attempts: {wish}" + (f" ({words})" if words else "")
+        item.result.update(failed=True, msg=message)
 
 
-def shown_name(task: Task, scope: Scope, role: Role) -> str:
+def _attempts(task: Task, templar: Templar, scope: Scope) -> int:
+    """How often a task is tried at most. Source: ansible-core: three times, else `retries` times after the first."""
+    if not task.until and task.retries is None:
+        return 1
+    if task.retries is None:
+        return 3
+    retries = int(templar.render(task.retries, scope))
+    return 1 if retries <= 0 else retries + 1
+
+
+def environment_of(task: Task, templar: Templar, scope: Scope) -> dict[str, str]:
+    """The environment of a task's programs: what surrounds it first, the task's own last."""
+    found: dict[str, str] = {}
+    for part in task.environment:
+        values = templar.render(part, scope)
+        if not isinstance(values, Mapping):
+            raise TemplateProblem(f"'environment' must be a mapping, not {type(values).__name__}")
+        found.update({str(key): "" if value is None else str(value) for key, value in values.items()})
+    return found
+
+
+def new_sent(place: Place, task: Task, scope: Scope, run: RunContext, session: HostSession, rescued: bool) -> Sent:
+    """A task that is about to be made ready."""
+    templar = place.role.templar
+    no_log = truth(task.no_log, False, templar, scope)
+    return Sent(
+        task,
+        place,
+        items_of(task, scope, place.role),
+        scope,
+        check=truth(task.check_mode, session.check, templar, scope),
+        diff=truth(task.diff, run.diff, templar, scope) and not no_log,
+        name=shown_name(task, scope, place),
+        started=time.monotonic(),
+        no_log=no_log,
+        ignore_errors=truth(task.ignore_errors, False, templar, scope),
+        rescued=rescued,
+    )
+
+
+def shown_name(task: Task, scope: Scope, place: Place) -> str:
     """A task's name, rendered where that is possible."""
+    if "{{" not in task.name:
+        return task.name
     try:
-        return str(role.templar.render(task.name, scope))
+        return str(place.role.templar.render(task.name, scope))
     except (TemplateProblem, NeedsResult):
         return task.name

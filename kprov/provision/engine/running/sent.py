@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from kprov.provision.engine.roles import Role
+from kprov.provision.engine.running.pace import Position
+from kprov.provision.engine.running.place import Place
 from kprov.provision.engine.tasks import Task
 from kprov.provision.engine.templating import Scope
 
@@ -19,6 +20,8 @@ class Item:
     loop: dict[str, Any] = field(default_factory=dict)
     number: int | None = None
     result: dict[str, Any] | None = None
+    judged: bool = False
+    """changed_when and failed_when have had their say."""
 
 
 @dataclass
@@ -26,12 +29,18 @@ class Sent:
     """A task whose results are awaited."""
 
     task: Task
-    role: Role
+    place: Place
     items: list[Item]
     scope: Scope
     check: bool
     diff: bool
     name: str
     started: float
+    position: Position = ()
     number: int | None = None
     """Under which it is journalled; None: it was not sent."""
+    no_log: bool = False
+    ignore_errors: bool = False
+    delegated_to: str = ""
+    rescued: bool = False
+    """A failure is answered by the block that it stands in."""

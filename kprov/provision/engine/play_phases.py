@@ -1,0 +1,142 @@
+"""A play run on hosts, as a phase: batch by batch, hosts in parallel, waiting for each other only where they must."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kprov.provision.engine import pool
+from kprov.provision.engine.account import Account
+from kprov.provision.engine.batches import batches
+from kprov.provision.engine.connections import Connections
+from kprov.provision.engine.phase_recorder import PhaseRecorder
+from kprov.provision.engine.play_plan import PlayPlan
+from kprov.provision.engine.result import HostState, PhaseResult, Status
+from kprov.provision.engine.running.context import PhaseContext, RunContext
+from kprov.provision.engine.running.host_runner import HostRunner
+from kprov.provision.engine.running.pace import Pace
+from kprov.provision.engine.running.stops import Stopped
+from kprov.provision.engine.session import HostSession
+from kprov.provision.transport.errors import Unreachable
+
+
+class PlayPhases:
+    """Runs plays.
+
+    Args:
+        run: what runners need of the run.
+        account: told of everything.
+        connections: told of lost ones.
+        forks: hosts at a time.
+    """
+
+    def __init__(self, run: RunContext, account: Account, connections: Connections, forks: int) -> None:
+        self._run = run
+        self._account = account
+        self._connections = connections
+        self._forks = forks
+
+    def run(self, plan: PlayPlan, sessions: Sequence[HostSession]) -> PhaseResult:
+        """Run a play; hosts that are not connected or have failed are left out."""
+        taking = [session for session in sessions if session.state.state == "connected"]
+        recorder = self._account.begin_phase(plan.title, [session.name for session in taking])
+        for session in sessions:
+            if session not in taking:
+                recorder.result.left_out[session.name] = session.state.reason or session.state.state
+        for session in taking:
+            session.exposed_defaults, session.exposed_variables, session.ended = {}, {}, ""
+        self._account.secrets.add_from(plan.variables)
+        before = {session.name: session.link.round_trips for session in taking if session.link is not None}
+        try:
+            self._batches(plan, taking, recorder)
+        finally:
+            trips = [
+                session.link.round_trips - before[session.name]
+                for session in taking
+                if session.link is not None and session.name in before
+            ]
+            recorder.result.round_trips = max(trips, default=0)
+            result = self._account.end_phase(recorder)
+        return result
+
+    def _batches(self, plan: PlayPlan, taking: list[HostSession], recorder: PhaseRecorder) -> None:
+        everyone = [session.name for session in taking]
+        begun = 0
+        for batch in batches(plan.serial, taking):
+            begun += len(batch)
+            names = [session.name for session in batch]
+            pace = Pace(names, self._forks, plan.max_fail_percentage)
+            context = self._context(plan, everyone, names, pace)
+            pool.each(
+                batch,
+                lambda session, context=context: self._on_host(session, context, plan),  # type: ignore[misc]
+                len(batch),  # all begin, but only `forks` of them work at once: see Pace
+                self._connections.interrupted,
+            )
+            failed = [name for name in names if name in recorder.result.failed]
+            everyone = [name for name in everyone if name not in failed]
+            why = _over(plan, batch, failed)
+            if why:
+                for session in taking[begun:]:
+                    recorder.result.left_out[session.name] = f"not begun, because {why}"
+                return
+
+    def _context(self, plan: PlayPlan, everyone: list[str], batch: list[str], pace: Pace) -> PhaseContext:
+        magic = {
+            **plan.magic,
+            "ansible_play_hosts": everyone,
+            "ansible_play_hosts_all": everyone,
+            "play_hosts": batch,
+            "ansible_play_batch": batch,
+        }
+        return PhaseContext(
+            plan.variables,
+            batch,
+            frame=plan.frame,
+            magic=magic,
+            exposed_defaults=plan.exposed_defaults,
+            exposed_variables=plan.exposed_variables,
+            handlers=plan.handlers,
+            force_handlers=plan.force_handlers,
+            pace=pace,
+            lockstep=plan.lockstep and len(batch) > 1,
+        )
+
+    def _on_host(self, session: HostSession, context: PhaseContext, plan: PlayPlan) -> None:
+        pace = context.pace
+        assert pace is not None
+        pace.begin()
+        try:
+            if self._connections.closing or session.link is None:
+                return
+            HostRunner(self._run, session, context).play(plan.sections)
+        except Stopped as stopped:
+            reason = f"{stopped.result.task}: {stopped.result.message}"
+            session.state = HostState("failed", reason)
+            if stopped.result.status is not Status.SKIPPED:  # else it stopped because of another
+                self._out(session, context, reason, plan.any_errors_fatal)
+            self._account.journal.sync()
+        except Unreachable as error:
+            self._connections.lost(session, plan.title, error)
+            self._out(session, context, error.message, plan.any_errors_fatal)
+        finally:
+            pace.end(session.name)
+
+    def _out(self, session: HostSession, context: PhaseContext, reason: str, fatal: bool) -> None:
+        assert context.pace is not None
+        hosts = [name for name in context.magic["ansible_play_hosts"] if name != session.name]
+        context.magic = {**context.magic, "ansible_play_hosts": hosts}
+        context.pace.failed(session.name, reason, fatal)
+
+
+def _over(plan: PlayPlan, batch: list[HostSession], failed: list[str]) -> str:
+    """Why no further batch is begun; empty when one is."""
+    if any(session.ended == "end_play" for session in batch):
+        return "the play was ended (meta: end_play)"
+    if batch and len(failed) == len(batch):
+        return "all hosts of the batch before failed"
+    if failed and plan.any_errors_fatal:
+        return f"any error is fatal, and {', '.join(failed)} failed"
+    most = plan.max_fail_percentage
+    if most is not None and 100.0 * len(failed) / len(batch) > most:
+        return f"{len(failed)} of {len(batch)} hosts failed, more than max_fail_percentage {most:g}"
+    return ""

@@ -1,0 +1,34 @@
+"""A play as the engine runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kprov.provision.engine.batches import Serial
+from kprov.provision.engine.running.place import Place, Section
+from kprov.provision.engine.tasks import Task
+
+
+@dataclass(frozen=True)
+class PlayPlan:
+    """Sections of tasks, and what holds for all of them; the fields are PhaseContext's, or Ansible's keywords."""
+
+    title: str
+    sections: tuple[Section, ...]
+    frame: Task
+    handlers: tuple[Place, ...] = ()
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    magic: Mapping[str, Any] = field(default_factory=dict)
+    exposed_defaults: Mapping[str, Any] = field(default_factory=dict)
+    exposed_variables: Mapping[str, Any] = field(default_factory=dict)
+    serial: Serial = None
+    max_fail_percentage: float | None = None
+    any_errors_fatal: bool = False
+    force_handlers: bool = False
+
+    @property
+    def lockstep(self) -> bool:
+        """No host may be ahead of another: a failure must stop all before their next task."""
+        return self.any_errors_fatal or self.max_fail_percentage is not None

@@ -1,0 +1,65 @@
+"""Blocks: `rescue` answers a failure, `always` runs whatever happened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kprov.provision.engine.running.place import Place
+from kprov.provision.engine.running.stops import Stopped
+from kprov.provision.engine.tasks import Block, Task
+
+if TYPE_CHECKING:
+    from kprov.provision.engine.running.host_runner import HostRunner
+
+
+def run_block(runner: HostRunner, place: Place, block: Block) -> None:
+    """Run a block.
+
+    Raises:
+        Stopped: it failed, and no `rescue` answered it.
+    """
+    if not block.rescue and not block.always:
+        runner.steps(place, block.steps)
+        return
+    runner.results.settle()  # what failed before the block is none of its business
+    failure = _part(runner, place, block.steps, rescued=bool(block.rescue))
+    if failure is not None and block.rescue:
+        runner.session.registered.update(
+            ansible_failed_task=_described(failure.task), ansible_failed_result=failure.result.data
+        )
+        failure = _part(runner, place, block.rescue, rescued=False)
+    if block.always:
+        again = _part(runner, place, block.always, rescued=False)
+        failure = again or failure
+    if failure is not None:
+        raise failure
+
+
+def _part(runner: HostRunner, place: Place, steps: Any, rescued: bool) -> Stopped | None:
+    """Run one part to its end; returns what stopped it."""
+    runner.rescuing += rescued
+    try:
+        runner.steps(place, steps)
+        runner.results.settle()
+    except Stopped as stopped:
+        runner.results.drain()
+        runner.session.queue += 1  # the agent does nothing more of the one in which a task failed
+        return stopped
+    finally:
+        runner.rescuing -= rescued
+    return None
+
+
+def _described(task: Task | None) -> dict[str, Any]:
+    """What `rescue` reads of the task that failed."""
+    if task is None:
+        return {}
+    return {
+        "name": task.name,
+        "action": task.module,
+        "args": dict(task.arguments),
+        "register": task.register,
+        "when": list(task.when),
+        "tags": sorted(task.tags),
+        "vars": dict(task.variables),
+    }
