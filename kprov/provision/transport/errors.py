@@ -75,3 +75,9 @@ class ProtocolBroken(Unreachable):
     """What answers on the machine is not, or no longer, kprov's agent."""
 
     kind = "protocol"
+
+
+class TurnedAway(ConnectionLost):
+    """The host took the connection and closed it before it said anything, as sshd does beyond MaxStartups."""
+
+    kind = "turned away"

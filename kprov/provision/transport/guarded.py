@@ -23,6 +23,8 @@ LARGEST_LOGIN = 256 * 1024
 # OpenSSH's own bound of a packet.
 LARGEST_PACKET = 256 * 1024
 
+_FIRST = 256
+
 
 class GuardedSocket:
     """A socket whose other side is a stranger until `established`.
@@ -39,6 +41,8 @@ class GuardedSocket:
         self._deadline: float | None = time.monotonic() + self._seconds
         self._untaken_since: float | None = None
         self.received = 0
+        self.first = b""
+        """The first that was received: what an SSH server says of itself, or why it says nothing more."""
         self.reason: Unreachable | None = None
         """Why this guard ended the connection, if it did."""
 
@@ -82,6 +86,8 @@ class GuardedSocket:
                 )
         data: bytes = self._sock.recv(size)
         self.received += len(data)
+        if len(self.first) < _FIRST:
+            self.first = (self.first + data)[:_FIRST]
         return data
 
     def send(self, data: bytes) -> int:

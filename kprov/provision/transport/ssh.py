@@ -15,8 +15,10 @@ import paramiko
 from kprov.provision.transport import bootstrap, host_keys
 from kprov.provision.transport.errors import AuthenticationRefused, Unreachable
 from kprov.provision.transport.guarded import BoundedTransport, GuardedSocket
+from kprov.provision.transport.jump_hosts import JumpHosts, Share
 from kprov.provision.transport.link import AgentLink
 from kprov.provision.transport.ssh_failures import explain
+from kprov.provision.transport.startups import gate_of
 from kprov.provision.transport.target import Target
 from kprov.provision.transport.tcp import open_socket
 
@@ -123,11 +125,11 @@ def _socket_of(target: Target, jump: Client | None) -> GuardedSocket:
 
 @dataclass(frozen=True)
 class Client:
-    """An authenticated connection, and the one to its jump host that it rests on."""
+    """An authenticated connection, and its share of the one to its jump host that it rests on."""
 
     connection: fabric.Connection
     guard: GuardedSocket
-    below: Client | None
+    below: Share[Client] | None
 
     @property
     def transport(self) -> paramiko.Transport:
@@ -142,8 +144,11 @@ class Client:
             self.below.close()
 
 
+_jump_hosts: JumpHosts[Client] = JumpHosts(lambda client: client.transport.is_active())
+
+
 def open_client(target: Target, accept_new: bool, warn: Callable[[str], None] | None) -> Client:
-    """Log in, through the jump host where there is one.
+    """Log in, through the jump host where there is one; when sshd turns the login away, again.
 
     Raises:
         Unreachable: why not.
@@ -153,23 +158,40 @@ def open_client(target: Target, accept_new: bool, warn: Callable[[str], None] | 
             raise AuthenticationRefused(
                 f"the key {path} of {target.name} does not exist: correct ansible_ssh_private_key_file"
             )
-    below: Client | None = None
+    below: Share[Client] | None = None
     if target.jump is not None:
-        try:
-            below = open_client(target.jump, accept_new, warn)
-            below.guard.established()
-        except Unreachable as error:
-            error.message = f"through jump host {target.jump.name}: {error.message}"
-            raise
+        below = _jump(target.jump, accept_new, warn)
+    try:
+        return gate_of(target).through(
+            lambda: _open(target, below, accept_new, warn), patience=target.login_timeout, warn=warn
+        )
+    except BaseException:
+        if below is not None:
+            below.close()
+        raise
+
+
+def _jump(target: Target, accept_new: bool, warn: Callable[[str], None] | None) -> Share[Client]:
+    def open_() -> Client:
+        client = open_client(target, accept_new, warn)
+        client.guard.established()
+        return client
+
+    try:
+        return _jump_hosts.share(target, open_)
+    except Unreachable as error:
+        # Several may wait for one connection: each gets an error of its own to say more in.
+        raise type(error)(f"through jump host {target.name}: {error.message}") from None
+
+
+def _open(target: Target, below: Share[Client] | None, accept_new: bool, warn: Callable[[str], None] | None) -> Client:
     guard: GuardedSocket | None = None
     try:
-        guard = _socket_of(target, below)
+        guard = _socket_of(target, below.connection if below is not None else None)
         connection = _log_in(target, guard, accept_new, warn)
     except BaseException as error:
         if guard is not None:
             guard.close()
-        if below is not None:
-            below.close()
         raise explain(error, target, guard) from None
     return Client(connection, guard, below)
 

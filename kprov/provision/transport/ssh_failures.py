@@ -7,9 +7,12 @@ from pathlib import Path
 import paramiko
 
 from kprov.provision.transport import host_keys
-from kprov.provision.transport.errors import AuthenticationRefused, ConnectionLost, TimedOut, Unreachable
+from kprov.provision.transport.errors import AuthenticationRefused, ConnectionLost, TimedOut, TurnedAway, Unreachable
 from kprov.provision.transport.guarded import GuardedSocket
 from kprov.provision.transport.target import Target
+
+# What sshd says instead of its banner to a client that it has no place for (OpenSSH 8.5 and later, 9.8 and later).
+_FAREWELLS = (b"Exceeded MaxStartups", b"Not allowed at this time")
 
 
 def tried(target: Target) -> str:
@@ -48,10 +51,12 @@ def explain(error: BaseException, target: Target, guard: GuardedSocket | None = 
     words = str(error)
     where = f"{target.address}:{target.port}"
     if guard is not None and not guard.received and ("banner" in words.lower() or isinstance(error, EOFError)):
-        return ConnectionLost(
+        return TurnedAway(
             f"{where} takes connections and closes them before it says anything: is sshd overloaded (MaxStartups), or "
             f"does something in front of it (fail2ban, a firewall, a port forwarding) turn this controller away?"
         )
+    if guard is not None and (said := next((word for word in _FAREWELLS if guard.first.startswith(word)), None)):
+        return TurnedAway(f"sshd on {where} turned the login away and said: {said.decode()}.")
     if "Authentication timeout" in words:
         return TimedOut(
             f"{target.address} did not answer the login of {target.user} in time: does its login wait for something "
@@ -74,6 +79,8 @@ def explain(error: BaseException, target: Target, guard: GuardedSocket | None = 
             f"Put the public key into ~{target.user}/.ssh/authorized_keys there, or correct ansible_user or "
             f"ansible_ssh_private_key_file"
         )
+    if "Indecipherable protocol" in words or isinstance(error, paramiko.IncompatiblePeer):
+        return Unreachable(f"what answers on {where} is no SSH server: correct ansible_host or ansible_port")
     if "banner" in str(error).lower() and "timed out" not in str(error).lower():
         return Unreachable(f"what answers on {where} is no SSH server: correct ansible_host or ansible_port")
     if isinstance(error, TimeoutError) or "banner" in str(error).lower():

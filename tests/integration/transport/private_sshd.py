@@ -22,7 +22,7 @@ UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin yes
-MaxStartups 1000
+MaxStartups {max_startups}
 LogLevel VERBOSE
 """
 
@@ -49,6 +49,7 @@ class PrivateSSHD:
     address: str = "127.0.0.1"
     port: int = 0
     lines: str = ""
+    max_startups: str = "1000"
     host_keys: tuple[str, ...] = ("ed25519",)
     process: subprocess.Popen[bytes] | None = None
     client_key: Path = field(init=False)
@@ -82,7 +83,7 @@ class PrivateSSHD:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where sshd shuts its unprivileged half in
         self.port = self.port or free_port(self.address)
         shown = f"[{self.address}]" if ":" in self.address else self.address
-        text = CONFIG.format(address=shown, port=self.port, folder=self.folder)
+        text = CONFIG.format(address=shown, port=self.port, folder=self.folder, max_startups=self.max_startups)
         text += "".join(f"HostKey {self.host_key_file(kind)}\n" for kind in self.host_keys)
         # The first value of an option counts: a test's lines go before ours.
         (self.folder / "config").write_text(self.lines + text)
