@@ -14,6 +14,7 @@ class ExitCode(IntEnum):
     UNREACHABLE = 3
     VERIFICATION = 4
     LOCKED = 5
+    OUTDATED = 6
     INTERRUPTED = 130
 
 
@@ -24,6 +25,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.UNREACHABLE: "some machines did not answer; what could be done on the others was done",
     ExitCode.VERIFICATION: "the cluster was verified and something in it is not right",
     ExitCode.LOCKED: "another kprov is at work on some of the machines",
+    ExitCode.OUTDATED: "something is not as it was when the plan was made; nothing was changed",
     ExitCode.INTERRUPTED: "interrupted; the same command goes on from there",
 }
 

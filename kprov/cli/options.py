@@ -55,6 +55,9 @@ Output = Annotated[
     OutputFormat,
     typer.Option("--output", "-o", callback=_set_output, help="text for people; json: one object a line."),
 ]
+OutputLong = Annotated[
+    OutputFormat, typer.Option("--output", callback=_set_output, help="text for people; json: one object a line.")
+]
 Verbose = Annotated[
     int,
     typer.Option(

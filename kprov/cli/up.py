@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -63,6 +64,15 @@ def up(
     only_answering: Annotated[
         bool, typer.Option("--only-answering", help="Go on with the machines that answer when some do not.")
     ] = False,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            "--plan",
+            metavar="FILE",
+            help="Do what this plan says (`kprov plan -o FILE`) and nothing else; refuse if anything is not as it was.",
+            show_default=False,
+        ),
+    ] = None,
     limit: Limit = "",
     tags: Tags = None,
     skip_tags: SkipTags = None,
@@ -86,24 +96,41 @@ def up(
     Safe to interrupt at any moment and to repeat: the same command goes on.
     """
     from kprov.cli.inventory_source import open_inventory
+    from kprov.cli.plan_files import limits_of, refuse_beside_plan
     from kprov.cli.run_limits import Listing, limits
+    from kprov.provision.cluster.plan_file import read_plan
+    from kprov.provision.cluster.planning import Planning
     from kprov.provision.cluster.procedure import Options
 
-    loaded = open_inventory(chosen(inventory_file, inventory), extra_vars)
-    options = Options(
-        check=check,
-        diff=diff,
-        **limits(
-            loaded,
+    source, planned = chosen(inventory_file, inventory), None
+    if plan is not None:
+        refuse_beside_plan(
+            check=check,
+            only_answering=only_answering,
             limit=limit,
             tags=tags,
             skip_tags=skip_tags,
             start_at_phase=start_at_phase,
-            serial=serial,
-            max_fail=max_fail,
-            step=step,
-            timeouts=timeout,
-        ),
+        )
+        planned = read_plan(plan)
+        source = Path(planned.inventory) if source == DEFAULT_INVENTORY and not source.exists() else source
+    loaded = open_inventory(source, extra_vars)
+    limited = limits(
+        loaded,
+        limit=limit,
+        tags=tags,
+        skip_tags=skip_tags,
+        start_at_phase=start_at_phase,
+        serial=serial,
+        max_fail=max_fail,
+        step=step,
+        timeouts=timeout,
+    )
+    options = Options(
+        check=check,
+        diff=diff,
+        **(limited if planned is None else limited | limits_of(planned)),
+        planning=Planning(carry_out=planned),
         forks=forks,
         accept_new_host_keys=accept_new_host_keys,
         only_answering=only_answering,
@@ -112,15 +139,22 @@ def up(
     )
     listing = Listing(list_phases, list_hosts, list_tags, list_tasks)
     wanted = options.is_whole if verify is None else verify
-    raise typer.Exit(int(run(loaded, options, verify=wanted and not check, listing=listing)))
+    raise typer.Exit(int(run(loaded, options, verify=wanted and not check, listing=listing, plan_file=plan)))
 
 
-def run(inventory: Inventory, options: object, *, verify: bool, listing: Listing) -> ExitCode:
-    """Run the phases, then the checks. Returns the exit code; raises what ends a run before it begins."""
+def run(
+    inventory: Inventory, options: object, *, verify: bool, listing: Listing, plan_file: Path | None = None
+) -> ExitCode:
+    """Run the phases, then the checks. Returns the exit code; raises what ends a run before it begins.
+
+    Args: ``plan_file`` is where the plan is written to that is made, or lies that is carried out.
+    """
     from kprov.cli import listing as lists
+    from kprov.cli import plan_files
     from kprov.cli.bundle_source import complete_bundle
     from kprov.cli.exit_codes import of_outcome
     from kprov.cli.run_output import open_run_output
+    from kprov.provision.cluster.planning import Planning
     from kprov.provision.cluster.procedure import Options, run_procedure
     from kprov.provision.cluster.up import UP
 
@@ -131,15 +165,22 @@ def run(inventory: Inventory, options: object, *, verify: bool, listing: Listing
     with open_run_output(diff=options.diff) as output:
         options.tell = output.tell
         bundle = complete_bundle(inventory, output.tell)
+        if options.planning.carry_out is not None and plan_file is not None:
+            plan_files.tell_begin(options.planning.carry_out, plan_file, output)
         if not options.check:
             _tell_what_was_left(inventory, options, output)
         engine, times = run_procedure(inventory, UP, bundle, output.reporter, options)
         code = of_outcome(engine.outcome())
+        if options.planning.carry_out is not None:
+            plan_files.tell_end(options.planning, output)
+        if options.planning.make and plan_file is not None:
+            written = plan_files.write(options.planning, plan_file, output, inventory)
+            code = ExitCode.FAILED if code is ExitCode.OK and not written else code
         passed: bool | None = None
         if verify and code is ExitCode.OK:
             from kprov.cli.verify import run_verification
 
-            looking = replace(options, command_line="kprov verify")
+            looking = replace(options, command_line="kprov verify", planning=Planning())
             report, seconds = run_verification(inventory, looking, output, high_availability=False, stopping=False)
             times.append(seconds)
             passed = report.passed

@@ -110,15 +110,14 @@ def import_images(context: Context, hosts: list[Host]) -> None:
         present = engine.module_all({host.name: ("shell", {"cmd": listing, "_check": False}) for host in hosts})
         missing: dict[str, list[Image]] = {}
         for host in hosts:
-            if present[host.name].failed and not engine.check:
+            if present[host.name].failed and not engine.compares(host):
                 continue
             words = set(str(present[host.name].get("stdout", "")).split())
             missing[host.name] = [image for image in images if not {image.name, image.sha256} <= words]
-        if engine.check:
-            for host in hosts:
-                for image in missing[host.name]:
+        for host in hosts:
+            if engine.compares(host):
+                for image in missing.pop(host.name):
                     phase.record(host, f"Image {image.name}", changed=True)
-            return
         sent = engine.module_all(
             {
                 name: (
@@ -137,7 +136,13 @@ def import_images(context: Context, hosts: list[Host]) -> None:
             for image in missing[name]:
                 archive = result["paths"][image.sha256]
                 imports[name] += [
-                    ("command", {"argv": ["ctr", "--namespace=k8s.io", "images", "import", archive]}),
+                    (
+                        "command",
+                        {
+                            "argv": ["ctr", "--namespace=k8s.io", "images", "import", archive],
+                            "_title": f"Image {image.name}",
+                        },
+                    ),
                     ("copy", {"content": f"{image.name}\n", "dest": f"{IMPORTED}/{image.sha256}", "mode": "0600"}),
                 ]
         engine.module_all(imports)

@@ -79,16 +79,17 @@ def issue_certificates(context: Context, hosts: list[Host]) -> None:
                 key, request, present = answers[3 * index : 3 * index + 3]
                 found = None if present.failed else base64.b64decode(present["content"])
                 authority = context.authorities.by_name(spec.authority)
-                digest = None if engine.check and key.changed else key["public_key_sha256"]
+                digest = None if engine.compares(host) and key.changed else key["public_key_sha256"]
                 reason = needs_renewal(found, spec, authority, public_key_sha256=digest)
                 if reason is None:
                     continue
-                if engine.check:
+                if engine.compares(host):
                     phase.record(host, f"Certificate {spec.name}", changed=True, message=reason)
                     continue
                 pem = sign(authority, request["csr"], spec)
                 arguments = {"content": pem.decode(), "dest": spec.path, "mode": "0644"}
-                tasks.append(("copy", {**arguments, "owner": spec.owner, "group": spec.group}))
+                arguments |= {"owner": spec.owner, "group": spec.group, "_title": f"Certificate {spec.name}"}
+                tasks.append(("copy", arguments))
                 if found is not None:
                     context.stale_services.setdefault(host.name, set()).update(spec.services)
             if tasks:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kprov.provision.bundle import Bundle
+from kprov.provision.cluster.planned_changes import Guard, Recorder
 from kprov.provision.engine import Engine
 from kprov.provision.inventory import Host, Inventory
-from kprov.provision.kubeapi.client import ClusterApi
+from kprov.provision.kubeapi.client import ClusterApi, ClusterApiError
 from kprov.provision.kubeapi.credentials import read_kubeconfig
 from kprov.provision.pki.authority import Authorities
 
@@ -34,7 +37,20 @@ class Context:
     variables: dict[str, Any] = field(default_factory=dict)
     stale_services: dict[str, set[str]] = field(default_factory=dict)
     """By machine: the units that run with a certificate or a release that has been replaced."""
+    recorder: Recorder | None = None
+    """Takes down what is changed, phase by phase."""
+    guard: Guard | None = None
+    """Keeps the run to a plan."""
     _api: ClusterApi | None = None
+    _api_is_silent: bool = False
+
+    @contextmanager
+    def during(self, phase: str, hosts: list[Host]) -> Iterator[None]:
+        """A phase, for as long as the block lasts: it is taken down by its name, and kept to the plan."""
+        if self.recorder is not None:
+            self.recorder.phase = phase
+        with self.guard.during(phase, hosts) if self.guard is not None else nullcontext():
+            yield
 
     def hosts_of(self, pattern: str) -> list[Host]:
         """The machines of a pattern that the run is for."""
@@ -47,6 +63,25 @@ class Context:
         if self._api is None:
             self._api = self._client(api_servers(self.inventory))
         return self._api
+
+    def apply(self, host: Host, wanted: dict[str, Any]) -> bool:
+        """Apply an object on behalf of a machine; where the machine is only compared, so is the object.
+
+        Returns: whether something was changed, or would be. A cluster that does not answer yet has nothing.
+
+        Raises: ClusterApiError.
+        """
+        if not self.engine.compares(host):
+            return self.api.apply(wanted)
+        if self._api_is_silent:
+            return True
+        try:
+            return self.api.differs(wanted)
+        except ClusterApiError as error:
+            if error.code:
+                raise
+            self._api_is_silent = True
+            return True
 
     def api_of(self, host: Host) -> ClusterApi:
         """One machine's own API server alone; to be closed."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from kprov.provision.cluster.context import Context
 from kprov.provision.cluster.phase import ClusterError
 from kprov.provision.engine import Engine
+from kprov.provision.engine.phase_recorder import PhaseRecorder
 from kprov.provision.engine.waiting import Wait
 from kprov.provision.inventory import Host
 from kprov.provision.verify.etcdctl import ETCDCTL
@@ -20,6 +21,10 @@ from kprov.provision.verify.etcdctl import ETCDCTL
 DATA = "/var/lib/etcd/member-data/member/wal"
 _INITIAL_CLUSTER = "/etc/etcd/initial-cluster.env"
 _LOCAL = "https://127.0.0.1:2379"
+
+
+_WHERE_IT_JOINS = "Where it joins"
+_RUNS = ("systemd", {"name": "etcd", "state": "started", "enabled": True, "daemon_reload": True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +57,15 @@ def form_etcd(context: Context, hosts: list[Host]) -> None:
         ClusterError: the cluster has data and no quorum, or a machine that may hold the data does not answer.
     """
     engine = context.engine
-    with engine.phase("Form the etcd cluster", hosts):
+    with engine.phase("Form the etcd cluster", hosts) as phase:
         found = engine.module_all({host.name: ("stat", {"path": DATA}) for host in hosts})
         hosts = [host for host in hosts if not found[host.name].failed]  # the others were lost just now
         with_data = [host for host in hosts if found[host.name]["stat"]["exists"]]
         absent = [host for host in context.inventory.group("etcd") if host not in hosts]
-        if engine.check or not hosts:
+        if not hosts:
+            return
+        if engine.check:
+            _foretell(engine, phase, with_data, [host for host in hosts if host not in with_data])
             return
         if not with_data and absent:
             door = _door_to_others(context, hosts[0], absent)
@@ -70,6 +78,21 @@ def form_etcd(context: Context, hosts: list[Host]) -> None:
         _promote_learners(engine, door)  # of a run that was killed: etcd has room for one learner at a time
         for host in [host for host in hosts if host not in with_data]:
             _join(engine, door, host)
+
+
+def _foretell(engine: Engine, phase: PhaseRecorder, with_data: list[Host], new: list[Host]) -> None:
+    """What would be done, as far as it can be known: a member that does not run can't be asked about the others."""
+    engine.module_all({host.name: _RUNS for host in with_data})
+    for host in with_data:
+        fine, _ = etcdctl(engine, Door(host), "endpoint", "health")
+        if fine:
+            for learner in _learners(engine, Door(host)):
+                phase.record(host, f"Learner {learner.name} becomes a voter", changed=True)
+            break
+    for index, host in enumerate(new):
+        begins = index == 0 and not with_data
+        message = "the first member of a new cluster" if begins else "a member of the cluster"
+        phase.record(host, _WHERE_IT_JOINS, changed=True, message=message)
 
 
 def _door_to_others(context: Context, host: Host, absent: Sequence[Host]) -> Door:
@@ -103,13 +126,12 @@ def _write_initial_cluster(engine: Engine, host: Host, members: dict[str, str], 
     listed = ",".join(f"{name}={url}" for name, url in members.items())
     content = f"ETCD_INITIAL_CLUSTER={listed}\nETCD_INITIAL_CLUSTER_STATE={state}\n"
     engine.module(
-        host, "copy", _title="Where it joins", content=content, dest=_INITIAL_CLUSTER, mode="0644"
+        host, "copy", _title=_WHERE_IT_JOINS, content=content, dest=_INITIAL_CLUSTER, mode="0644"
     ).raise_if_failed()
 
 
 def _start(engine: Engine, hosts: Sequence[Host]) -> None:
-    task = ("systemd", {"name": "etcd", "state": "started", "enabled": True, "daemon_reload": True})
-    for result in engine.module_all({host.name: task for host in hosts}).values():
+    for result in engine.module_all({host.name: _RUNS for host in hosts}).values():
         result.raise_if_failed()
 
 
@@ -211,8 +233,13 @@ def _forget_lost_disk(engine: Engine, through: Door, host: Host, mine: Member, l
         raise ClusterError(f"{host.name}: etcd does not let go of the member whose data are gone: {output.strip()}")
 
 
+def _learners(engine: Engine, through: Door) -> list[Member]:
+    """Those that have run and do not vote yet."""
+    return [member for member in members(engine, through) if member.is_learner and member.name]
+
+
 def _promote_learners(engine: Engine, through: Door) -> None:
-    for learner in [member for member in members(engine, through) if member.is_learner and member.name]:
+    for learner in _learners(engine, through):
         wait = _waits(engine, f"etcd's learner {learner.name} to catch up")
         while True:
             fine, output = etcdctl(engine, through, "member", "promote", learner.id)

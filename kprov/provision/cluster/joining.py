@@ -17,6 +17,7 @@ from kprov.provision.kubeapi.nodes import is_ready
 _LIFETIME = timedelta(hours=1)
 _CERTIFICATE = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 _ALPHABET = string.ascii_lowercase + string.digits
+_TOKEN_MADE = "A token that is valid for an hour"  # noqa: S105 - no token at all
 _ROLES = {"control_plane": "control-plane", "node": "worker"}
 
 
@@ -44,8 +45,10 @@ def make_bootstrap_token(context: Context, hosts: list[Host]) -> None:
     with engine.phase("A token for machines that join", hosts) as phase:
         found = engine.module_all({host.name: ("stat", {"path": _CERTIFICATE}) for host in hosts})
         new = [host for host in hosts if not found[host.name].failed and not found[host.name]["stat"]["exists"]]
-        if not new or engine.check:
+        if not new or engine.compares(hosts[0]):
             context.variables["bootstrap_token"] = "made-when-it-is-needed"  # noqa: S105 - no token at all
+            if new:
+                phase.record(hosts[0], _TOKEN_MADE, changed=True)
             return
         token_id = "".join(secrets.choice(_ALPHABET) for _ in range(6))
         token_secret = "".join(secrets.choice(_ALPHABET) for _ in range(16))
@@ -56,7 +59,7 @@ def make_bootstrap_token(context: Context, hosts: list[Host]) -> None:
             body=bootstrap_token_secret(token_id, token_secret, datetime.now(UTC)),
         )
         context.variables["bootstrap_token"] = f"{token_id}.{token_secret}"
-        phase.record(hosts[0], f"Token {token_id}, valid for an hour", changed=True)
+        phase.record(hosts[0], _TOKEN_MADE, changed=True, message=f"its id is {token_id}")
 
 
 def wait_for_nodes(context: Context, hosts: list[Host]) -> None:
@@ -105,16 +108,13 @@ def node_labels(host: Host) -> dict[str, str]:
 
 def label_nodes(context: Context, hosts: list[Host]) -> None:
     """Give Nodes their labels: the role's is one that a kubelet may not give itself."""
-    engine = context.engine
-    with engine.phase("Label the nodes", hosts) as phase:
-        if engine.check:
-            return
+    with context.engine.phase("Label the nodes", hosts) as phase:
         for host in hosts:
             labels = node_labels(host)
             if labels:
                 metadata = {"name": host.name, "labels": labels}
                 wanted = {"apiVersion": "v1", "kind": "Node", "metadata": metadata}
-                phase.record(host, f"Labels {', '.join(labels)}", changed=context.api.apply(wanted))
+                phase.record(host, f"Labels {', '.join(labels)}", changed=context.apply(host, wanted))
 
 
 def _why_not_ready(name: str, node: dict[str, Any] | None) -> str:

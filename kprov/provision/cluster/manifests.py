@@ -11,7 +11,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from kprov.provision.cluster.context import Context
 from kprov.provision.inventory import Host
-from kprov.provision.kubeapi.client import ClusterApiError
 
 _FOLDER = "cluster"
 
@@ -35,16 +34,4 @@ def apply_cluster_objects(context: Context, hosts: list[Host]) -> None:
     with engine.phase("The cluster's own objects", hosts[:1]) as phase:
         for wanted in render(engine.templates_path, context.inventory.cluster.variables()):
             name = f"{wanted['kind']} {wanted['metadata']['name']}"
-            phase.record(
-                hosts[0], name, changed=_would_change(context, wanted) if engine.check else context.api.apply(wanted)
-            )
-
-
-def _would_change(context: Context, wanted: dict[str, Any]) -> bool:
-    """Whether applying an object would change something; a cluster that does not answer yet has none of them."""
-    try:
-        return context.api.differs(wanted)
-    except ClusterApiError as error:
-        if error.code:
-            raise
-        return True
+            phase.record(hosts[0], name, changed=context.apply(hosts[0], wanted))

@@ -68,7 +68,8 @@ def _run(context: Context, phase: Phase, hosts: list[Host], pace: Pace) -> None:
         begun = context.engine.alive(batch)
         if not begun:
             continue
-        _do(context, phase, begun, part)
+        with context.during(phase.title, begun):
+            _do(context, phase, begun, part)
         lost = [host for host in begun if host not in context.engine.alive(begun)]
         _stop_if_too_many(context, part, pace, rest)
         if lost and phase.essential:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from kprov.provision.bundle import Bundle
-from kprov.provision.cluster.context import Context, server_for_people
+from kprov.provision.cluster.context import Context
+from kprov.provision.cluster.controller_state import KUBECONFIG, controller_state
 from kprov.provision.cluster.left_out import refuse_gaps, refuse_new_authorities, refuse_to_join_nothing
 from kprov.provision.cluster.pace import Pace, run_phases
 from kprov.provision.cluster.phase import Phase, PhaseTime
+from kprov.provision.cluster.planned_changes import Guard, Recorder
+from kprov.provision.cluster.planning import Planning
 from kprov.provision.cluster.preflight import Finding, preflight
 from kprov.provision.cluster.selection import Chosen, Selection, choose
 from kprov.provision.cluster.sources import roles_folder, templates_folder
@@ -21,8 +23,6 @@ from kprov.provision.engine import Engine
 from kprov.provision.engine.reporter import Reporter
 from kprov.provision.inventory import Host, Inventory
 from kprov.provision.inventory.timeouts import Timeouts
-from kprov.provision.pki.authority import open_authorities
-from kprov.provision.pki.kubeconfig import write_admin_kubeconfig
 
 
 class PreflightError(Exception):
@@ -62,6 +62,7 @@ class Options:
         pace: in which batches, and when it ends.
         timeouts: how long it waits; None: as the inventory says.
         tell: told what a person should know about the run.
+        planning: the plan that is made of it, or that it carries out.
     """
 
     check: bool = False
@@ -76,6 +77,7 @@ class Options:
     pace: Pace = field(default_factory=Pace)
     timeouts: Timeouts | None = None
     tell: Callable[[str], None] = lambda line: None
+    planning: Planning = field(default_factory=Planning)
     passphrase: str | None = field(default=None, repr=False)
     command_line: str = "kprov"
 
@@ -97,7 +99,7 @@ def engine_for(inventory: Inventory, reporter: Reporter, options: Options) -> It
         inventory,
         reporter=reporter,
         check=options.check,
-        diff=options.diff,
+        diff=options.diff or options.planning.needs_diffs,
         tags=options.tags,
         skip_tags=options.skip_tags,
         forks=options.forks,
@@ -131,16 +133,6 @@ def connect(engine: Engine, hosts: Sequence[Host], *, only_answering: bool) -> l
     return alive
 
 
-@contextmanager
-def _state_folder(folder: Path, *, check: bool) -> Iterator[Path]:
-    """The controller's folder of keys; a plan for a cluster that was never raised gets one that goes away again."""
-    if check and not (folder / "pki").exists():
-        with TemporaryDirectory(prefix="kprov-plan-") as temporary:
-            yield Path(temporary)
-    else:
-        yield folder
-
-
 def run_procedure(
     inventory: Inventory, phases: Sequence[Phase], bundle: Bundle, reporter: Reporter, options: Options
 ) -> tuple[Engine, list[PhaseTime]]:
@@ -150,6 +142,7 @@ def run_procedure(
 
     Raises:
         RoleErrors, SelectionError, UnreachableError, LockedError, PreflightError: before anything was changed.
+        PlanOutdated: something is not as it was when the plan was made that is to be carried out; nothing was changed.
         ClusterError: a phase can't go on.
     """
     with engine_for(inventory, reporter, options) as engine:
@@ -159,30 +152,67 @@ def run_procedure(
         hosts = [host for host in inventory.hosts.values() if options.limit is None or host.name in options.limit]
         left_out = [host for host in inventory.hosts.values() if host not in hosts]
         refuse_new_authorities(inventory.cluster.state_directory, left_out)
+        options.planning.begin(engine, inventory, bundle)
         started = time.monotonic()
         alive = connect(engine, hosts, only_answering=options.only_answering)
         times = [PhaseTime("Connect", time.monotonic() - started)]
         if findings := preflight(inventory, alive, engine.facts):
             raise PreflightError(findings)
-        cluster = inventory.cluster
-        with _state_folder(cluster.state_directory, check=options.check) as folder:
-            authorities = open_authorities(
-                folder, lifetime_days=cluster.ca_lifetime_days, passphrase=options.passphrase
-            )
-            context = Context(
-                engine, inventory, bundle, authorities, kubeconfig=folder / "admin.kubeconfig", limit=options.limit
-            )
-            write_admin_kubeconfig(
-                context.kubeconfig,
-                cluster_name=cluster.cluster_name,
-                server=server_for_people(inventory),
-                authority=authorities.cluster,
-                cluster=cluster,
-            )
-            refuse_to_join_nothing(context, alive, left_out)
-            refuse_gaps(context, phases, chosen)
-            times += run_phases(context, chosen.phases, options.pace)
+        times += _do(_Work(engine, inventory, bundle, phases, chosen, alive, left_out, options))
     return engine, times
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is to be done, once all machines are known."""
+
+    engine: Engine
+    inventory: Inventory
+    bundle: Bundle
+    phases: Sequence[Phase]
+    chosen: Chosen
+    alive: Sequence[Host]
+    left_out: Sequence[Host]
+    options: Options
+
+
+def _do(work: _Work) -> list[PhaseTime]:
+    """Run the phases; those of a plan are rehearsed first, and held against it."""
+    engine, planning, options = work.engine, work.options.planning, work.options
+    guard, times = None, []
+    if planning.carry_out is not None:
+        started = time.monotonic()
+        rehearsed = Recorder(engine.secrets.mask)
+        with engine.rehearsal(rehearsed):
+            _run_phases(work, rehearsed, None, check=True)
+        planning.compare(engine, rehearsed)
+        guard = Guard(engine, planning.carry_out)
+        times.append(PhaseTime("Compare with the plan", time.monotonic() - started))
+    recorder = Recorder(engine.secrets.mask)
+    with engine.observed(recorder):
+        times += _run_phases(work, recorder, guard, check=options.check)
+    planning.end(engine, work.inventory, recorder)
+    return times
+
+
+def _run_phases(work: _Work, recorder: Recorder, guard: Guard | None, *, check: bool) -> list[PhaseTime]:
+    engine, inventory, options = work.engine, work.inventory, work.options
+    pace = replace(options.pace, confirm=None) if engine.check and not options.check else options.pace
+    with controller_state(inventory, check=check, passphrase=options.passphrase) as state:
+        recorder.made_up(state.made_up_texts())
+        context = Context(
+            engine,
+            inventory,
+            work.bundle,
+            state.authorities,
+            kubeconfig=state.kubeconfig,
+            limit=options.limit,
+            recorder=recorder,
+            guard=guard,
+        )
+        refuse_to_join_nothing(context, work.alive, work.left_out)
+        refuse_gaps(context, work.phases, work.chosen)
+        return run_phases(context, work.chosen.phases, pace)
 
 
 def _tell_of(chosen: Chosen, options: Options) -> None:
@@ -192,4 +222,4 @@ def _tell_of(chosen: Chosen, options: Options) -> None:
 
 def kubeconfig_path(inventory: Inventory) -> Path:
     """The administrator's kubeconfig on the controller."""
-    return inventory.cluster.state_directory / "admin.kubeconfig"
+    return inventory.cluster.state_directory / KUBECONFIG

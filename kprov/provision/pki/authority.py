@@ -85,6 +85,13 @@ def open_authorities(state_directory: Path, *, lifetime_days: int, passphrase: s
     return Authorities(folder, made["cluster"], made["etcd"], made["front-proxy"], account)
 
 
+def is_complete(state_directory: Path) -> bool:
+    """Whether `open_authorities` would find everything, and make nothing."""
+    stems = [stem for _, stem in AUTHORITIES.values()]
+    names = [f"{stem}{ending}" for stem in stems for ending in (".key", ".crt")]
+    return all((state_directory / "pki" / name).exists() for name in [*names, "sa.key", "sa.pub"])
+
+
 def load_certificates(state_directory: Path) -> dict[str, x509.Certificate]:
     """The authorities' certificates without their keys: needs no passphrase, makes nothing."""
     found = {}
