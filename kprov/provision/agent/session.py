@@ -42,6 +42,13 @@ FAREWELL = 600.0
 READ_AHEAD = 4 * 1024 * 1024
 
 
+# Answers are held back for as long and as many bytes as this, and only for tasks that end at once: a person sees what
+# was done, and a controller that is killed knows of it.
+HELD_BACK = 0.02
+LINE = 16 * 1024
+QUICK = frozenset({"file", "copy", "lineinfile", "blockinfile", "stat"})
+
+
 class Session:
     """Serves one controller.
 
@@ -60,6 +67,8 @@ class Session:
         self._contents = Contents(self._send)
         self._lock: MachineLock | None = None
         self._heard = time.monotonic()
+        self._line = bytearray()  # answers that wait for company
+        self._line_since = 0.0
         self._patience = SILENCE
         self._left = False
         self._beat_every = BEAT
@@ -70,6 +79,24 @@ class Session:
 
     def _send(self, message: dict[str, Any]) -> None:
         self._send_bytes(wire.encode(message))
+
+    def _answer_later(self, frame: bytes, asked: bool) -> None:
+        """Put an answer in line: many small ones are one packet and one look at it, where the next follows at once.
+
+        Args:
+            frame: the answer.
+            asked: somebody waits for what comes next, which may take long: nothing is held back for it.
+        """
+        if not self._line:
+            self._line_since = time.monotonic()
+        self._line += frame
+        if asked or len(self._line) > LINE or time.monotonic() - self._line_since > HELD_BACK:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._line:
+            line, self._line = bytes(self._line), bytearray()
+            self._send_bytes(line)
 
     def _send_bytes(self, frame: bytes) -> None:
         data = memoryview(frame)
@@ -178,6 +205,8 @@ class Session:
         _thread.start_new_thread(self._watch_silence, ())
         while True:
             request = self._requests.get()
+            if request is not None and not _is_quick(request[0]):
+                self._flush()
             if request is None or processes.ending():
                 break
             if request[0].get("op") == "limits":
@@ -229,7 +258,7 @@ class Session:
             self._round_failed = bool(message.get("more"))
             if not self._round_failed:
                 self._stopped_queue = message.get("queue")
-        self._send_bytes(data)
+        self._answer_later(data, self._requests.empty())
 
     def _do(self, message: dict[str, Any]) -> dict[str, Any]:
         operation = message["op"]
@@ -261,6 +290,11 @@ class Session:
             contents=self._contents,
         )
         return modules.execute(name, call)
+
+
+def _is_quick(message: dict[str, Any]) -> bool:
+    """Whether a request is done with as soon as it is begun."""
+    return message.get("module") in QUICK and message["arguments"].get("_size", 0) < READ_AHEAD
 
 
 def serve(inbound: BinaryIO, earlier: Sequence[tuple[bytes, bytes]] = ()) -> None:
