@@ -26,6 +26,13 @@ ALLOWED: dict[str, set[str]] = {
         "provision.documents",
         "provision.vault",
     },
+    "provision.playbook": {
+        "provision.engine",
+        "provision.agent",
+        "provision.inventory",
+        "provision.documents",
+        "provision.vault",
+    },
     "provision.kubeapi": set(),
     "provision.verify": {
         "provision.kubeapi",

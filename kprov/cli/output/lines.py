@@ -11,9 +11,9 @@ from kprov.cli.output.base import PhaseTally, count_of
 _VERBOSITY_OF = {"unreachable": 0, "failed": 0, "changed": 0, "ok": 1, "skipped": 2}
 
 
-def is_shown(status: str, verbosity: int) -> bool:
-    """Whether a task that ended so deserves a line."""
-    return verbosity >= _VERBOSITY_OF.get(status, 0)
+def is_shown(status: str, verbosity: int, message: str = "") -> bool:
+    """Whether a task that ended so deserves a line; one that is well and says something all the same was made to."""
+    return verbosity >= _VERBOSITY_OF.get(status, 0) or (status == "ok" and bool(message))
 
 
 def task_lines(
@@ -23,7 +23,7 @@ def task_lines(
     name = f"{role}: {task}" if role else task
     time = f" ({duration:.1f} s)" if duration >= 1 else ""
     yield f"  {host}: {status}: {name}{time}"
-    if message and status in ("failed", "unreachable"):
+    if message and status in ("failed", "unreachable", "rescued", "ok"):
         yield from (f"      {line}" for line in message.splitlines())
     if diff and show_diff:
         yield from (f"      {line}" for line in diff.splitlines())

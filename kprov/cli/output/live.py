@@ -77,7 +77,7 @@ class LiveReporter(RunReporter):
         # On a terminal the counts say what changed; lines are for what went wrong, or for those who ask.
         if status == "changed" and not self.verbosity and not (diff and self.diff):
             return
-        if not is_shown(status, self.verbosity):
+        if not is_shown(status, self.verbosity, message):
             return
         for line in task_lines(host, role, task, status, message, diff, duration, show_diff=self.diff):
             self._print(line, _line_style(line, status))

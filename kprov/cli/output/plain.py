@@ -37,7 +37,7 @@ class PlainReporter(RunReporter):
     def show_task_result(
         self, host: str, role: str, task: str, status: str, diff: str, message: str, duration: float
     ) -> None:
-        if is_shown(status, self.verbosity):
+        if is_shown(status, self.verbosity, message):
             for line in task_lines(host, role, task, status, message, diff, duration, show_diff=self.diff):
                 self.write(line)
 

@@ -8,11 +8,12 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kprov.provision.engine import gathered_facts, pool
 from kprov.provision.engine.account import Account
 from kprov.provision.engine.delegation import Delegation
+from kprov.provision.engine.fact_cache import FactCache
 from kprov.provision.engine.machine_lock import MachineLocks
 from kprov.provision.engine.result import HostState, Result, Status
 from kprov.provision.engine.session import HostSession
@@ -38,6 +39,7 @@ class Connections:
         forks: hosts at a time.
         timeouts: how long to wait.
         accept_new_host_keys: take unknown hosts' keys and remember them.
+        cache: keeps the facts of each machine for later runs.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Connections:
         forks: int,
         timeouts: Timeouts,
         accept_new_host_keys: bool,
+        cache: FactCache,
     ) -> None:
         self._sessions = sessions
         self._account = account
@@ -56,6 +59,7 @@ class Connections:
         self._forks = forks
         self._timeouts = timeouts
         self._accept_new_host_keys = accept_new_host_keys
+        self._cache = cache
         self.delegation = Delegation(sessions, self._open)
         """The connections for tasks that are delegated."""
         self._closing = threading.Event()
@@ -103,6 +107,9 @@ class Connections:
             target = replace(target, become=session.become)
         session.login = getpass.getuser() if target.local else target.user
         session.escalated = session.login == "root" or (target.become and target.become_user == "root")
+        if not session.escalated and target.lock_path is None:
+            # /run is root's. Runs as one user keep out of each other's way.
+            target = replace(target, lock_path=f"/tmp/kprov-{session.login}.lock")
         # The agent is not waited for: lock and facts are asked for at once.
         return open_link(target, accept_new=self._accept_new_host_keys, warn=self._account.warn, greet=False)
 
@@ -123,13 +130,31 @@ class Connections:
                 link.wait(gathering, self._timeouts.facts)
                 before = time.time()
                 gathering = self._gather(link)
+        session.learn(self._facts(session, link, gathering, before))
+        session.remembered = False
+        return HostState("connected")
+
+    def look(self, session: HostSession) -> dict[str, Any]:
+        """The facts of a machine that the run is not for: asked without its lock, by a connection that ends at once.
+
+        Raises:
+            Unreachable: why not.
+        """
+        link = self._open(session)
+        try:
+            before = time.time()
+            return self._facts(session, link, self._gather(link), before)
+        finally:
+            link.close()
+
+    def _facts(self, session: HostSession, link: AgentLink, gathering: int, before: float) -> dict[str, Any]:
         result = link.wait(gathering, self._timeouts.facts)["result"]
         if result.get("failed"):
             raise Unreachable(f"its facts could not be gathered: {result.get('msg')}")
         facts = gathered_facts.checked(session.name, result)
         facts["kprov_clock_offset_ms"] = round((facts["kprov_time"] - (before + time.time()) / 2) * 1000)
-        session.learn(facts)
-        return HostState("connected")
+        self._cache.keep(session.name, facts)
+        return facts
 
     def _gather(self, link: AgentLink) -> int:
         return link.post("task", module="setup", arguments={}, queue=0, go_on=True)

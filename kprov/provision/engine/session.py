@@ -31,6 +31,8 @@ class HostSession:
         self.link: AgentLink | None = None
         self.facts: dict[str, Any] = {}
         self.short_facts: dict[str, Any] = {}
+        self.remembered = False
+        """The facts are those of an earlier connection."""
         self.registered: dict[str, Any] = {}
         self.queue = 0
         self.check = check
@@ -39,6 +41,8 @@ class HostSession:
         self.numbered = 0
         self.included: dict[str, Any] = {}
         """Variables that include_vars read."""
+        self.play_variables: dict[str, Any] = {}
+        """Those in the files that its play names for this host."""
         self.exposed_defaults: dict[str, Any] = {}
         self.exposed_variables: dict[str, Any] = {}
         """What roles that were brought in the middle of a play give to all tasks after them."""
@@ -56,7 +60,7 @@ class HostSession:
     @property
     def took_part(self) -> bool:
         """Whether the run was connected to it, or tried to be."""
-        return self.state.state != "new" or bool(self.facts)
+        return self.state.state != "new" or (bool(self.facts) and not self.remembered)
 
     def learn(self, facts: Mapping[str, Any]) -> None:
         """Take in facts: by their names as variables, and below ansible_facts also without the prefix."""
@@ -65,6 +69,11 @@ class HostSession:
             **self.facts,
             **{name.removeprefix("ansible_"): value for name, value in self.facts.items()},
         }
+
+    def remember(self, facts: Mapping[str, Any]) -> None:
+        """Take in facts without being connected."""
+        self.remembered = True
+        self.learn(facts)
 
     def forget_facts(self) -> None:
         """As if none had been gathered."""

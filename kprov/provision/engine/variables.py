@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from kprov.provision.engine.remembered_facts import LazyFacts, RememberedFacts
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.templating import OMIT, Scope, Templar
 
@@ -41,6 +42,8 @@ class Variables:
             "ansible_diff_mode": diff,
         }
         self._plain = Templar()
+        self.remembered: RememberedFacts | None = None
+        """Gives facts of machines that the run is not connected to."""
 
     def groups(self) -> dict[str, list[str]]:
         """The groups and their hosts, those that group_by made included."""
@@ -67,7 +70,7 @@ class Variables:
             "ansible_check_mode": session.check,
             "groups": self.groups(),
             "group_names": sorted({group for group in host.groups if group != "all"} | set(session.more_groups)),
-            "ansible_facts": session.short_facts,
+            "ansible_facts": self._facts(session, short=True),
             "hostvars": HostVariables(self, before_reading),
         }
 
@@ -101,6 +104,7 @@ class Variables:
             *((parent.variables, True) for parent in reversed(place.parents)),
             (session.exposed_variables, True),
             (phase.exposed_variables, True),
+            (session.play_variables, True),
             (phase.variables, True),
             (session.facts, False),
             (session.host.variables, True),
@@ -136,7 +140,7 @@ class Variables:
             (session.extra, True),
             (session.registered, False),
             (session.included, True),
-            (session.facts, False),
+            (self._facts(session), False),
             (session.host.variables, True),
             (self._magic(session, before_reading), False),
             (self._plain.globals, False),
@@ -144,6 +148,13 @@ class Variables:
         if before_reading is not None:
             return OtherHost(self._plain, layers, name, before_reading)
         return Scope(self._plain, layers)
+
+    def _facts(self, session: HostSession, *, short: bool = False) -> Mapping[str, Any]:
+        if self.remembered is None or session.facts or session.link is not None:
+            return session.short_facts if short else session.facts
+        if session.name not in self._inventory.hosts:
+            return {}
+        return LazyFacts(session, self.remembered, short=short)
 
     def names(self) -> list[str]:
         """Every host of the inventory."""

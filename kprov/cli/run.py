@@ -1,0 +1,109 @@
+"""``kprov run``: a user's own playbooks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kprov.cli.exit_codes import of_outcome
+from kprov.cli.invocation import OutputFormat
+from kprov.cli.options import (
+    DEFAULT_INVENTORY,
+    AcceptNewHostKeys,
+    Check,
+    Diff,
+    ExtraVars,
+    Forks,
+    InventoryPath,
+    Limit,
+    ListHosts,
+    ListTasks,
+    Output,
+    SkipTags,
+    Tags,
+    TimeoutOptions,
+    Verbose,
+)
+
+app = typer.Typer(help="Run playbooks of your own, in Ansible's terms.")
+
+
+@app.command()
+def run(
+    playbooks: Annotated[
+        list[Path], typer.Argument(metavar="PLAYBOOK...", help="The playbooks, run one after the other.")
+    ],
+    inventory: InventoryPath = DEFAULT_INVENTORY,
+    limit: Limit = "",
+    tags: Tags = None,
+    skip_tags: SkipTags = None,
+    check: Check = False,
+    diff: Diff = False,
+    roles_path: Annotated[
+        list[Path] | None,
+        typer.Option("--roles-path", help="Where roles are looked for before the playbook's own.", show_default=False),
+    ] = None,
+    syntax_check: Annotated[
+        bool, typer.Option("--syntax-check", help="Read and check everything, connect to nothing, and end.")
+    ] = False,
+    list_hosts: ListHosts = False,
+    list_tasks: ListTasks = False,
+    forks: Forks = 32,
+    timeout: TimeoutOptions = None,
+    accept_new_host_keys: AcceptNewHostKeys = False,
+    extra_vars: ExtraVars = None,
+    output: Output = OutputFormat.TEXT,
+    verbose: Verbose = 0,
+) -> None:
+    """Run playbooks of your own, in Ansible's terms.
+
+    All plays and roles are read and checked before any machine is touched; what kprov does not know is refused by name.
+    """
+    from kprov.cli.inventory_source import limit_hosts, open_inventory
+    from kprov.cli.playbook_listing import show
+    from kprov.cli.run_limits import read_timeouts
+    from kprov.cli.run_output import open_run_output
+    from kprov.provision.engine import Engine
+    from kprov.provision.engine import tags as tag_words
+    from kprov.provision.engine.roles import Roles
+    from kprov.provision.playbook import Options, PlaybookRun, read_playbooks
+    from kprov.provision.playbook.run import roles_paths
+
+    first = playbooks[0]
+    loaded = open_inventory(inventory, extra_vars, cluster=None, playbook_directory=first.parent)
+    options = Options(
+        limit=frozenset(host.name for host in limit_hosts(loaded, limit)) if limit else None,
+        limit_pattern=limit,
+        forks=forks,
+        tags=tag_words.split(tags),
+        skip_tags=tag_words.split(skip_tags),
+    )
+    roles = Roles(roles_paths(first, roles_path or ()), strict=False, beside=first.parent, vault=loaded.vault)
+    playbook_run = PlaybookRun(loaded, read_playbooks(playbooks, loaded.vault), roles, options)
+    playbook_run.check()
+    if syntax_check or list_hosts or list_tasks:
+        show(playbook_run, hosts=list_hosts, tasks=list_tasks)
+        return
+    with (
+        open_run_output(diff=diff) as shown,
+        Engine(
+            loaded,
+            reporter=shown.reporter,
+            check=check,
+            diff=diff,
+            tags=options.tags,
+            skip_tags=options.skip_tags,
+            forks=forks,
+            roles=roles,
+            state_directory=loaded.cluster.state_directory,
+            accept_new_host_keys=accept_new_host_keys,
+            timeouts=read_timeouts(loaded, timeout),
+            command_line=f"kprov run {' '.join(map(str, playbooks))}",
+        ) as engine,
+    ):
+        playbook_run.run(engine, shown.tell)
+        code = of_outcome(engine.outcome())
+    shown.finish([], code, None)
+    raise typer.Exit(int(code))

@@ -1,0 +1,87 @@
+"""What is seen of plays before anything is run: mistakes, what their tasks set for others, and whom they run as."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from kprov.provision.agent.parameters import nearest
+from kprov.provision.engine.documents import Problem
+from kprov.provision.engine.role_checks import check_steps
+from kprov.provision.engine.roles import Roles
+from kprov.provision.engine.tasks import is_open
+from kprov.provision.playbook.play import Play
+from kprov.provision.playbook.reach import Reach, Reached
+
+
+@dataclass
+class Seen:
+    """What is known of a play before it runs."""
+
+    play: Play
+    tasks: list[Reached] = field(default_factory=list)
+    shared_names: set[str] = field(default_factory=set)
+    """Variables that its tasks set."""
+    becomes: bool = False
+    """Some task runs as another user."""
+    groups: bool = False
+    """Some task makes groups."""
+    lockstep: bool = False
+    """Some task's failure is to stop all hosts."""
+
+
+def look_at(play: Play, roles: Roles, problems: list[Problem]) -> Seen:
+    """Read what a play names, and check it.
+
+    Args:
+        play: the play.
+        roles: gives roles.
+        problems: told of mistakes.
+    """
+    seen = Seen(play)
+    for steps in play.role.tasks.values():
+        check_steps(steps, play.role, problems, strict=False)
+    check_steps(play.role.handlers, play.role, problems, strict=False)
+    seen.tasks = list(Reach(roles, problems).tasks(play))
+    for reached in seen.tasks:
+        _note(reached, seen)
+    seen.becomes = seen.becomes or _says(play.frame.become)
+    _check_notifications(seen, problems)
+    return seen
+
+
+def _note(reached: Reached, seen: Seen) -> None:
+    task = reached.task
+    if task.register:
+        seen.shared_names.add(str(task.register))
+    if task.module == "set_fact":
+        seen.shared_names |= {str(name) for name in task.arguments}
+    seen.groups = seen.groups or task.module == "group_by"
+    seen.becomes = seen.becomes or _says(task.become)
+    seen.lockstep = seen.lockstep or _says(task.any_errors_fatal)
+
+
+def _says(value: Any) -> bool:
+    """Whether a keyword says yes, or may."""
+    return value is not None and str(value).lower() not in ("false", "no", "off")
+
+
+def _check_notifications(seen: Seen, problems: list[Problem]) -> None:
+    """A handler that nobody has would be noticed only when the task changes something."""
+    roles = {id(reached.place.role): reached.place.role for reached in seen.tasks}.values()
+    handlers = [handler for role in [*roles, seen.play.role] for handler in role.handlers]
+    if any(is_open(handler.name) or handler.module == "include_tasks" for handler in handlers):
+        return
+    if any(r.task.module in ("include_role", "import_role") and is_open(r.task.arguments) for r in seen.tasks):
+        return
+    named = {handler.name for handler in handlers}
+    named |= {f"{role.name} : {handler.name}" for role in roles for handler in role.handlers}
+    named |= {word for handler in handlers for word in handler.listen}
+    for reached in seen.tasks:
+        for word in reached.task.notify:
+            if not is_open(word) and str(word) not in named:
+                near = nearest(str(word), named)
+                hint = f"did you mean '{near}'?" if near else ""
+                problem = Problem(reached.task.file, reached.task.line, f"there is no handler '{word}'", hint)
+                if problem not in problems:
+                    problems.append(problem)

@@ -1,0 +1,241 @@
+"""Runs playbooks: everything is read and checked first, then machines are connected, then play after play is run."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kprov.provision.engine.delegation import LOCAL
+from kprov.provision.engine.documents import Problem, RoleErrors
+from kprov.provision.engine.engine import Engine
+from kprov.provision.engine.play_plan import PlayPlan
+from kprov.provision.engine.result import PhaseResult
+from kprov.provision.engine.roles import Roles
+from kprov.provision.engine.running.context import PhaseContext
+from kprov.provision.engine.session import HostSession
+from kprov.provision.inventory import patterns
+from kprov.provision.playbook.checks import Seen, look_at
+from kprov.provision.playbook.planning import common_magic, plan_of
+from kprov.provision.playbook.play import Play
+from kprov.provision.playbook.playbook import Playbook
+from kprov.provision.playbook.reach import Reach
+from kprov.provision.playbook.unsupported import obstacles
+from kprov.provision.playbook.variable_files import read_for, read_now
+
+if TYPE_CHECKING:
+    from kprov.provision.inventory.model import Host, Inventory
+
+_LOCAL_NAMES = frozenset({LOCAL, "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says of a run of playbooks."""
+
+    limit: frozenset[str] | None = None
+    """The names of the hosts that the run is limited to."""
+    limit_pattern: str = ""
+    forks: int = 32
+    tags: tuple[str, ...] = ()
+    skip_tags: tuple[str, ...] = ()
+
+
+@dataclass
+class PlaybookRun:
+    """A run of playbooks.
+
+    Args:
+        inventory: the hosts.
+        book: the plays.
+        roles: gives their roles.
+        options: what the command line says.
+    """
+
+    inventory: Inventory
+    book: Playbook
+    roles: Roles
+    options: Options = field(default_factory=Options)
+    plays: list[Seen] = field(default_factory=list)
+
+    # -- before anything is touched
+
+    def check(self) -> None:
+        """Read all that the plays name.
+
+        Raises:
+            RoleErrors: with everything that is wrong.
+        """
+        problems = list(self.book.problems)
+        vault = getattr(self.inventory, "vault", None)
+        makes_groups = False
+        for play in self.book.plays:
+            read_now(play, vault, problems)
+            seen = look_at(play, self.roles, problems)
+            self.plays.append(seen)
+            makes_groups = makes_groups or seen.groups
+            if play.hosts and not makes_groups:
+                try:
+                    self._match(play.hosts, self.inventory.members)
+                except ValueError as error:
+                    problems.append(Problem(play.file, play.line, f"hosts: {play.hosts}: {error}"))
+        self._one_user(problems)
+        if problems:
+            raise RoleErrors(sorted(set(problems), key=lambda problem: (problem.file, problem.line)))
+
+    def _one_user(self, problems: list[Problem]) -> None:
+        """A host is connected to once, so all plays on it must agree about how."""
+        said: dict[str, tuple[Play, str | None, bool]] = {}
+        for seen in self.plays:
+            play = seen.play
+            for host in self.hosts_of(play):
+                before = said.setdefault(host.name, (play, play.remote_user, play.local))
+                if before[1:] != (play.remote_user, play.local):
+                    what = f"{host.name} is connected to once, and the play at {before[0].location} says it otherwise"
+                    hint = "write remote_user and connection alike, or in the inventory"
+                    problems.append(Problem(play.file, play.line, what, hint))
+                    break
+
+    # -- hosts
+
+    def _match(self, pattern: str, members: object) -> list[Host]:
+        assert isinstance(members, dict)
+        if pattern in _LOCAL_NAMES and pattern not in self.inventory.hosts:
+            return []
+        chosen = patterns.match(pattern, list(self.inventory.hosts), members)
+        return [host for name, host in self.inventory.hosts.items() if name in chosen]
+
+    def hosts_of(self, play: Play, engine: Engine | None = None) -> list[Host]:
+        """A play's hosts, in its order, as far as the run is limited to them."""
+        members = engine.variables.groups() if engine is not None else self.inventory.members
+        try:
+            found = self._match(play.hosts, members)
+        except ValueError:
+            return []
+        limit = self.options.limit
+        found = [host for host in found if limit is None or host.name in limit]
+        if play.order in ("sorted", "reverse_sorted"):
+            found.sort(key=lambda host: host.name)
+        if play.order.startswith("reverse"):
+            found.reverse()
+        if play.order == "shuffle":
+            random.shuffle(found)
+        return found
+
+    def is_local(self, play: Play) -> bool:
+        """Whether the play is for the controller, which the inventory does not name."""
+        return play.hosts in _LOCAL_NAMES and play.hosts not in self.inventory.hosts and self.options.limit is None
+
+    # -- the run
+
+    def run(self, engine: Engine, tell: Callable[[str], None]) -> list[PhaseResult]:
+        """Connect to all hosts at once, then run play after play.
+
+        Args:
+            engine: built with this run's roles.
+            tell: told what a person should know.
+
+        Raises:
+            RoleErrors: a task would run that kprov cannot do; nothing was changed.
+        """
+        engine.run_context.become_by_keyword = True
+        engine.run_context.shared_names = frozenset(name for seen in self.plays for name in seen.shared_names)
+        sessions = self._sessions(engine)
+        engine.connect([session.name for session in sessions])
+        magic = common_magic(
+            forks=self.options.forks,
+            tags=self.options.tags,
+            skip_tags=self.options.skip_tags,
+            limit=self.options.limit_pattern,
+            inventory=str(self.inventory.path),
+        )
+        plans = [plan_of(seen, Reach(self.roles, []).pieces(seen.play), magic) for seen in self.plays]
+        self._refuse_obstacles(engine, plans)
+        results: list[PhaseResult] = []
+        for index, (seen, plan) in enumerate(zip(self.plays, plans, strict=True)):
+            hosts = self._taking(engine, seen.play)
+            if not hosts:
+                tell(f"{seen.play.location}: no host for the play '{seen.play.name}' (hosts: {seen.play.hosts})")
+                continue
+            self._prepare(engine, seen, plan, hosts, refresh=index > 0)
+            results.append(engine.run_play(plan, hosts))
+            if not engine.alive(hosts) and results[-1].failed and index + 1 < len(plans):
+                tell(f"all hosts of the play '{seen.play.name}' have failed: the plays after it are not begun")
+                break
+            if results[-1].failed and plan.lockstep:
+                break
+        return results
+
+    def _sessions(self, engine: Engine) -> list[HostSession]:
+        """Every host that a play is for, told how it is connected to."""
+        found: dict[str, HostSession] = {}
+        for seen in self.plays:
+            play = seen.play
+            names = [host.name for host in self.hosts_of(play)] + ([LOCAL] if self.is_local(play) else [])
+            for name in names:
+                session = engine.session(name)
+                if name not in found:
+                    found[name] = session
+                    session.become = False
+                    _connect_as(session, play)
+                session.become = bool(session.become or seen.becomes)
+        for session in found.values():
+            if "ansible_become" in session.host.variables:
+                session.become = None
+        return list(found.values())
+
+    def _taking(self, engine: Engine, play: Play) -> list[str]:
+        if self.is_local(play):
+            return [LOCAL]
+        return [host.name for host in self.hosts_of(play, engine)]
+
+    def _refuse_obstacles(self, engine: Engine, plans: Sequence[PlayPlan]) -> None:
+        certain: list[Problem] = []
+        for seen, plan in zip(self.plays, plans, strict=True):
+            names = self._taking(engine, seen.play)
+            alive = [engine.session(name) for name in names if engine.session(name).state.state == "connected"]
+            found = obstacles(engine, seen, plan, alive)
+            certain += [problem for problem in found.certain if problem not in certain]
+            for problem in found.possible:
+                engine.warn(f"{problem}; a host that comes to it fails there")
+        if certain:
+            raise RoleErrors(certain)
+
+    def _prepare(self, engine: Engine, seen: Seen, plan: PlayPlan, hosts: list[str], refresh: bool) -> None:
+        """Fresh facts for a later play, and the variable files that each host names."""
+        alive = [name for name in hosts if engine.session(name).state.state == "connected"]
+        if refresh and seen.play.gather_facts:
+            engine.module_all({name: ("setup", {"_quiet": True, "_check": False}) for name in alive})
+        if not seen.play.vars_files:
+            for name in alive:
+                engine.session(name).play_variables = {}
+            return
+        context = PhaseContext(plan.variables, alive, frame=plan.frame, magic=plan.magic)
+        problems: list[Problem] = []
+        vault = getattr(self.inventory, "vault", None)
+        for name in alive:
+            session = engine.session(name)
+            pieces = plan.sections[0].pieces
+            scope = engine.variables.of_task(session, context, pieces[0].place, plan.frame, lambda host, name: None)
+            session.play_variables = read_for(seen.play, scope, vault, problems)
+        if problems:
+            raise RoleErrors(problems)
+
+
+def _connect_as(session: HostSession, play: Play) -> None:
+    """What the play says of how its hosts are connected to; the inventory's word is stronger."""
+    host = session.host
+    if play.local and "ansible_connection" not in host.variables:
+        session.host = replace(host, variables={**host.variables, "ansible_connection": "local"})
+    elif play.remote_user is not None and "ansible_user" not in host.variables:
+        session.host = replace(host, user=play.remote_user)
+
+
+def roles_paths(playbook: Path, given: Sequence[Path] = ()) -> tuple[Path, ...]:
+    """Where a playbook's roles are looked for: beside it, then where Ansible keeps those that were installed."""
+    told = [Path(part).expanduser() for part in os.environ.get("ANSIBLE_ROLES_PATH", "").split(":") if part]
+    usual = [Path("~/.ansible/roles").expanduser(), Path("/usr/share/ansible/roles"), Path("/etc/ansible/roles")]
+    return (*given, playbook.parent / "roles", *told, *usual, playbook.parent)
