@@ -170,7 +170,11 @@ class Dispatcher:
         info = request.info
         resource = find(info.api_group, info.resource)
         if resource is None or info.api_version not in resource.versions:
-            raise errors.path_not_found()
+            # It may have been defined a moment ago, at another server.
+            await self._parts.definitions.catch_up()
+            resource = find(info.api_group, info.resource)
+            if resource is None or info.api_version not in resource.versions:
+                raise errors.path_not_found()
         if resource.namespaced and not info.namespace and (info.name and info.verb not in ("list", "watch")):
             raise errors.path_not_found()
         if not resource.namespaced and info.namespace and resource.plural != "namespaces":

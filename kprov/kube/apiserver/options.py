@@ -16,7 +16,7 @@ def flag_set() -> FlagSet:
     flags.unimplemented(
         "audit-policy-file", "audit-webhook-config-file", "audit-log-path", "authentication-config",
         "authentication-token-webhook-config-file", "authorization-config", "authorization-policy-file",
-        "authorization-webhook-config-file", "egress-selector-config-file", "encryption-provider-config",
+        "authorization-webhook-config-file", "egress-selector-config-file",
         "etcd-servers-overrides", "external-hostname", "feature-gates", "oidc-issuer-url", "oidc-client-id",
         "tls-cipher-suites", "tls-sni-cert-key", "tracing-config-file", "admission-control-config-file",
         "runtime-config", "cors-allowed-origins", "enable-aggregator-routing", "storage-backend",
@@ -47,6 +47,7 @@ def _etcd(flags: FlagSet) -> None:
     flags.string("etcd-cafile", "", "etcd's authority")
     flags.string("etcd-certfile", "", "the certificate to show to etcd")
     flags.string("etcd-keyfile", "", "its key")
+    flags.string("encryption-provider-config", "", "which kinds are encrypted in etcd, and with which keys")
     flags.duration("etcd-compaction-interval", 300.0, "how often etcd is told to forget; 0 for never")
     flags.choice("storage-media-type", "application/json", ("application/json",), "how objects are stored")
     flags.boolean("watch-cache", True, "kprov always serves from its cache; true only")

@@ -16,6 +16,8 @@ from kprov.kube.api.flags import Flags
 from kprov.kube.apiserver.assembly import Security, build_security
 from kprov.kube.apiserver.bootstrap.reconcile import reconcile
 from kprov.kube.apiserver.dispatch import Dispatcher
+from kprov.kube.apiserver.etcd_connection import connect_etcd
+from kprov.kube.apiserver.extensions.controller import DEFINITIONS, Definitions
 from kprov.kube.apiserver.handlers.parts import Parts
 from kprov.kube.apiserver.health import Health
 from kprov.kube.apiserver.http.aiohttp_front import AiohttpFront
@@ -28,7 +30,7 @@ from kprov.kube.apiserver.services.addresses import advertise_address
 from kprov.kube.apiserver.services.allocation import ServiceAllocation
 from kprov.kube.apiserver.services.kubernetes_service import KubernetesService
 from kprov.kube.apiserver.storage.compaction import compact_for_ever
-from kprov.kube.apiserver.storage.etcd import EtcdClient, EtcdError, EtcdOptions
+from kprov.kube.apiserver.storage.etcd import EtcdError
 from kprov.kube.apiserver.storage.hub import NotFreshInTime
 from kprov.kube.apiserver.storage.store import Store
 from kprov.kube.apiserver.strategy.cluster_policy import set_allow_privileged
@@ -43,16 +45,8 @@ class Server:
 
     def __init__(self, flags: Flags) -> None:
         """Raises DaemonError where the flags cannot be followed."""
-        if not flags.etcd_servers:
-            raise DaemonError("--etcd-servers must be given: kprov's API server keeps everything in etcd")
         self._flags = flags
-        try:
-            etcd = EtcdClient(
-                EtcdOptions(tuple(flags.etcd_servers), flags.etcd_cafile, flags.etcd_certfile, flags.etcd_keyfile)
-            )
-        except OSError as error:
-            raise DaemonError(f"a certificate for etcd cannot be read: {error}") from error
-        self.store = Store(etcd, flags.etcd_prefix)
+        self.store = Store(connect_etcd(flags), flags.etcd_prefix)
         self.health = Health(self.store)
         self._tls = self._make_tls()
         self._stopping = asyncio.Event()
@@ -65,8 +59,10 @@ class Server:
             self.store, flags.service_cluster_ip_range.split(","), flags.service_node_port_range
         )
         self._allocation = allocation
+        self._definitions = Definitions(self.store)
         parts = Parts(
             store=self.store,
+            definitions=self._definitions,
             options=flags,
             authenticator=self.security.authenticator,
             authorizer=self.security.authorizer,
@@ -138,13 +134,14 @@ class Server:
         if self._flags.etcd_compaction_interval > 0:
             self._spawn(compact_for_ever(self.store.etcd, self._flags.etcd_compaction_interval))
         self._spawn(self._bootstrap())
+        self._spawn(self._definitions.run())
 
     async def _reach_etcd(self) -> None:
         while True:
             try:
                 await self.store.start()
                 await self.store.ensure_cached(*sorted(self.security.caches))
-                await self.store.ensure_cached(("", "services"), ("", "namespaces"))
+                await self.store.ensure_cached(("", "services"), ("", "namespaces"), DEFINITIONS)
                 return
             except EtcdError as error:
                 _log.warning("waiting for etcd: %s", error)

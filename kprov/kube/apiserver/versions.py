@@ -118,12 +118,25 @@ def _csr_to_v1(obj: Object) -> Object:
     return out
 
 
+def _definition_to_v1(obj: Object) -> Object:
+    from kprov.kube.apiserver.extensions.definition_versions import to_v1  # rare
+
+    return to_v1(obj)
+
+
+def _definition_from_v1(obj: Object) -> Object:
+    from kprov.kube.apiserver.extensions.definition_versions import to_v1beta1  # rare
+
+    return to_v1beta1(obj)
+
+
 _CONVERSIONS: dict[tuple[str, str, str], tuple[Convert, Convert]] = {
     ("events.k8s.io", "events", "v1"): (_event_to_core, _event_from_core),
     ("events.k8s.io", "events", "v1beta1"): (_event_to_core, _event_from_core),
     ("autoscaling", "horizontalpodautoscalers", "v1"): (_hpa_to_v2, _hpa_from_v2),
     ("discovery.k8s.io", "endpointslices", "v1beta1"): (_slice_to_v1, _slice_from_v1),
     ("certificates.k8s.io", "certificatesigningrequests", "v1beta1"): (_csr_to_v1, dict),
+    ("apiextensions.k8s.io", "customresourcedefinitions", "v1beta1"): (_definition_to_v1, _definition_from_v1),
 }
 
 

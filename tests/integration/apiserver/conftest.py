@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,13 +24,15 @@ class Kubectl:
 
     def __init__(self, plane: ControlPlane) -> None:
         self._program = str(Path(sys.executable).with_name("kubectl"))
-        self._environment = {**os.environ, "KUBECONFIG": str(plane.kubeconfig())}
+        self._kubeconfig = plane.kubeconfig()
+
+    def line(self, *words: str) -> list[str]:
+        """The command line."""
+        return [self._program, f"--kubeconfig={self._kubeconfig}", *words]
 
     def __call__(self, *words: str, stdin: str = "", ok: bool = True) -> str:
         """Its output; of a command that must fail, its errors."""
-        done = subprocess.run(
-            [self._program, *words], input=stdin, env=self._environment, capture_output=True, text=True, timeout=60
-        )
+        done = subprocess.run(self.line(*words), input=stdin, capture_output=True, text=True, timeout=60)
         assert (done.returncode == 0) is ok, f"kubectl {' '.join(words)}: {done.stdout}{done.stderr}"
         return done.stdout if ok else done.stderr
 

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from kprov.kube.apiserver.resources import GROUPS, RESOURCES, ResourceInfo
+from kprov.kube.apiserver.resources.table import on_change
 
 Object = dict[str, Any]
 _WHOLE = ("get", "patch", "update")
@@ -183,3 +184,9 @@ def aggregated(prefix: str, version: str) -> Object:
         "metadata": {},
         "items": items,
     }
+
+
+@on_change
+def _forget() -> None:
+    for each in (resource_list, api_group, group_list, aggregated):
+        each.cache_clear()

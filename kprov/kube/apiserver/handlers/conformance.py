@@ -9,6 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from kprov.kube.api import errors
+from kprov.kube.apiserver.extensions import kinds
+from kprov.kube.apiserver.extensions.custom_objects import conformed
+from kprov.kube.apiserver.extensions.definition_schema import SCHEMAS
+from kprov.kube.apiserver.extensions.schema import prune
+from kprov.kube.apiserver.extensions.validation import errors_of
 from kprov.kube.apiserver.protobuf.table import fields_of, message_of
 from kprov.kube.apiserver.resources.info import ResourceInfo
 
@@ -114,25 +119,73 @@ def conform(
         supported = '"", "Ignore", "Strict", "Warn"'
         text = f'fieldValidation: Unsupported value: "{validation}": supported values: {supported}'
         raise errors.make(422, "Invalid", text)
+    unknown: list[str] = []
+    custom = kinds.find(*info.key)
+    if custom is not None:
+        obj = {**obj, "metadata": _metadata(obj.get("metadata") or {}, info, version, unknown)}
+        obj = conformed(obj, custom, version, unknown)
+        _report(unknown, info, version, validation, warnings, patched)
+        return obj
+    if info.key == ("apiextensions.k8s.io", "customresourcedefinitions"):
+        obj = _definition(obj, info, version, unknown)
+        _report(unknown, info, version, validation, warnings, patched)
+        return obj
     message = message_of(info.group, version, info.kind) or message_of(info.group, info.versions[0], info.kind)
     fields = fields_of(message) if message else None
     if fields is None:
         return obj
-    unknown: list[str] = []
     head = {"kind": obj.get("kind"), "apiVersion": obj.get("apiVersion")}
     rest = {name: item for name, item in obj.items() if name not in head}
     label = f'{info.kind} in version "{version}" cannot be handled as a {info.kind}: '
     try:
-        conformed = _struct(fields, rest, "", unknown)
+        typed = _struct(fields, rest, "", unknown)
     except _Mismatch as error:
         raise errors.bad_request(label + str(error)) from None
-    if unknown:
-        said = [f'unknown field "{place}"' for place in unknown[:_MAX_REPORTED]]
-        if validation == "Strict":
-            text = f"strict decoding error: {', '.join(said)}"
-            if patched:
-                raise errors.make(422, "Invalid", f' "" is invalid: patch: Invalid value: "": {text}')
-            raise errors.bad_request(label + text)
-        if validation != "Ignore":
-            warnings.extend(said)
-    return {**head, "metadata": {}, **conformed}
+    _report(unknown, info, version, validation, warnings, patched)
+    return {**head, "metadata": {}, **typed}
+
+
+def _metadata(value: Any, info: ResourceInfo, version: str, unknown: list[str]) -> Object:
+    """The metadata of an object of a custom kind, held against its type. Raises ApiError (400)."""
+    try:
+        found: Object = _value("meta.v1.ObjectMeta", value, "metadata", unknown)
+    except _Mismatch as error:
+        text = f'{info.kind} in version "{version}" cannot be handled as a {info.kind}: {error}'
+        raise errors.bad_request(text) from None
+    return found
+
+
+def _definition(obj: Object, info: ResourceInfo, version: str, unknown: list[str]) -> Object:
+    """A CustomResourceDefinition held against its type. Raises ApiError (400)."""
+    found = SCHEMAS[version]
+    obj = {**obj, "metadata": _metadata(obj.get("metadata") or {}, info, version, unknown)}
+    prune(obj, found, unknown)
+    wrong = errors_of(_without_nulls(obj), found)
+    if wrong:
+        text = f'{info.kind} in version "{version}" cannot be handled as a {info.kind}: {wrong[0].message}'
+        raise errors.bad_request(text)
+    cleaned: Object = _without_nulls(obj)
+    return cleaned
+
+
+def _without_nulls(value: Any) -> Any:
+    """As typed servers decode; a schema's defaults may be null, and stay."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None or key == "default"}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def _report(
+    unknown: list[str], info: ResourceInfo, version: str, validation: str, warnings: list[str], patched: bool
+) -> None:
+    """Tell of unknown fields as the client wants it. Raises ApiError (400) under Strict."""
+    if not unknown or validation == "Ignore":
+        return
+    said = [f'unknown field "{place}"' for place in unknown[:_MAX_REPORTED]]
+    if validation != "Strict":
+        warnings.extend(said)
+        return
+    text = f"strict decoding error: {', '.join(said)}"
+    if patched:
+        raise errors.make(422, "Invalid", f' "" is invalid: patch: Invalid value: "": {text}')
+    raise errors.bad_request(f'{info.kind} in version "{version}" cannot be handled as a {info.kind}: {text}')

@@ -18,6 +18,7 @@ from kprov.kube.apiserver.output.render import Renderer
 from kprov.kube.apiserver.resources.info import ResourceInfo
 from kprov.kube.apiserver.resources.selection import Selection
 from kprov.kube.apiserver.storage.entry import Entry
+from kprov.kube.apiserver.strategy import strategy_of
 
 Object = dict[str, Any]
 _ORPHAN, _FOREGROUND = "orphan", "foregroundDeletion"
@@ -177,6 +178,8 @@ class Deletion:
         """The object with what its deletion waits for written down; raises _AtOnce where it waits for nothing."""
         metadata, info = obj["metadata"], self._info
         self._check_preconditions(metadata)
+        if not metadata.get("deletionTimestamp"):
+            strategy_of(info.group, info.plural).prepare_for_delete(obj)
         finalizers = self._finalizers(metadata)
         grace = self._grace(obj)
         namespace_waits = info.kind == "Namespace" and bool((obj.get("spec") or {}).get("finalizers"))

@@ -30,6 +30,13 @@ class Authorizer(Protocol):
         """What a user may do in a namespace."""
 
 
+class Definitions(Protocol):
+    """Who knows the kinds that users define (extensions/controller.py)."""
+
+    async def catch_up(self) -> None:
+        """Return once every kind that is defined in etcd is served here."""
+
+
 class Allocation(Protocol):
     """What hands out cluster IPs and node ports (services/allocation.py)."""
 
@@ -49,6 +56,7 @@ class Parts:
     authenticator: Any
     authorizer: Authorizer
     admission: AdmissionChain
+    definitions: Definitions
     allocation: Allocation | None = None
     token_issuer: Any = None
     kubelets: Any = None  # kubelet/connection.py

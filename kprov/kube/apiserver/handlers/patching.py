@@ -8,6 +8,7 @@ import orjson
 
 from kprov.kube.api import errors
 from kprov.kube.api.patches import PatchError, apply_json_patch, apply_merge_patch, apply_strategic_merge_patch
+from kprov.kube.apiserver.extensions import kinds
 from kprov.kube.apiserver.handlers import bodies
 from kprov.kube.apiserver.http.message import Request
 from kprov.kube.apiserver.resources.info import ResourceInfo
@@ -28,15 +29,20 @@ class Patch:
         self._value = value
         self._info = info
         self._version = version
+        self._custom = kinds.find(*info.key) is not None
 
     @classmethod
     def of(cls, request: Request, info: ResourceInfo) -> Patch:
         """The patch of a request. Raises ApiError where it cannot be read."""
         kind = bodies.media_type(request)
-        if kind not in (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_PATCH):
+        custom = kinds.find(*info.key) is not None
+        if kind not in (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_PATCH) or (
+            custom and kind == STRATEGIC_MERGE_PATCH
+        ):
+            strategic = "" if custom else f"{STRATEGIC_MERGE_PATCH}, "
             raise errors.unsupported_media_type(
                 "the body of the request was in an unknown format - accepted media types include: "
-                f"{JSON_PATCH}, {MERGE_PATCH}, {STRATEGIC_MERGE_PATCH}, {APPLY_PATCH}"
+                f"{JSON_PATCH}, {MERGE_PATCH}, {strategic}{APPLY_PATCH}"
             )
         if kind == APPLY_PATCH:  # of a Scale: of objects themselves it is no patch of this kind
             value: Any = bodies.decode(request)
@@ -63,5 +69,5 @@ class Patch:
             raise errors.bad_request(str(error)) from None
         if not isinstance(new, dict) or not isinstance(new.get("metadata"), dict):
             raise errors.bad_request("the patched object is not an object with metadata")
-        cleaned: Object = bodies.without_nulls(new)
+        cleaned: Object = new if self._custom else bodies.without_nulls(new)  # a custom kind may know null
         return cleaned

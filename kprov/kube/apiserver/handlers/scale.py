@@ -6,6 +6,8 @@ from typing import Any
 
 from kprov.kube.api import errors
 from kprov.kube.api.selectors import from_label_selector, from_map
+from kprov.kube.apiserver.extensions import json_path, kinds
+from kprov.kube.apiserver.extensions.kinds import ScalePaths
 from kprov.kube.apiserver.handlers import bodies
 from kprov.kube.apiserver.handlers.parts import Parts
 from kprov.kube.apiserver.handlers.patching import Patch
@@ -18,8 +20,10 @@ Object = dict[str, Any]
 _COPIED = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
-def scale_of(obj: Object) -> Object:
-    """The Scale of an object."""
+def scale_of(obj: Object, paths: ScalePaths | None = None) -> Object:
+    """The Scale of an object; of a custom kind's by its paths."""
+    if paths is not None:
+        return _custom_scale(obj, paths)
     metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
     selector = spec.get("selector") or {}
     parsed = from_map(selector) if obj["kind"] == "ReplicationController" else from_label_selector(selector)
@@ -31,6 +35,22 @@ def scale_of(obj: Object) -> Object:
         "apiVersion": "autoscaling/v1",
         "metadata": {name: metadata[name] for name in _COPIED if name in metadata},
         "spec": {"replicas": spec.get("replicas", 0)} if spec.get("replicas", 0) else {},
+        "status": scaled,
+    }
+
+
+def _custom_scale(obj: Object, paths: ScalePaths) -> Object:
+    metadata = obj["metadata"]
+    wanted, present = (json_path.find(obj, path) for path in (paths.spec_replicas, paths.status_replicas))
+    scaled: Object = {"replicas": present[0] if present else 0}
+    selector = json_path.find(obj, paths.label_selector) if paths.label_selector else []
+    if selector and selector[0]:
+        scaled["selector"] = str(selector[0])
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {name: metadata[name] for name in _COPIED if name in metadata},
+        "spec": {"replicas": wanted[0]} if wanted and wanted[0] else {},
         "status": scaled,
     }
 
@@ -56,8 +76,12 @@ def _replicas(scale: Object, info: ResourceInfo, name: str) -> int:
 async def scale(parts: Parts, request: Request, info: ResourceInfo) -> Response:
     """GET, PUT or PATCH of a Scale."""
     namespace, name = request.info.namespace, request.info.name
+    custom = kinds.find(*info.key)
+    paths = custom.scale.get(request.info.api_version) if custom else None
+    if custom is not None and paths is None:
+        raise errors.path_not_found()
     if request.info.verb == "get":
-        return json_response(scale_of((await parts.store.get_entry(info, namespace, name)).object()))
+        return json_response(scale_of((await parts.store.get_entry(info, namespace, name)).object(), paths))
     if request.info.verb == "patch":
         change: Patch | None = Patch.of(request, info)
         given: Object = {}
@@ -67,19 +91,23 @@ async def scale(parts: Parts, request: Request, info: ResourceInfo) -> Response:
             raise errors.bad_request(f"expected a Scale, not {given.get('kind')}")
 
     def make_new(current: Object) -> Object:
-        wanted = change.apply(scale_of(current)) if change else given
+        wanted = change.apply(scale_of(current, paths)) if change else given
         metadata = wanted.get("metadata") or {}
         if metadata.get("name", name) != name:
             raise errors.bad_request(f"the name of the object ({metadata['name']}) does not match the URL's ({name})")
         for field in ("uid", "resourceVersion"):
             if metadata.get(field) and metadata[field] != current["metadata"][field]:
                 raise errors.conflict(info, name)
-        current_copy = {**current, "spec": {**current["spec"], "replicas": _replicas(wanted, info, name)}}
+        current_copy = {**current, "spec": {**(current.get("spec") or {})}}
+        if paths is None:
+            current_copy["spec"]["replicas"] = _replicas(wanted, info, name)
+        else:
+            json_path.put(current_copy, paths.spec_replicas, _replicas(wanted, info, name))
         current_copy["metadata"] = dict(current["metadata"])
         return current_copy
 
     entry: Entry = await _ScaleUpdate(parts, request, info, dry_run=bodies.dry_run(request)).run(make_new)
-    return json_response(scale_of(entry.object()))
+    return json_response(scale_of(entry.object(), paths))
 
 
 class _ScaleUpdate(Update):

@@ -6,6 +6,9 @@ import gzip
 import pickle
 import sys
 from dataclasses import dataclass
+from typing import Any
+
+from kprov.kube.apiserver.resources.info import ResourceInfo
 
 _LEVEL = 6
 
@@ -19,8 +22,17 @@ class Documents:
     v3: dict[str, bytes]
 
 
-def build() -> Documents:
-    """Build them from the table of kinds."""
+@dataclass(frozen=True, slots=True)
+class CustomDocuments:
+    """A user's kind: its row, and its definitions for OpenAPI 2 and 3."""
+
+    info: ResourceInfo
+    v2: dict[str, dict[str, Any]]
+    v3: dict[str, dict[str, Any]]
+
+
+def build(custom: list[CustomDocuments]) -> Documents:
+    """Build them from the table of kinds, and users' own."""
     import orjson
 
     from kprov import __version__
@@ -28,7 +40,7 @@ def build() -> Documents:
     from kprov.kube.apiserver.openapi.protobuf import encode
     from kprov.kube.apiserver.resources.table import RESOURCES
 
-    builder = Builder(RESOURCES.values(), f"v1.32.0+kprov.{__version__}")
+    builder = Builder(RESOURCES.values(), f"v1.32.0+kprov.{__version__}", custom)
 
     def packed(content: bytes) -> bytes:
         return gzip.compress(content, _LEVEL, mtime=0)
@@ -45,4 +57,5 @@ if __name__ == "__main__":
     # By its own name, so that whoever reads it finds the class where it is defined.
     from kprov.kube.apiserver.openapi.build import build as build_all
 
-    sys.stdout.buffer.write(pickle.dumps(build_all()))
+    given: list[CustomDocuments] = pickle.load(sys.stdin.buffer)  # noqa: S301 - the server's, over its own pipe
+    sys.stdout.buffer.write(pickle.dumps(build_all(given)))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from kprov.kube.apiserver.openapi.operations import PATCH_TYPES, Operation, operations, type_of
 from kprov.kube.apiserver.openapi.schemas import (
@@ -14,6 +14,9 @@ from kprov.kube.apiserver.openapi.schemas import (
     reachable,
 )
 from kprov.kube.apiserver.resources.info import ResourceInfo
+
+if TYPE_CHECKING:
+    from kprov.kube.apiserver.openapi.build import CustomDocuments
 
 Document = dict[str, Any]
 
@@ -29,12 +32,19 @@ def group_path(info: ResourceInfo, version: str) -> str:
 class Builder:
     """Builds documents from the table of kinds and upstream's schemas."""
 
-    def __init__(self, resources: Iterable[ResourceInfo], git_version: str) -> None:
+    def __init__(
+        self, resources: Iterable[ResourceInfo], git_version: str, custom: Sequence[CustomDocuments] = ()
+    ) -> None:
         self._info = {"title": "Kubernetes", "version": git_version}
-        self._definitions = published()
-        self._names = names_by_kind(self._definitions)
+        common = published()
+        self._definitions = {2: dict(common), 3: dict(common)}
+        for each in custom:
+            self._definitions[2].update(each.v2)
+            self._definitions[3].update(each.v3)
+        self._names = names_by_kind(self._definitions[3])
         self._by_path: dict[str, list[Operation]] = {}
-        for info in resources:
+        self._custom = {each.info.group for each in custom}
+        for info in [*resources, *(each.info for each in custom)]:
             for version in info.versions:
                 found = self._by_path.setdefault(group_path(info, version), [])
                 found.extend(operations(info, version))
@@ -45,16 +55,21 @@ class Builder:
 
     def _schemas(self, found: Iterable[Operation], prefix: str, version: int) -> Document:
         wanted = {self._names[each.kind] for each in found if each.kind in self._names}
-        wanted |= {f"{name}List" for name in wanted if f"{name}List" in self._definitions}
+        wanted |= {f"{name}List" for name in wanted if f"{name}List" in self._definitions[version]}
         wanted |= {_META + "DeleteOptions", _META + "Status", _META + "Patch"}
-        chosen = reachable(sorted(wanted), self._definitions)
+        chosen = reachable(sorted(wanted), self._definitions[version])
         return {name: definition(name, schema, prefix, version=version) for name, schema in chosen.items()}
 
     def _reference(self, operation: Operation, prefix: str) -> Document:
         name = self._names.get(operation.kind)
-        if name and operation.lists and f"{name}List" in self._definitions:
+        if name and operation.lists and f"{name}List" in self._definitions[3]:
             name += "List"
         return {"$ref": prefix + name} if name else {"type": "object"}
+
+    def _patches(self, operation: Operation) -> list[str]:
+        """What a PATCH may be; of users' kinds nobody knows the merge keys, so clients must not try."""
+        custom = operation.kind[0] in self._custom
+        return [each for each in PATCH_TYPES if not (custom and "strategic" in each)]
 
     @staticmethod
     def _extensions(operation: Operation) -> Document:
@@ -79,7 +94,7 @@ class Builder:
                 parameters.append({"name": "body", "in": "body", "required": True, "schema": reference})
             item[each.method] = {
                 "operationId": _operation_id(each),
-                "consumes": list(PATCH_TYPES) if each.action == "patch" else ["*/*"],
+                "consumes": self._patches(each) if each.action == "patch" else ["*/*"],
                 "produces": ["application/json"],
                 "parameters": parameters,
                 "responses": {"200": {"description": "OK", "schema": self._reference(each, _V2_PREFIX)}},
@@ -116,7 +131,7 @@ class Builder:
                 operation["requestBody"] = {"content": self._content(each, ("*/*",)), "required": True}
             elif each.action == "patch":
                 schema = {"schema": {"$ref": _V3_PREFIX + _META + "Patch"}}
-                operation["requestBody"] = {"content": dict.fromkeys(PATCH_TYPES, schema), "required": True}
+                operation["requestBody"] = {"content": dict.fromkeys(self._patches(each), schema), "required": True}
             item[each.method] = operation
         return {
             "openapi": "3.0.0",

@@ -12,7 +12,10 @@ import pickle
 import sys
 from dataclasses import dataclass
 
-from kprov.kube.apiserver.openapi.build import Documents
+from kprov.kube.apiserver.extensions.kinds import all_kinds
+from kprov.kube.apiserver.extensions.openapi import definitions
+from kprov.kube.apiserver.openapi.build import CustomDocuments, Documents
+from kprov.kube.apiserver.resources.table import on_change
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +28,29 @@ class Encoded:
 
 
 class OpenApi:
-    """The documents of this server. Nothing is built before it is asked for."""
+    """The documents of this server. Nothing is built before it is asked for, and again when users' kinds change."""
 
     def __init__(self) -> None:
         self._documents: Documents | None = None
         self._building: asyncio.Task[Documents] | None = None
+        on_change(self._forget)
+
+    def _forget(self) -> None:
+        self._documents = self._building = None
 
     async def _all(self) -> Documents:
-        if self._documents is None:
+        while self._documents is None:
             if self._building is None:
                 self._building = asyncio.create_task(_build())
+            building = self._building
             try:
-                self._documents = await asyncio.shield(self._building)
-            finally:
-                if self._building is not None and self._building.done():
+                documents = await asyncio.shield(building)
+            except BaseException:
+                if self._building is building and building.done():
                     self._building = None
+                raise
+            if self._building is building:  # else the kinds changed meanwhile, and what was built is old
+                self._documents, self._building = documents, None
         return self._documents
 
     async def v2_json(self) -> Encoded:
@@ -86,11 +97,13 @@ async def _build() -> Documents:
         sys.executable,
         "-m",
         "kprov.kube.apiserver.openapi.build",
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=environment,
     )
-    output, errors = await process.communicate()
+    custom = [CustomDocuments(each.info, definitions(each, 2), definitions(each, 3)) for each in all_kinds()]
+    output, errors = await process.communicate(pickle.dumps(custom))
     if process.returncode:
         raise RuntimeError(f"the OpenAPI documents can't be built: {errors.decode(errors='replace')[-500:]}")
     built: Documents = pickle.loads(output)  # noqa: S301 - our own process's answer, over our own pipe

@@ -46,7 +46,7 @@ class Renderer:
 
     def tables(self) -> TableMaker:
         """A maker of tables for this request."""
-        return TableMaker(self.info, self.form.version, self._include)
+        return TableMaker(self.info, self.version, self.form.version, self._include)
 
     def response(self, value: bytes, status: int = 200) -> Response:
         """A response of an encoded body."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, Protocol
 
+from kprov.kube.apiserver.extensions import kinds
 from kprov.kube.apiserver.resources.info import ResourceInfo
 
 Object = dict[str, Any]
@@ -20,7 +21,9 @@ _CREATED_HELP = "The time at which the object was created."
 class Columns(Protocol):
     """The printer columns of a kind."""
 
-    definitions: list[dict[str, Any]]
+    @property
+    def definitions(self) -> list[dict[str, Any]]:
+        """The columns."""
 
     def cells(self, obj: Object) -> list[Any]:
         """One row."""
@@ -38,7 +41,10 @@ class _NameAndAge:
         return [obj["metadata"].get("name", ""), obj["metadata"].get("creationTimestamp")]
 
 
-def _columns(info: ResourceInfo) -> Columns:
+def _columns(info: ResourceInfo, version: str) -> Columns:
+    custom = kinds.find(*info.key)
+    if custom is not None and version in custom.columns:
+        return custom.columns[version]
     try:
         found: Columns | None = import_module("kprov.kube.apiserver.columns").columns_of(info.group, info.plural)
     except (ModuleNotFoundError, AttributeError):
@@ -49,9 +55,10 @@ def _columns(info: ResourceInfo) -> Columns:
 class TableMaker:
     """Makes the tables of one request: of one kind, with the object asked for in each row."""
 
-    def __init__(self, info: ResourceInfo, version: str, include: str) -> None:
-        """``include`` is the query's includeObject: None, Metadata (the default) or Object."""
-        self._columns = _columns(info)
+    def __init__(self, info: ResourceInfo, shown: str, version: str, include: str) -> None:
+        """``shown`` is the version of the objects, ``version`` the Table's own; ``include`` is the query's
+        includeObject: None, Metadata (the default) or Object."""
+        self._columns = _columns(info, shown)
         self._version = version
         self._include = include or "Metadata"
         self._headers_sent = False

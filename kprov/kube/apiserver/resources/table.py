@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from kprov.kube.apiserver.resources.info import ResourceInfo
@@ -157,6 +158,10 @@ _ROWS: tuple[ResourceInfo, ...] = (
     _row("certificates.k8s.io", "certificatesigningrequests", "CertificateSigningRequest", versions=("v1",
          "v1beta1"), short=("csr",), cluster=True,
          sub=("approval", "status"), fields=("spec.signerName",)),
+    # kinds of the users' own
+    _row("apiextensions.k8s.io", "customresourcedefinitions", "CustomResourceDefinition", versions=("v1", "v1beta1"),
+         short=("crd", "crds"), categories=("api-extensions",), cluster=True, sub=("status",), generation=True,
+         prefix="apiextensions.k8s.io/customresourcedefinitions"),
     # admission and flow control: stored as given
     _row("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", cluster=True,
          categories=("api-extensions",), generation=True),
@@ -185,8 +190,8 @@ RESOURCES: dict[tuple[str, str], ResourceInfo] = {row.key: row for row in _ROWS}
 _GROUP_ORDER = (
     "", "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io", "autoscaling", "batch",
     "certificates.k8s.io", "networking.k8s.io", "policy", "rbac.authorization.k8s.io", "storage.k8s.io",
-    "admissionregistration.k8s.io", "scheduling.k8s.io", "coordination.k8s.io", "node.k8s.io", "discovery.k8s.io",
-    "flowcontrol.apiserver.k8s.io",
+    "admissionregistration.k8s.io", "apiextensions.k8s.io", "scheduling.k8s.io", "coordination.k8s.io", "node.k8s.io",
+    "discovery.k8s.io", "flowcontrol.apiserver.k8s.io",
 )  # fmt: skip
 
 _VERSION_RANK = {"v2": 0, "v1": 1, "v1beta1": 2}
@@ -199,6 +204,42 @@ GROUPS: dict[str, tuple[str, ...]] = {
 """group -> its versions, the preferred one first."""
 
 _KINDS: dict[tuple[str, str], ResourceInfo] = {(row.group, row.kind): row for row in _ROWS}
+
+
+_changed: list[Callable[[], None]] = []
+
+
+def on_change(forget: Callable[[], None]) -> Callable[[], None]:
+    """Call back whenever the table changes: for those who remember what they made of it."""
+    _changed.append(forget)
+    return forget
+
+
+def add(info: ResourceInfo, rank: Callable[[str], Any]) -> None:
+    """Serve a kind, or what a kind has become; ``rank`` sorts the versions of its group."""
+    present = RESOURCES.get(info.key)
+    if present is not None:
+        _KINDS.pop((present.group, present.kind), None)
+    RESOURCES[info.key] = info
+    _KINDS[info.group, info.kind] = info
+    _arrange(info.group, rank)
+
+
+def remove(key: tuple[str, str], rank: Callable[[str], Any]) -> None:
+    """Serve a kind no longer."""
+    info = RESOURCES.pop(key)
+    _KINDS.pop((info.group, info.kind), None)
+    _arrange(info.group, rank)
+
+
+def _arrange(group: str, rank: Callable[[str], Any]) -> None:
+    versions = {version for info in RESOURCES.values() if info.group == group for version in info.versions}
+    if versions:
+        GROUPS[group] = tuple(sorted(versions, key=rank))
+    else:
+        GROUPS.pop(group, None)
+    for forget in _changed:
+        forget()
 
 
 def find(group: str, plural: str) -> ResourceInfo | None:

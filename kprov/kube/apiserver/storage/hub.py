@@ -127,7 +127,10 @@ class Hub:
                 try:
                     cache.apply(event)
                 except Exception:
-                    _log.exception("%r is skipped: its value cannot be read", key)
+                    _log.exception("%r cannot be read: its kind is loaded anew at the next use", key)
+                    cache.reset()
+                    if cache.subscribers:
+                        self._tasks.append(asyncio.create_task(self._reload(cache)))
             if response.events:
                 self._advance(response.events[-1].kv.mod_revision)
 

@@ -125,7 +125,7 @@ class Store:
                 entry, certain = await self._certain(info, namespace, name, entry), True
                 continue
             value = None if new is None else encode(new)
-            if value is None or with_revision(value, entry.revision)[0] == entry.raw:
+            if value is None or (with_revision(value, entry.revision)[0] == entry.raw and not self.etcd.is_stale(key)):
                 if certain:
                     return entry
                 now = await self._certain(info, namespace, name, entry)

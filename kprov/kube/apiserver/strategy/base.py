@@ -158,6 +158,9 @@ class Strategy:
     def prepare_for_subresource_update(self, subresource: str, obj: Object, old: Object, ctx: StrategyContext) -> None:
         """For the further subresources that take the whole object (approval, ephemeralcontainers, resize, finalize)."""
 
+    def prepare_for_delete(self, obj: Object) -> None:
+        """Write down what a deletion waits for, when it is first asked for."""
+
     def validate(self, obj: Object) -> list[FieldError]:
         """What is wrong with an object to be created."""
         return []

@@ -1,0 +1,63 @@
+"""What the server does to objects of custom kinds: pruning, defaults, validation by their schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kprov.kube.api import errors
+from kprov.kube.apiserver.extensions import kinds, schema, validation
+from kprov.kube.apiserver.strategy.base import FieldError, Strategy, StrategyContext
+
+Object = dict[str, Any]
+
+
+def conformed(obj: Object, kind: kinds.CustomKind, version: str, unknown: list[str]) -> Object:
+    """An object as a client sent it, without what its version's schema does not know.
+
+    Args:
+        obj: the object; changed in place.
+        kind: its kind.
+        version: the version that the client speaks.
+        unknown: gets the paths of dropped fields.
+    """
+    found = kind.schema(version)
+    if found and not kind.preserves_unknown:
+        schema.prune(obj, found, unknown)
+    return obj
+
+
+class CustomStrategy(Strategy):
+    """The strategy of every custom kind: its schema decides."""
+
+    def __init__(self, group: str, plural: str) -> None:
+        self._key = (group, plural)
+
+    def default(self, obj: Object) -> None:
+        """As the schema of the stored version has it."""
+        kind = kinds.find(*self._key)
+        if kind is not None:
+            schema.default(obj, kind.schema(kind.info.storage_version))
+
+    def prepare_for_create(self, obj: Object, ctx: StrategyContext) -> None:
+        """A kind that goes takes no new objects. Raises ApiError (405) then."""
+        kind = kinds.find(*self._key)
+        if kind is not None and kind.terminating:
+            raise errors.method_not_supported(kind.info, "create")
+
+    def validate(self, obj: Object) -> list[FieldError]:
+        """As the schema of the stored version has it."""
+        kind = kinds.find(*self._key)
+        if kind is None:
+            return []
+        found = kind.schema(kind.info.storage_version)
+        if not found:
+            return []
+        # apiVersion, kind and metadata are not for the schema to judge, but for what it says of metadata.name
+        properties = {
+            name: each for name, each in (found.get("properties") or {}).items() if name not in ("apiVersion", "kind")
+        }
+        return validation.errors_of(obj, {**found, "properties": properties})
+
+    def validate_status_update(self, obj: Object, old: Object) -> list[FieldError]:
+        """The whole object, as upstream does."""
+        return self.validate(obj)

@@ -1,0 +1,88 @@
+"""What a schema in a CustomResourceDefinition must be like: structural, and of words that kprov heeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from kprov.kube.apiserver.extensions.validation import errors_of as value_errors
+from kprov.kube.apiserver.extensions.validation import pattern_error
+from kprov.kube.apiserver.strategy.base import FieldError, forbidden, invalid, not_supported, required
+
+Schema = dict[str, Any]
+
+_TYPES = ["array", "boolean", "integer", "number", "object", "string"]
+_FORBIDDEN = ("$ref", "definitions", "dependencies", "deprecated", "discriminator", "id", "patternProperties",
+              "readOnly", "writeOnly", "xml", "additionalItems")  # fmt: skip
+_INSIDE_JUNCTOR = ("type", "default", "additionalProperties", "nullable", "description", "title",
+                   "x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource")  # fmt: skip
+
+
+def errors_of(schema: Schema, path: str, *, structural_only: bool) -> list[FieldError]:
+    """What is wrong with a schema.
+
+    Args:
+        schema: the schema.
+        path: where it stands.
+        structural_only: whether it must be structural, as all are in v1.
+    """
+    found = list(_errors(schema, path, structural_only, inside=False))
+    if structural_only and schema.get("type") != "object":
+        shown = schema.get("type")
+        if not shown:
+            found.insert(0, required(f"{path}.type", "must not be empty at the root"))
+        else:
+            found.insert(0, invalid(f"{path}.type", shown, "must be object at the root"))
+    if structural_only and schema.get("nullable"):
+        found.append(forbidden(f"{path}.nullable", "nullable cannot be true at the root"))
+    return found
+
+
+def _errors(schema: Any, path: str, strict: bool, *, inside: bool) -> Iterator[FieldError]:
+    if not isinstance(schema, dict):
+        yield invalid(path, schema, "must be an object")
+        return
+    for word in _FORBIDDEN:
+        if word in schema and (strict or word != "additionalItems"):
+            yield forbidden(f"{path}.{word}", f"{word} is not supported")
+    if schema.get("x-kubernetes-validations"):
+        yield forbidden(f"{path}.x-kubernetes-validations", "rules in CEL are not implemented by kprov")
+    kind = schema.get("type")
+    if kind is not None and kind not in _TYPES:
+        yield not_supported(f"{path}.type", kind, _TYPES)
+    free = schema.get("x-kubernetes-int-or-string") or schema.get("x-kubernetes-preserve-unknown-fields")
+    if strict and not inside and not kind and not free:
+        yield required(f"{path}.type", "must not be empty for specified object fields")
+    if strict and inside:
+        for word in _INSIDE_JUNCTOR:
+            # x-kubernetes-int-or-string is written with types inside an anyOf
+            if word in schema and not (word == "type" and path.rpartition(".")[2].startswith("anyOf")):
+                yield forbidden(f"{path}.{word}", "must be empty to be structural")
+    if strict and kind == "array" and not isinstance(schema.get("items"), dict):
+        yield required(f"{path}.items", "must be specified")
+    if schema.get("uniqueItems"):
+        yield forbidden(f"{path}.uniqueItems", "uniqueItems cannot be set to true since the runtime complexity becomes quadratic")  # fmt: skip # noqa: E501
+    if "properties" in schema and schema.get("additionalProperties") not in (None, False) and strict:
+        yield forbidden(f"{path}.additionalProperties", "additionalProperties and properties are mutual exclusive")
+    if (text := schema.get("pattern")) and (problem := pattern_error(text)):
+        yield invalid(f"{path}.pattern", text, problem)
+    if schema.get("default") is not None and not inside:
+        for each in value_errors(schema["default"], schema):
+            yield invalid(f"{path}.default", schema["default"], each.body)
+    yield from _below(schema, path, strict, inside=inside)
+
+
+def _below(schema: Schema, path: str, strict: bool, *, inside: bool) -> Iterator[FieldError]:
+    for name, each in (schema.get("properties") or {}).items():
+        yield from _errors(each, f"{path}.properties[{name}]", strict, inside=inside)
+    if isinstance(schema.get("items"), dict):
+        yield from _errors(schema["items"], f"{path}.items", strict, inside=inside)
+    elif isinstance(schema.get("items"), list):
+        yield forbidden(f"{path}.items", "items must be a schema object and not an array")
+    if isinstance(schema.get("additionalProperties"), dict):
+        yield from _errors(schema["additionalProperties"], f"{path}.additionalProperties", strict, inside=inside)
+    for word in ("allOf", "anyOf", "oneOf"):
+        for index, each in enumerate(schema.get(word) or ()):
+            yield from _errors(each, f"{path}.{word}[{index}]", strict, inside=True)
+    if isinstance(schema.get("not"), dict):
+        yield from _errors(schema["not"], f"{path}.not", strict, inside=True)

@@ -1,0 +1,219 @@
+"""CustomResourceDefinitions: defaults, what may be in one, and what happens when one is deleted."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from kprov.kube.apiserver.extensions import json_path, structural
+from kprov.kube.apiserver.extensions.conditions import FINALIZER, with_condition
+from kprov.kube.apiserver.strategy.base import (
+    FieldError,
+    Strategy,
+    StrategyContext,
+    dns_label_error,
+    dns_subdomain_error,
+    forbidden,
+    invalid,
+    not_supported,
+    required,
+)
+
+Object = dict[str, Any]
+
+_APPROVED = "api-approved.kubernetes.io"
+_PROTECTED = re.compile(r"(^|\.)(k8s|kubernetes)\.io$")
+_COLUMN_TYPES = ["boolean", "date", "integer", "number", "string"]
+
+
+class DefinitionStrategy(Strategy):
+    """CustomResourceDefinitions, in v1."""
+
+    def default(self, obj: Object) -> None:
+        """Names that follow from others; no conversion."""
+        spec = obj.get("spec") or {}
+        names = spec.get("names") or {}
+        if names.get("kind"):
+            names.setdefault("singular", names["kind"].lower())
+            names.setdefault("listKind", names["kind"] + "List")
+        obj["spec"] = spec
+        spec["conversion"] = spec.get("conversion") or {"strategy": "None"}
+
+    def prepare_for_create(self, obj: Object, ctx: StrategyContext) -> None:
+        """Nothing is accepted yet."""
+        versions = obj["spec"].get("versions") or ()
+        obj["status"] = {
+            "conditions": [],
+            "acceptedNames": {"plural": "", "kind": ""},
+            "storedVersions": [each["name"] for each in versions if each.get("storage")],
+        }
+
+    def prepare_for_update(self, obj: Object, old: Object, ctx: StrategyContext) -> None:
+        """A version that becomes the stored one is remembered as one that objects may be stored in."""
+        obj["status"] = dict(old.get("status") or {})
+        stored = list(obj["status"].get("storedVersions") or ())
+        for each in obj["spec"].get("versions") or ():
+            if each.get("storage") and each["name"] not in stored:
+                stored.append(each["name"])
+        obj["status"]["storedVersions"] = stored
+
+    def prepare_for_delete(self, obj: Object) -> None:
+        """The objects go first."""
+        finalizers = obj["metadata"].setdefault("finalizers", [])
+        if FINALIZER not in finalizers:
+            finalizers.append(FINALIZER)
+        told = (
+            "InstanceDeletionPending",
+            "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
+        )
+        obj["status"] = with_condition(obj.get("status") or {}, "Terminating", "True", *told)
+
+    def validate(self, obj: Object) -> list[FieldError]:
+        """Names, versions, schemas, columns, subresources."""
+        spec = obj["spec"]
+        found = _head_errors(obj)
+        found += _names_errors(spec.get("names") or {})
+        found += _version_errors(spec)
+        if (spec.get("conversion") or {}).get("strategy") not in ("None", None):
+            text = "conversion by webhooks is not implemented by kprov"
+            found.append(forbidden("spec.conversion.strategy", text))
+        return found
+
+    def validate_update(self, obj: Object, old: Object) -> list[FieldError]:
+        """As at creation; group, scope and names stay once the kind is served."""
+        found = self.validate(obj)
+        spec, before = obj["spec"], old["spec"]
+        if spec.get("group") != before.get("group"):
+            found.append(invalid("spec.group", spec.get("group"), "field is immutable"))
+        established = any(
+            each["type"] == "Established" and each["status"] == "True"
+            for each in (old.get("status") or {}).get("conditions") or ()
+        )
+        if established:
+            if spec.get("scope") != before.get("scope"):
+                found.append(invalid("spec.scope", spec.get("scope"), "field is immutable"))
+            for name in ("kind", "plural"):
+                if spec["names"].get(name) != before["names"].get(name):
+                    found.append(invalid(f"spec.names.{name}", spec["names"].get(name), "field is immutable"))
+        missing = {*((old.get("status") or {}).get("storedVersions") or ())} - {
+            each["name"] for each in spec.get("versions") or ()
+        }
+        for name in sorted(missing):
+            text = "must appear in spec.versions"
+            found.append(invalid("status.storedVersions[0]", name, text))
+        return found
+
+    def warnings(self, obj: Object) -> list[str]:
+        """Groups of the project's own need its approval."""
+        return []
+
+
+def _head_errors(obj: Object) -> list[FieldError]:
+    spec = obj["spec"]
+    group, plural = spec.get("group") or "", (spec.get("names") or {}).get("plural") or ""
+    found: list[FieldError] = []
+    wanted = f"{plural}.{group}"
+    if obj["metadata"].get("name") != wanted:
+        found.append(invalid("metadata.name", obj["metadata"].get("name"), 'must be spec.names.plural+"."+spec.group'))
+    if not group:
+        found.append(required("spec.group"))
+    elif problem := dns_subdomain_error(group):
+        found.append(invalid("spec.group", group, problem))
+    elif "." not in group:
+        found.append(invalid("spec.group", group, "should be a domain with at least one dot"))
+    if spec.get("scope") not in ("Cluster", "Namespaced"):
+        missing = [required("spec.scope")] if not spec.get("scope") else []
+        found += missing or [not_supported("spec.scope", spec["scope"], ["Cluster", "Namespaced"])]
+    approval = (obj["metadata"].get("annotations") or {}).get(_APPROVED, "")
+    if _PROTECTED.search(group) and not re.match(r"https?://|unapproved", approval):
+        path = f"metadata.annotations[{_APPROVED}]"
+        text = 'protected groups must have approval annotation "api-approved.kubernetes.io"'
+        found.append(required(path, f"{text}, see https://github.com/kubernetes/enhancements/pull/1111"))
+    return found
+
+
+def _names_errors(names: Object) -> list[FieldError]:
+    found: list[FieldError] = []
+    for field in ("plural", "singular", "kind", "listKind"):
+        value = names.get(field)
+        if not value:
+            found.append(required(f"spec.names.{field}"))
+        elif problem := dns_label_error(value.lower()):
+            found.append(invalid(f"spec.names.{field}", value, problem))
+        elif field in ("plural", "singular") and value != value.lower():
+            found.append(invalid(f"spec.names.{field}", value, dns_label_error(value) or ""))
+    for field in ("shortNames", "categories"):
+        for index, value in enumerate(names.get(field) or ()):
+            if problem := dns_label_error(value):
+                found.append(invalid(f"spec.names.{field}[{index}]", value, problem))
+    if names.get("kind") and names.get("kind") == names.get("listKind"):
+        found.append(invalid("spec.names.listKind", names["listKind"], "kind and listKind may not be the same"))
+    return found
+
+
+def _version_errors(spec: Object) -> list[FieldError]:
+    versions = spec.get("versions") or []
+    found: list[FieldError] = []
+    names = [each.get("name") for each in versions]
+    if not versions:
+        found.append(required("spec.versions", "must have at least one version"))
+    if len(set(names)) < len(names):
+        found.append(invalid("spec.versions", names, "must contain unique version names"))
+    if versions and sum(bool(each.get("storage")) for each in versions) != 1:
+        found.append(invalid("spec.versions", names, "must have exactly one version marked as storage version"))
+    old = bool(spec.get("preserveUnknownFields"))
+    for index, version in enumerate(versions):
+        path = f"spec.versions[{index}]"
+        if not version.get("name"):
+            found.append(required(f"{path}.name"))
+        elif problem := dns_label_error(version["name"]):
+            found.append(invalid(f"{path}.name", version["name"], problem))
+        schema = (version.get("schema") or {}).get("openAPIV3Schema")
+        if schema is None and not old:
+            found.append(required(f"{path}.schema.openAPIV3Schema", "schemas are required"))
+        elif schema is not None:
+            found += structural.errors_of(schema, f"{path}.schema.openAPIV3Schema", structural_only=not old)
+        found += _column_errors(version.get("additionalPrinterColumns") or (), f"{path}.additionalPrinterColumns")
+        found += _scale_errors((version.get("subresources") or {}).get("scale"), f"{path}.subresources.scale")
+    return found
+
+
+def _column_errors(columns: Any, path: str) -> list[FieldError]:
+    found: list[FieldError] = []
+    for index, column in enumerate(columns):
+        here = f"{path}[{index}]"
+        for field in ("name", "type", "jsonPath"):
+            if not column.get(field):
+                found.append(required(f"{here}.{field}"))
+        if column.get("type") and column["type"] not in _COLUMN_TYPES:
+            found.append(not_supported(f"{here}.type", column["type"], _COLUMN_TYPES))
+        found += _path_errors(column.get("jsonPath"), f"{here}.jsonPath")
+    return found
+
+
+def _scale_errors(scale: Object | None, path: str) -> list[FieldError]:
+    if scale is None:
+        return []
+    found: list[FieldError] = []
+    for field, below in (("specReplicasPath", ".spec."), ("statusReplicasPath", ".status."), ("labelSelectorPath", "")):
+        value = scale.get(field)
+        if not value:
+            if below:
+                found.append(required(f"{path}.{field}"))
+            continue
+        if not value.startswith(below or (".spec.", ".status.")):
+            said = f"should be a json path under {below.rstrip('.') or '.spec or .status'}"
+            found.append(invalid(f"{path}.{field}", value, said))
+        found += _path_errors(value, f"{path}.{field}")
+    return found
+
+
+def _path_errors(value: str | None, path: str) -> list[FieldError]:
+    try:
+        json_path.compiled(value or "")
+    except json_path.JsonPathError as error:
+        return [invalid(path, value, str(error))]
+    return []
+
+
+STRATEGIES: dict[str, Strategy] = {"customresourcedefinitions": DefinitionStrategy()}
