@@ -15,19 +15,9 @@ from kprov.provision.agent import modules
 from kprov.provision.agent.parameters import Parameter
 from kprov.provision.cluster.sources import roles_folder
 from kprov.provision.cluster.up import UP
+from kprov.provision.engine.manual import ON_THE_CONTROLLER, manual_of, names
 from kprov.provision.inventory.timeouts import Timeouts, in_words
 
-# Actions that the controller does by itself, so no module of the agent stands for them.
-ON_THE_CONTROLLER = (
-    ("template", "a Jinja2 template of `templates/` becomes a file: `src`, and all that `copy` takes"),
-    ("set_fact", "sets variables of the host"),
-    ("assert", "fails unless every condition of `that` holds"),
-    ("fail", "fails with `msg`"),
-    ("debug", "shows `msg` or `var`"),
-    ("meta", "`flush_handlers` or `end_host`"),
-    ("include_tasks, import_tasks", "tasks of another file of the role"),
-    ("include_role, import_role", "another role"),
-)
 _HIDDEN = {"--install-completion", "--show-completion", "--help"}
 
 
@@ -35,24 +25,40 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def _parameter_row(name: str, parameter: Parameter) -> str:
-    kind = " or ".join(f"`{choice}`" for choice in parameter.choices) if parameter.choices else parameter.kind
+def _parameter_row(name: str, parameter: Parameter, text: str) -> str:
+    kind = parameter.kind if parameter.elements is None else f"{parameter.kind} of {parameter.elements}"
+    if parameter.choices and parameter.kind != "bool":
+        kind = ", ".join(f"`{choice}`" for choice in parameter.choices)
     if parameter.required:
         default = "must be given"
-    elif parameter.default is None:
+    elif parameter.default in (None, [], {}, ""):
         default = ""
     else:
         value = parameter.default
         default = f"`{str(value).lower() if isinstance(value, bool) else value}`"
     names = ", ".join(f"`{each}`" for each in (name, *parameter.aliases))
-    return f"| {names} | {kind} | {default} |"
+    return f"| {names} | {kind} | {default} | {_cell(text)} |"
 
 
-def _prose(docstring: str) -> Iterator[str]:
-    """A docstring as paragraphs: after the title, its sections become paragraphs of their own."""
-    for paragraph in docstring.strip().split("\n\n")[0:]:
-        text = " ".join(line.strip() for line in paragraph.splitlines())
-        yield re.sub(r"^(Parameters|Returns|Args|Arguments): ?", "", text)
+def _manual(name: str) -> Iterator[str]:
+    manual = manual_of(name)
+    assert manual is not None
+    yield from (f"## {name}", "", manual.title, "")
+    if manual.aliases:
+        yield from (f"Also called {', '.join(f'`{each}`' for each in manual.aliases)}.", "")
+    for paragraph in manual.text:
+        yield from (paragraph, "")
+    if manual.specification:
+        yield from ("| parameter | kind | default | |", "|---|---|---|---|")
+        for each, parameter in manual.specification.items():
+            yield _parameter_row(each, parameter, manual.parameters.get(each, ""))
+        yield ""
+    if manual.rules:
+        yield from (" ".join(manual.rules), "")
+    if manual.returns:
+        yield from ("| returns | |", "|---|---|")
+        yield from (f"| `{each}` | {_cell(text)} |" for each, text in manual.returns.items())
+        yield ""
 
 
 def modules_page() -> str:
@@ -60,33 +66,31 @@ def modules_page() -> str:
     lines = [
         "# Modules",
         "",
-        "What a task of a role may do on a machine. Names and parameters are Ansible's where Ansible has the module;",
-        "`deb` and `artifacts` are kprov's own. Each compares first and changes only what differs; in a plan it only",
-        "compares. A module may also be named with its collection (`ansible.builtin.copy`). A name or a parameter that",
-        "does not exist is refused before any machine is contacted, with the nearest one that does.",
+        "What a task may do on a machine. Names, parameters and returned values are Ansible's where Ansible has the",
+        "module; what is marked as kprov's own is not. Each compares first and changes only what differs; with",
+        "`--check` it only compares. Every module that returns `path` or `dest` also returns its `owner`, `group`,",
+        "`uid`, `gid`, `mode`, `size` and `state`. A module may also be named with its collection",
+        "(`ansible.builtin.copy`). A name or a parameter that does not exist is refused before any machine is",
+        "contacted, with the nearest one that does; no parameter is ever passed over in silence.",
+        "",
+        "On a machine a file is written beside its place, with its mode and owner set before it has content, synced",
+        "and renamed: nobody ever sees half of it. Access lists and extended attributes of the file that it replaces",
+        "go over to it, but for capabilities and signatures, which belong to the old content. Attributes that `chattr`",
+        "sets are not kept; an immutable file is refused. Editing modules take bytes that are no UTF-8 and lines that",
+        "end with CR LF as they are.",
+        "",
+        "`kprov module doc NAME` shows the same, `kprov module NAME KEY=VALUE -l PATTERN` runs one now",
+        "([how to](../how-to.md#run-a-command-or-a-module-now)).",
         "",
         "## Done on the controller",
         "",
         "| action | what it does |",
         "|---|---|",
-        *(f"| `{name}` | {text} |" for name, text in ON_THE_CONTROLLER),
+        *(f"| `{name}` | {ON_THE_CONTROLLER[name]} |" for name in names() if name not in modules.NAMES),
         "",
     ]
-    aliases: dict[str, list[str]] = {}
-    for alias, name in modules.ALIASES.items():
-        aliases.setdefault(name, []).append(alias)
     for name in sorted(modules.NAMES):
-        module = modules.load(name)
-        title, *rest = _prose(module.__doc__ or "")
-        lines += [f"## {name}", "", title.partition(": ")[2][:1].upper() + title.partition(": ")[2][1:], ""]
-        if name in aliases:
-            lines += [f"Also called {', '.join(f'`{each}`' for each in aliases[name])}.", ""]
-        for paragraph in rest:
-            lines += [paragraph, ""]
-        if module.PARAMETERS:
-            lines += ["| parameter | kind | default |", "|---|---|---|"]
-            lines += [_parameter_row(each, parameter) for each, parameter in module.PARAMETERS.items()]
-            lines.append("")
+        lines += _manual(name)
     return "\n".join(lines)
 
 
