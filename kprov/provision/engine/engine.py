@@ -16,6 +16,7 @@ from kprov.provision.engine.calls import ModuleCalls
 from kprov.provision.engine.connections import Connections
 from kprov.provision.engine.delegation import LOCAL
 from kprov.provision.engine.errors import EngineError
+from kprov.provision.engine.fact_cache import FactCache
 from kprov.provision.engine.holder import this_run
 from kprov.provision.engine.journal import Journal, JournalError, new_run_id
 from kprov.provision.engine.local_host import local_session
@@ -25,6 +26,7 @@ from kprov.provision.engine.phase_recorder import PhaseRecorder
 from kprov.provision.engine.play_phases import PlayPhases
 from kprov.provision.engine.play_plan import PlayPlan
 from kprov.provision.engine.rehearsal import Observer, left_alone, observed, rehearsal
+from kprov.provision.engine.remembered_facts import RememberedFacts
 from kprov.provision.engine.reporter import Reporter, SilentReporter
 from kprov.provision.engine.result import HostState, HostSummary, PhaseResult, Result, Status
 from kprov.provision.engine.role_phases import RolePhases
@@ -135,6 +137,7 @@ class Engine:
             command_line=command_line,
             inventory=str(inventory.path),
         )
+        cache = FactCache(self.state_directory / "facts", self.secrets)
         self._connections = Connections(
             self._sessions,
             self.account,
@@ -142,7 +145,10 @@ class Engine:
             forks=forks,
             timeouts=self.timeouts,
             accept_new_host_keys=accept_new_host_keys,
+            cache=cache,
         )
+        oldest = getattr(inventory.cluster, "fact_caching_timeout", 86400.0)
+        self.variables.remembered = RememberedFacts(cache, oldest, self._connections.look)
         self._calls = ModuleCalls(
             self.account,
             self._connections,
