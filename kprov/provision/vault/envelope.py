@@ -95,6 +95,6 @@ def render(envelope: Envelope) -> bytes:
 
 def check_id(vault_id: str) -> str:
     """A vault id that can be written into a vault's first line. Raises VaultError."""
-    if not re.fullmatch(r"[^\s;@]+", vault_id):
-        raise VaultError(f"{vault_id!r} can't be a vault id: it must not be empty, nor hold spaces, ; or @")
+    if not re.fullmatch(r"[!-:<-?A-~]+", vault_id):  # printable ASCII, as Ansible wants all of a vault to be
+        raise VaultError(f"{vault_id!r} can't be a vault id: it must be letters of ASCII, without spaces, ; and @")
     return vault_id

@@ -152,7 +152,9 @@ class TestVariableFiles:
             (tmp_path / name).write_text(text)
         inventory = load(write(sound_text))
         assert inventory.cluster.cluster_name == "from-file"
-        assert inventory.hosts["cp1"].variables["shade"] == "all-file"  # as in Ansible: files beat what stands in the inventory
+        assert (
+            inventory.hosts["cp1"].variables["shade"] == "all-file"
+        )  # as in Ansible: files beat what stands in the inventory
         assert inventory.hosts["node2"].variables["colour"] == "b"
         winner = inventory.explain("node1", "colour").winner
         assert winner is not None and winner.value == "host-file"
