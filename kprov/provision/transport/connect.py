@@ -28,6 +28,10 @@ def connect(
     """
     if target.local:
         return local.connect(target, greet=greet)
+    if target.transport == "openssh":
+        from kprov.provision.transport import openssh
+
+        return openssh.connect(target, accept_new=accept_new, warn=warn, greet=greet)
     from kprov.provision.transport import ssh
 
     return ssh.connect(target, accept_new=accept_new, warn=warn, greet=greet)

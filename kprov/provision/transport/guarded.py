@@ -14,7 +14,8 @@ import paramiko
 from paramiko.common import MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA
 from paramiko.packet import Packetizer
 
-from kprov.provision.transport.errors import ConnectionLost, TimedOut, Unreachable
+from kprov.provision.transport import reasons
+from kprov.provision.transport.errors import ConnectionLost, Unreachable
 from kprov.provision.transport.target import Target
 
 # A login takes a few kilobytes: keys, algorithms, a banner for people.
@@ -37,8 +38,7 @@ class GuardedSocket:
     def __init__(self, sock: Any, target: Target) -> None:
         self._sock = sock
         self._target = target
-        self._seconds = target.login_timeout
-        self._deadline: float | None = time.monotonic() + self._seconds
+        self._deadline: float | None = time.monotonic() + target.login_timeout
         self._untaken_since: float | None = None
         self.received = 0
         self.first = b""
@@ -59,18 +59,7 @@ class GuardedSocket:
     def _look_at_time(self) -> None:
         if self._deadline is None or time.monotonic() < self._deadline:
             return
-        where = f"{self._target.address}:{self._target.port}"
-        if not self.received:
-            self._end(
-                TimedOut(f"{where} is open, but no SSH server answered within {self._seconds:g} s (timeout login)")
-            )
-        self._end(
-            TimedOut(
-                f"the SSH server on {where} did not come to an end with the login of {self._target.user} within "
-                f"{self._seconds:g} s (timeout login): is the machine overloaded, or does its login wait for something "
-                f"(DNS, LDAP)?"
-            )
-        )
+        self._end(reasons.stuck_login(self._target) if self.received else reasons.silent_server(self._target))
 
     def recv(self, size: int) -> bytes:
         """Some bytes, as a socket gives them."""
@@ -78,10 +67,8 @@ class GuardedSocket:
             self._look_at_time()
             if self.received > LARGEST_LOGIN:
                 self._end(
-                    Unreachable(
-                        f"what answers on {self._target.address}:{self._target.port} is no SSH server, or a broken "
-                        f"one: it sent {self.received >> 10} KB and nobody was logged in. Correct ansible_host or "
-                        f"ansible_port, or see what listens there"
+                    reasons.no_server(
+                        self._target, f", or a broken one (it sent {self.received >> 10} KB, and nobody was logged in)"
                     )
                 )
         data: bytes = self._sock.recv(size)

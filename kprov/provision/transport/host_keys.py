@@ -47,6 +47,23 @@ def parse_pinned(text: str, host: str) -> paramiko.PKey:
     )
 
 
+def pinned_line(target: Target) -> str:
+    """The pinned key as known_hosts has it, without the host's name.
+
+    Raises:
+        Unreachable: it cannot be read.
+    """
+    key = parse_pinned(target.pinned_key or "", target.name)
+    return f"{key.get_name()} {key.get_base64()}"
+
+
+def where_known(target: Target) -> str:
+    """Where the key stands that a host is known by."""
+    if target.pinned_key:
+        return "kprov_host_key in the inventory"
+    return f"the line of {known_name(target.address, target.port)} in known_hosts"
+
+
 class Policy(paramiko.MissingHostKeyPolicy):
     """What is done with a host whose key is neither pinned nor known.
 
@@ -118,13 +135,8 @@ class _RefuseOther(paramiko.MissingHostKeyPolicy):
 
 def mismatch(target: Target, expected: paramiko.PKey, found: paramiko.PKey) -> HostKeyMismatch:
     """What is said when the key is not the known one."""
-    where = (
-        "kprov_host_key in the inventory"
-        if target.pinned_key
-        else f"the line of {known_name(target.address, target.port)} in known_hosts"
-    )
     return HostKeyMismatch(
         f"{target.name} ({target.address}) has another host key than the known one: expected "
         f"{fingerprint(expected)}, found {fingerprint(found)}. "
-        f"Someone may be in between. If the machine was made anew, correct {where}"
+        f"Someone may be in between. If the machine was made anew, correct {where_known(target)}"
     )

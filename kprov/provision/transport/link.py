@@ -128,6 +128,9 @@ class AgentLink:
 
     def _why_not_started(self, printed: bytes) -> Exception:
         """What the machine said instead of the greeting, in terms of what to do."""
+        refused = self._pipe.refused()
+        if refused is not None:
+            return refused
         code = self._pipe.exit_code()
         words = self._pipe.errors().decode(errors="replace").replace(bootstrap.SUDO_PROMPT, "").strip()
         target, low = self.target, words.lower()
@@ -202,7 +205,8 @@ class AgentLink:
         Any thread. Passes when something is being sent, which says the same, and when the machine takes nothing: it
         must not keep others from hearing of their controller.
         """
-        if self.closed or not self._send_lock.acquire(blocking=False):
+        # Before the agent has greeted, sudo may be reading a password.
+        if self.closed or self.greeting is None or not self._send_lock.acquire(blocking=False):
             return
         try:
             if self._pipe.writable():

@@ -10,6 +10,7 @@ import subprocess
 import time
 
 from kprov.provision.transport import bootstrap
+from kprov.provision.transport.errors import Unreachable
 from kprov.provision.transport.link import AgentLink
 from kprov.provision.transport.target import Target
 
@@ -19,11 +20,17 @@ class LocalPipe:
 
     Args:
         argv: what to run.
+        environment: its variables; None: the controller's.
     """
 
-    def __init__(self, argv: list[str]) -> None:
+    def __init__(self, argv: list[str], environment: dict[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            env=environment,
         )
         assert self.process.stdin is not None and self.process.stdout is not None and self.process.stderr is not None
         self._in = self.process.stdin.fileno()
@@ -87,6 +94,10 @@ class LocalPipe:
             return self.process.wait(2)
         except subprocess.TimeoutExpired:
             return None
+
+    def refused(self) -> Unreachable | None:
+        """Nothing but the program itself could keep it from starting."""
+        return None
 
     def close(self) -> None:
         """Close its input, which ends the agent, and wait for it."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from kprov.provision.transport.errors import Unreachable
+
 
 class Pipe(Protocol):
     """A started program: bytes in, bytes out. Local process or SSH channel."""
@@ -28,6 +30,9 @@ class Pipe(Protocol):
 
     def exit_code(self) -> int | None:
         """The program's exit code once it has ended (waits a moment for it)."""
+
+    def refused(self) -> Unreachable | None:
+        """Why the way in did not come about, where that is only known now that the program has ended."""
 
     def close(self) -> None:
         """End it, within a bounded time."""

@@ -6,15 +6,15 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import fabric
 import paramiko
 
-from kprov.provision.transport import bootstrap, host_keys
-from kprov.provision.transport.errors import AuthenticationRefused, Unreachable
-from kprov.provision.transport.guarded import BoundedTransport, GuardedSocket
+from kprov.provision.transport import bootstrap, host_keys, quick_login, reasons
+from kprov.provision.transport.client_keys import check_files, passphrase_of
+from kprov.provision.transport.errors import Unreachable
+from kprov.provision.transport.guarded import GuardedSocket
 from kprov.provision.transport.jump_hosts import JumpHosts, Share
 from kprov.provision.transport.link import AgentLink
 from kprov.provision.transport.ssh_failures import explain
@@ -100,6 +100,10 @@ class SSHPipe:
         self._channel.status_event.wait(2)
         return self._channel.exit_status if self._channel.exit_status_ready() else None
 
+    def refused(self) -> Unreachable | None:
+        """It came about before there was a pipe."""
+        return None
+
     def close(self) -> None:
         """End the connection. Without a farewell, for which a machine that takes nothing would let us wait."""
         self._close()
@@ -109,17 +113,12 @@ def _socket_of(target: Target, jump: Client | None) -> GuardedSocket:
     """TCP to a machine, or a channel to it through its jump host."""
     if jump is None:
         return GuardedSocket(open_socket(target), target)
-    assert target.jump is not None
     try:
         channel = jump.transport.open_channel(
             "direct-tcpip", (target.address, target.port), ("127.0.0.1", 0), timeout=target.connect_timeout
         )
     except (paramiko.SSHException, EOFError, OSError) as error:
-        raise Unreachable(
-            f"jump host {target.jump.name} cannot reach {target.address}:{target.port} "
-            f"({getattr(error, 'text', None) or error}): is the machine up, and does sshd on the jump host allow "
-            f"AllowTcpForwarding?"
-        ) from None
+        raise reasons.jump_cannot_reach(target, getattr(error, "text", None) or error) from None
     return GuardedSocket(channel, target)
 
 
@@ -153,11 +152,7 @@ def open_client(target: Target, accept_new: bool, warn: Callable[[str], None] | 
     Raises:
         Unreachable: why not.
     """
-    for path in target.key_files:
-        if not Path(path).exists():
-            raise AuthenticationRefused(
-                f"the key {path} of {target.name} does not exist: correct ansible_ssh_private_key_file"
-            )
+    check_files(target)
     below: Share[Client] | None = None
     if target.jump is not None:
         below = _jump(target.jump, accept_new, warn)
@@ -201,7 +196,7 @@ def _log_in(
 ) -> fabric.Connection:
     options: dict[str, Any] = {
         "sock": guard,
-        "transport_factory": BoundedTransport,
+        "transport_factory": quick_login.QuickTransport,
         # The guard looks at the time; these come after it, and know less of what it was that took so long.
         "timeout": target.login_timeout + 5,
         "banner_timeout": target.login_timeout + 5,
@@ -209,11 +204,13 @@ def _log_in(
         # A named key is the one that is meant; others would only use up sshd's MaxAuthTries.
         "look_for_keys": not target.key_files and target.password is None,
         "allow_agent": True,
+        **quick_login.login_options(target.key_files),
     }
-    if target.key_files:
-        options["key_filename"] = list(target.key_files)
     if target.password is not None:
         options["password"] = target.password
+    passphrase = passphrase_of(target)
+    if passphrase is not None:
+        options["passphrase"] = passphrase
     config = fabric.Config(lazy=True)
     connection = fabric.Connection(
         target.address, user=target.user, port=target.port, connect_kwargs=options, config=config
@@ -246,7 +243,7 @@ def connect(
     client = open_client(target, accept_new, warn)
     try:
         channel = client.transport.open_session(timeout=target.login_timeout)
-        channel.exec_command(bootstrap.command(target))
+        quick_login.run_program(channel, bootstrap.command(target))
         client.guard.established()
         link = AgentLink(target, SSHPipe(channel, client.close))
         if greet:

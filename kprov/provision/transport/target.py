@@ -44,6 +44,9 @@ class Target:
     key_files: tuple[str, ...] = ()
     pinned_key: str | None = None
     password: str | None = field(default=None, repr=False)
+    passphrase: str | None = field(default=None, repr=False)
+    transport: str = "paramiko"
+    ssh_name: str | None = None
     jump: Target | None = None
     become: bool = True
     become_user: str = "root"
@@ -121,6 +124,7 @@ def target_of(
         pinned = variables.get("kprov_jump_host_key")
         jump = _jump(str(jump_name), keys, str(pinned) if pinned else None, waits)
     user = host.user or "root"
+    passphrase = variables.get("ansible_ssh_private_key_passphrase")
     password = variables.get("ansible_password") or variables.get("ansible_ssh_pass")
     become_password = variables.get("ansible_become_password") or variables.get("ansible_become_pass")
     pinned_key = variables.get("kprov_host_key")
@@ -133,6 +137,8 @@ def target_of(
         key_files=keys,
         pinned_key=str(pinned_key) if pinned_key else None,
         password=str(password) if password is not None else None,
+        passphrase=str(passphrase) if passphrase is not None else None,
+        transport=str(variables.get("kprov_transport") or "paramiko"),
         jump=jump,
         # Everything that kprov does to a machine needs root: it becomes root unless told not to.
         become=_truth(variables.get("ansible_become"), True),

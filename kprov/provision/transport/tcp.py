@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 
-from kprov.provision.transport.errors import NameNotResolved, Refused, TimedOut, Unreachable
+from kprov.provision.transport import reasons
 from kprov.provision.transport.target import Target
 
 
@@ -15,14 +15,10 @@ def open_socket(target: Target) -> socket.socket:
     Raises:
         NameNotResolved, Refused, TimedOut, Unreachable: why not.
     """
-    where = f"{target.address}:{target.port}"
     try:
         candidates = socket.getaddrinfo(target.address, target.port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
-        raise NameNotResolved(
-            f"the name {target.address} of {target.name} has no address "
-            f"({getattr(error, 'strerror', None) or error}): correct ansible_host"
-        ) from None
+        raise reasons.no_address(target, getattr(error, "strerror", None) or error) from None
     last: OSError | None = None
     for family, kind, protocol, _, address in candidates:
         connection = socket.socket(family, kind, protocol)
@@ -40,13 +36,7 @@ def open_socket(target: Target) -> socket.socket:
         connection.settimeout(None)
         return connection
     if isinstance(last, ConnectionRefusedError):
-        raise Refused(f"{where} refuses connections: is sshd running there, and is the port right?")
+        raise reasons.refused(target)
     if isinstance(last, TimeoutError):
-        raise TimedOut(
-            f"{where} did not answer within {target.connect_timeout:g} s (timeout connect): is the machine up, and "
-            f"does a firewall let SSH through?"
-        )
-    raise Unreachable(
-        f"{where} cannot be reached: {last.strerror if last else 'no address'}: is the machine up, and is the address "
-        f"right?"
-    )
+        raise reasons.no_answer(target)
+    raise reasons.no_way(target, last.strerror if last else "no address")
