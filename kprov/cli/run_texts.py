@@ -66,6 +66,7 @@ def facts_of(run: Run) -> dict[str, Any]:
         "hosts": run.hosts,
         "counts": run.counts,
         "error": run.error or None,
+        "plan": run.plan or None,
         "unreadable_lines": run.unreadable,
         "log": str(run.log_path),
         "journal": str(run.journal_path),
@@ -102,6 +103,8 @@ def shown(run: Run, *, host: str = "", verbosity: int = 0, diff: bool = False) -
     yield f"Run {run.id}: {run.command or 'kprov'}" + (" (compared only, changed nothing)" if run.check else "")
     yield f"  began   {moment(run.started)}" + (f" by {run.by}" if run.by else "")
     yield f"  ended   {how_it_ended(run)}, after {duration(run.seconds)}"
+    if run.plan:
+        yield f"  plan    that of run {run.plan}"
     if run.error:
         yield f"  error   {run.error}"
     for name, (state, reason) in run.states.items():

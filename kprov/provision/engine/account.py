@@ -56,33 +56,31 @@ class Account:
         self.secrets = secrets
         self._sessions = sessions
         self._check = check
-        self._command_line = command_line
-        self._inventory = inventory
         self._lock = threading.RLock()
         self._recorder: PhaseRecorder | None = None
         self._announced = False
         self.rehearsing = False
         self.observers: list[Callable[[str, Result], None]] = []
-
-    # -- the run
-
-    def announce(self, hosts: list[str]) -> None:
-        """Say once that the run begins."""
-        if self._announced:
-            return
-        self._announced = True
         self.journal.write(
             "run_started",
             journal=FORMAT,
             run=self.run_id,
-            command=self._command_line,
-            check=self._check,
+            command=command_line,
+            check=check,
             by=this_user(),
             pid=os.getpid(),
             kprov=kprov.__version__,
-            inventory=self._inventory,
-            hosts=hosts,
+            inventory=inventory,
         )
+
+    # -- the run
+
+    def announce(self, hosts: list[str]) -> None:
+        """Say that these hosts take part; the first time, that the run begins."""
+        self.journal.write("connecting", hosts=hosts)
+        if self._announced:
+            return
+        self._announced = True
         with self._lock:
             self.reporter.run_started(self.run_id, hosts, self._check)
 

@@ -84,7 +84,7 @@ class PendingHandlers:
             ]
             temporary = self._path.with_suffix(".new")
             try:
-                with temporary.open("w") as stream:
+                with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
                     stream.write("".join(left))
                     stream.flush()
                     os.fsync(stream.fileno())

@@ -76,6 +76,8 @@ class Run:
     ended: float = 0.0
     """Of a run that died: when its last record was written."""
     error: str = ""
+    plan: str = ""
+    """The run that made the plan which this one carries out."""
     counts: dict[str, dict[str, Any]] = field(default_factory=dict)
     states: dict[str, tuple[str, str]] = field(default_factory=dict)
     phases: list[PhaseRecord] = field(default_factory=list)
@@ -252,9 +254,14 @@ class _Reader:
         run = self._run
         run.started = when
         run.command, run.by, run.version = (_text(record, name) for name in ("command", "by", "kprov"))
-        run.inventory = _text(record, "inventory")
-        run.hosts, run.check = _names(record.get("hosts")), record.get("check") is True
+        run.inventory, run.check = _text(record, "inventory"), record.get("check") is True
         run.pid = int(_number(record.get("pid")))
+
+    def _on_connecting(self, record: dict[str, Any], when: float) -> None:
+        self._run.hosts += [name for name in _names(record.get("hosts")) if name not in self._run.hosts]
+
+    def _on_carries_out(self, record: dict[str, Any], when: float) -> None:
+        self._run.plan = _text(record, "plan")
 
     def _on_host_state(self, record: dict[str, Any], when: float) -> None:
         self._run.states[_text(record, "host")] = (_text(record, "state"), _text(record, "reason"))
@@ -306,6 +313,8 @@ class _Reader:
         hosts = record.get("hosts")
         if isinstance(hosts, dict):
             self._run.counts = {str(name): counts for name, counts in hosts.items() if isinstance(counts, dict)}
+        if not self._run.hosts:  # of a summary, which has not read who was connected to
+            self._run.hosts = list(self._run.counts)
 
     def _task(self, record: dict[str, Any], when: float) -> TaskRecord:
         number = record.get("number")

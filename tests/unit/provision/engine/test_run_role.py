@@ -388,7 +388,7 @@ def test_journal_tells_what_was_under_way(workshop: Any) -> None:
     engine.close()
     events = [json.loads(line) for line in engine.journal.path.read_text().splitlines()]
     assert [event["event"] for event in events] == [
-        "run_started", "host_state", "phase_started", "sent", "task", "phase_finished", "run_finished",
+        "run_started", "connecting", "host_state", "phase_started", "sent", "task", "phase_finished", "run_finished",
     ]  # fmt: skip
     assert events[-1]["outcome"] == "ok" and engine.journal.path.stat().st_mode & 0o777 == 0o600
     assert "changed   h1 r: Write" in engine.log_path.read_text()
