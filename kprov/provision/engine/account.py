@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -59,6 +60,7 @@ class Account:
         self._lock = threading.RLock()
         self._recorder: PhaseRecorder | None = None
         self._announced = False
+        self._told_waits = 0.0
         self.rehearsing = False
         self.observers: list[Callable[[str, Result], None]] = []
         self.journal.write(
@@ -272,7 +274,12 @@ class Account:
         Args:
             limit: the seconds that a task may take.
         """
-        busy = [found for session in self._sessions.values() if (found := session.whereabouts.at_work(TELL_SECONDS))]
+        now = time.monotonic()
+        if now - self._told_waits < TELL_SECONDS:
+            return
+        self._told_waits = now
+        here = [session for session in self._sessions.values() if session.link is not None]
+        busy = [found for session in here if (found := session.whereabouts.at_work(TELL_SECONDS))]
         busy.sort(key=lambda found: -found.seconds)
         for found in busy[:_MOST_WAITS]:
             self.waiting(progress(f"{found.task} on {found.host}", found.seconds, limit, "task"))

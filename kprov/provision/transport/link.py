@@ -186,7 +186,8 @@ class AgentLink:
 
     def _lost(self, cause: object = None) -> ConnectionLost:
         words = self._pipe.errors().decode(errors="replace").strip().splitlines()
-        detail = words[-1] if words else (str(cause) if cause else "it was closed on the other side")
+        silent = "it ended without a word: the machine, its network or its sshd is gone"
+        detail = words[-1] if words else (str(cause or "") or silent)
         return ConnectionLost(
             f"the connection to {self.target.name} was lost ({detail}); run the same command again to go on"
         )
