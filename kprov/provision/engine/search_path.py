@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 
@@ -29,8 +30,18 @@ class SearchPath:
         return [*first, *(place for base in self.bases for place in (base / kind / name, base / name))]
 
     def find(self, kind: str, name: str) -> Path | None:
-        """The first of them that exists."""
-        return next((place for place in self.places(kind, name) if place.exists()), None)
+        """The first of them that exists; looked for once, for all hosts."""
+        known = self._found.get((kind, name))
+        if known is not None and known.exists():
+            return known
+        found = next((place for place in self.places(kind, name) if place.exists()), None)
+        if found is not None:
+            self._found[kind, name] = found
+        return found
+
+    @cached_property
+    def _found(self) -> dict[tuple[str, str], Path]:
+        return {}
 
     def loader_paths(self) -> Sequence[str]:
         """The folders that templates are loaded from by Jinja's own includes."""

@@ -22,6 +22,9 @@ class HostSession:
         check: nothing is changed on it, only compared.
     """
 
+    joinings = 0
+    """How often any host was put in a group: who keeps a list of all groups sees by it that the list is old."""
+
     def __init__(self, host: Host, extra: Mapping[str, Any], check: bool = False) -> None:
         self.host = host
         self.name = host.name
@@ -56,6 +59,11 @@ class HostSession:
         self.escalated = True
         """The agent runs as root."""
         self.whereabouts = Whereabouts(host.name)
+
+    def join(self, group: str) -> None:
+        """Put it in a group for the rest of the run."""
+        self.more_groups.append(group)
+        HostSession.joinings += 1
 
     @property
     def took_part(self) -> bool:

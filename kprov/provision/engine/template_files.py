@@ -32,6 +32,7 @@ class TemplateFiles:
         self._search_path = search_path
         environment.loader = jinja2.FunctionLoader(self._source)
         self._compiled: dict[tuple[str, str], jinja2.Template] = {}
+        self._files: dict[Path, tuple[int, dict[str, Any], dict[str, Any]]] = {}
         self._lock = threading.Lock()
 
     def _source(self, name: str) -> tuple[str, str, Any] | None:
@@ -58,14 +59,23 @@ class TemplateFiles:
         path = self._search_path.find("templates", name)
         if path is None or path.is_dir():
             raise jinja2.TemplateNotFound(name)
-        chosen = {**options, **_header(path)}
+        header, told = self._known(path)
+        chosen = {**options, **header}
         key = (str(path), repr(sorted(chosen.items())))
         template = self._compiled.get(key)
         if template is None:
             template = self._compile(name, chosen)
             with self._lock:
                 self._compiled[key] = template
-        return template, _told_of(path)
+        return template, {**told, "template_run_date": datetime.datetime.now()}
+
+    def _known(self, path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+        """A file's own options and what variables tell of it, read anew when it has changed."""
+        status = path.stat()
+        found = self._files.get(path)
+        if found is None or found[0] != status.st_mtime_ns:
+            found = self._files[path] = (status.st_mtime_ns, _header(path), _told_of(path))
+        return found[1], found[2]
 
     def _compile(self, name: str, options: Mapping[str, Any]) -> jinja2.Template:
         if not options:
@@ -98,5 +108,4 @@ def _told_of(path: Path) -> dict[str, Any]:
         "template_fullpath": os.path.abspath(path),  # noqa: PTH100 - links stay as they are
         "template_mtime": datetime.datetime.fromtimestamp(status.st_mtime),
         "template_uid": owner,
-        "template_run_date": datetime.datetime.now(),
     }

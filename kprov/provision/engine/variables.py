@@ -41,35 +41,50 @@ class Variables:
             "inventory_dir": str(inventory.path.parent),
             "ansible_diff_mode": diff,
         }
+        self._fixed_of: dict[str, dict[str, Any]] = {}
+        self._all_groups = self._groups
+        self._joined = HostSession.joinings
         self._plain = Templar()
         self.remembered: RememberedFacts | None = None
         """Gives facts of machines that the run is not connected to."""
 
     def groups(self) -> dict[str, list[str]]:
         """The groups and their hosts, those that group_by made included."""
-        if not any(session.more_groups for session in self._sessions.values()):
-            return self._groups
+        joined = HostSession.joinings
+        if self._joined == joined:  # asked for every task of every host: no look at each of them
+            return self._all_groups
         found = {name: list(members) for name, members in self._groups.items()}
         for session in self._sessions.values():
             for group in session.more_groups:
                 members = found.setdefault(group, [])
                 if session.name not in members:
                     members.append(session.name)
+        self._all_groups, self._joined = found, joined
         return found
 
+    def _fixed(self, session: HostSession) -> dict[str, Any]:
+        """What is said of a host and does not change during a run."""
+        fixed = self._fixed_of.get(session.name)
+        if fixed is None:
+            host = session.host
+            fixed = self._fixed_of[session.name] = {
+                **self._common,
+                "inventory_hostname": host.name,
+                "inventory_hostname_short": host.name.split(".")[0],
+                "ansible_host": host.address,
+                "ansible_port": host.port,
+                "ansible_user": host.user,
+                "node_address": getattr(host, "node_address", host.address),
+            }
+        return fixed
+
     def _magic(self, session: HostSession, before_reading: BeforeReading | None = None) -> dict[str, Any]:
-        host = session.host
+        own = {group for group in session.host.groups if group != "all"}
         return {
-            **self._common,
-            "inventory_hostname": host.name,
-            "inventory_hostname_short": host.name.split(".")[0],
-            "ansible_host": host.address,
-            "ansible_port": host.port,
-            "ansible_user": host.user,
-            "node_address": getattr(host, "node_address", host.address),
+            **self._fixed(session),
             "ansible_check_mode": session.check,
             "groups": self.groups(),
-            "group_names": sorted({group for group in host.groups if group != "all"} | set(session.more_groups)),
+            "group_names": sorted(own | set(session.more_groups)),
             "ansible_facts": self._facts(session, short=True),
             "hostvars": HostVariables(self, before_reading),
         }
@@ -108,7 +123,7 @@ class Variables:
             (phase.variables, True),
             (session.facts, False),
             (session.host.variables, True),
-            (self._of_role(place), False),
+            (place.magic, False),
             (phase.magic, False),
             (self._magic(session, before_reading), False),
             (role.defaults, True),
@@ -118,20 +133,6 @@ class Variables:
             (role.templar.globals, False),
         ]
         return Scope(role.templar, [layer for layer in layers if layer[0]])
-
-    def _of_role(self, place: Place) -> dict[str, Any]:
-        role = place.role
-        found: dict[str, Any] = {"ansible_search_path": [str(path) for path in role.templar.search_path.bases]}
-        if not role.is_play:
-            found.update(
-                role_name=role.name,
-                ansible_role_name=role.name,
-                role_path=str(role.path),
-                ansible_parent_role_names=[parent.name for parent in reversed(place.parents)],
-                ansible_parent_role_paths=[str(parent.path) for parent in reversed(place.parents)],
-                ansible_dependent_role_names=[entry.name for entry in role.dependencies],
-            )
-        return found
 
     def of_host(self, name: str, before_reading: BeforeReading | None = None) -> Scope:
         """What other hosts see of a host."""

@@ -121,9 +121,9 @@ def _pause(task: Task, role: Role, scope: Scope, session: HostSession) -> dict[s
 def _group_by(task: Task, role: Role, scope: Scope, session: HostSession) -> dict[str, Any]:
     arguments = role.templar.render(task.arguments, scope)
     group = str(arguments["key"]).replace(" ", "-")
-    session.more_groups.append(group)
+    session.join(group)
     for parent in arguments.get("parents") or []:
-        session.more_groups.append(str(parent).replace(" ", "-"))
+        session.join(str(parent).replace(" ", "-"))
     return {"changed": False, "add_group": group}
 
 

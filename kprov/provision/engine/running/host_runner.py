@@ -25,7 +25,7 @@ from kprov.provision.engine.running.sent import Sent
 from kprov.provision.engine.running.stops import EndHost, EndRole, Stopped
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.tags import is_chosen
-from kprov.provision.engine.tasks import Block, Step, Task, inherited
+from kprov.provision.engine.tasks import Block, Step, Task
 from kprov.provision.engine.templating import NeedsHost, NeedsResult, Scope, TemplateProblem
 from kprov.provision.engine.time_limits import TimeLimits
 from kprov.provision.transport.errors import Unreachable
@@ -160,7 +160,7 @@ class HostRunner:
 
     def one(self, place: Place, task: Task) -> None:
         """Do a task; wait first for what it reads."""
-        task = inherited(place.frame, task)
+        task = place.complete(task)
         if over := self.limits.phase_is_over:
             raise self.stop(place, task, over)
         pace = self.phase.pace

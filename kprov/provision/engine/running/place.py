@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from kprov.provision.engine.roles import Role
-from kprov.provision.engine.tasks import Step, Task
+from kprov.provision.engine.tasks import Step, Task, inherited
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,35 @@ class Place:
     def within(self, **changes: Any) -> Place:
         """A place inside this one."""
         return replace(self, **changes)
+
+    @cached_property
+    def _complete(self) -> dict[int, tuple[Task, Task]]:
+        return {}
+
+    def complete(self, task: Task) -> Task:
+        """A task with what this place says for it: worked out once, for all hosts that come by."""
+        if self.frame is None:
+            return task
+        known = self._complete.get(id(task))  # the task is kept with it, so that its id stays its own
+        if known is None:
+            known = self._complete[id(task)] = (task, inherited(self.frame, task))
+        return known[1]
+
+    @cached_property
+    def magic(self) -> dict[str, Any]:
+        """What variables say of the role."""
+        role = self.role
+        found: dict[str, Any] = {"ansible_search_path": [str(path) for path in role.templar.search_path.bases]}
+        if not role.is_play:
+            found.update(
+                role_name=role.name,
+                ansible_role_name=role.name,
+                role_path=str(role.path),
+                ansible_parent_role_names=[parent.name for parent in reversed(self.parents)],
+                ansible_parent_role_paths=[str(parent.path) for parent in reversed(self.parents)],
+                ansible_dependent_role_names=[entry.name for entry in role.dependencies],
+            )
+        return found
 
 
 @dataclass(frozen=True)
