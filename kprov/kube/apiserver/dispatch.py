@@ -7,8 +7,11 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
+import orjson
+
 from kprov.kube.api import errors
 from kprov.kube.api.errors import ApiError
+from kprov.kube.apiserver import deprecations
 from kprov.kube.apiserver.authentication.impersonation import impersonate, is_requested
 from kprov.kube.apiserver.authorization.refusal import forbidden
 from kprov.kube.apiserver.discovery.documents import subresource_verbs
@@ -119,6 +122,8 @@ class Dispatcher:
             _log.exception("%s %s failed", request.method, request.path)
             answer = self._refusal(request, errors.internal("the server has a fault: its log says more"))
         if not isinstance(answer, Tunnel):
+            if isinstance(answer, Response) and _for_people(request):
+                answer.body = _pretty(answer)
             answer.headers.setdefault("Cache-Control", "no-cache, private")
             if request.warnings:
                 answer.headers["Warning"] = ", ".join(
@@ -179,6 +184,8 @@ class Dispatcher:
             raise errors.path_not_found()
         if not resource.namespaced and info.namespace and resource.plural != "namespaces":
             raise errors.path_not_found()
+        if told := deprecations.warning(resource, info.api_version):
+            request.warnings.append(told)
         if info.subresource:
             return await self._subresource(request, resource)
         if info.verb not in resource.verbs or (request.method == "POST" and info.name):
@@ -214,6 +221,24 @@ def _etcd_failure(text: str) -> ApiError:
     error = errors.service_unavailable(f"etcd: {text}")
     error.status["details"] = {"retryAfterSeconds": 1}
     return error
+
+
+def _for_people(request: Request) -> bool:
+    """Whether somebody reads the answer with their own eyes, as upstream guesses it."""
+    wanted = request.query.get("pretty", "")
+    if wanted:
+        return wanted not in ("0", "false")
+    return str(request.headers.get("User-Agent", "")).startswith(("curl", "Wget", "Mozilla/5.0"))
+
+
+def _pretty(answer: Response) -> bytes:
+    """The body on many lines, if it is JSON."""
+    if not answer.content_type.startswith("application/json") or "Content-Encoding" in answer.headers:
+        return answer.body
+    try:
+        return orjson.dumps(orjson.loads(answer.body), option=orjson.OPT_INDENT_2)
+    except orjson.JSONDecodeError:
+        return answer.body
 
 
 def _quoted(text: str) -> str:

@@ -118,6 +118,53 @@ def _csr_to_v1(obj: Object) -> Object:
     return out
 
 
+def _backend_to_v1(backend: Object) -> Object:
+    service = {"name": backend.get("serviceName", "")}
+    port = backend.get("servicePort")
+    if port is not None:
+        service["port"] = {"name": port} if isinstance(port, str) else {"number": port}
+    out = {key: value for key, value in backend.items() if key not in ("serviceName", "servicePort")}
+    return {**out, "service": service} if "serviceName" in backend else out
+
+
+def _backend_from_v1(backend: Object) -> Object:
+    service = backend.get("service")
+    if service is None:
+        return dict(backend)
+    out = {key: value for key, value in backend.items() if key != "service"}
+    port = service.get("port") or {}
+    return {**out, "serviceName": service.get("name", ""), "servicePort": port.get("name") or port.get("number", 0)}
+
+
+def _ingress(obj: Object, of: str, to: str, backend: Convert, default_type: str) -> Object:
+    """An Ingress with every backend converted, the default one under its other name."""
+    out, spec = dict(obj), dict(obj.get("spec") or {})
+    if of in spec:
+        spec[to] = backend(spec.pop(of))
+    rules = []
+    for rule in spec.get("rules") or ():
+        http = rule.get("http")
+        if http is not None:
+            paths = [{**path, "backend": backend(path.get("backend") or {})} for path in http.get("paths") or ()]
+            if default_type:
+                paths = [{"pathType": default_type, **path} for path in paths]
+            rule = {**rule, "http": {**http, "paths": paths}}
+        rules.append(rule)
+    if rules:
+        spec["rules"] = rules
+    return {**out, "spec": spec}
+
+
+def _ingress_to_v1(obj: Object) -> Object:
+    """extensions/v1beta1 and networking.k8s.io/v1beta1 -> networking.k8s.io/v1."""
+    return _ingress(obj, "backend", "defaultBackend", _backend_to_v1, "ImplementationSpecific")
+
+
+def _ingress_from_v1(obj: Object) -> Object:
+    """networking.k8s.io/v1 -> v1beta1."""
+    return _ingress(obj, "defaultBackend", "backend", _backend_from_v1, "")
+
+
 def _definition_to_v1(obj: Object) -> Object:
     from kprov.kube.apiserver.extensions.definition_versions import to_v1  # rare
 
@@ -131,6 +178,8 @@ def _definition_from_v1(obj: Object) -> Object:
 
 
 _CONVERSIONS: dict[tuple[str, str, str], tuple[Convert, Convert]] = {
+    ("extensions", "ingresses", "v1beta1"): (_ingress_to_v1, _ingress_from_v1),
+    ("networking.k8s.io", "ingresses", "v1beta1"): (_ingress_to_v1, _ingress_from_v1),
     ("events.k8s.io", "events", "v1"): (_event_to_core, _event_from_core),
     ("events.k8s.io", "events", "v1beta1"): (_event_to_core, _event_from_core),
     ("autoscaling", "horizontalpodautoscalers", "v1"): (_hpa_to_v2, _hpa_from_v2),
@@ -138,6 +187,11 @@ _CONVERSIONS: dict[tuple[str, str, str], tuple[Convert, Convert]] = {
     ("certificates.k8s.io", "certificatesigningrequests", "v1beta1"): (_csr_to_v1, dict),
     ("apiextensions.k8s.io", "customresourcedefinitions", "v1beta1"): (_definition_to_v1, _definition_from_v1),
 }
+
+
+def is_converted(info: ResourceInfo, version: str) -> bool:
+    """Whether a version has another shape than the one that is stored."""
+    return (info.group, info.plural, version) in _CONVERSIONS
 
 
 def is_storage_version(info: ResourceInfo, version: str) -> bool:

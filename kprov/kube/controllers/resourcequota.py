@@ -57,10 +57,16 @@ class ResourceQuotaController(Controller):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.quotas = self.watch_keys(RESOURCE_QUOTAS)
+        # A new status is no reason to count: admission has just written what our informers have not heard of yet.
+        self.quotas = self.watch(
+            RESOURCE_QUOTAS,
+            on_add=self.enqueue,
+            on_update=lambda old, new: self.enqueue(new) if old["spec"] != new["spec"] else None,
+        )
         for resource in (PODS, SERVICES, PERSISTENT_VOLUME_CLAIMS):
             self.watch(
                 resource,
+                on_add=self._wake,
                 on_update=self._pod_updated if resource == PODS else lambda _, new: self._wake(new),
                 on_delete=self._wake,
             )
@@ -158,7 +164,7 @@ class ResourceQuotaController(Controller):
             else:
                 informer = Informer(self.context.client, resource, transform=_only_name)
                 task = asyncio.create_task(informer.run(), name=f"quota-{resource.plural}")
-            informer.add_handler(on_delete=self._wake)
+            informer.add_handler(on_add=self._wake, on_delete=self._wake)
             self._counted[resource] = (informer, task)
         informer, _ = self._counted[resource]
         await informer.wait_synced()

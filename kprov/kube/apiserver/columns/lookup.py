@@ -16,4 +16,4 @@ _ALL: dict[tuple[str, str], Columns] = {
 
 def columns_of(group: str, plural: str) -> Columns | None:
     """The columns of a kind; None where it has none of its own."""
-    return _ALL.get((group, plural))
+    return _ALL.get(("networking.k8s.io" if group == "extensions" else group, plural))

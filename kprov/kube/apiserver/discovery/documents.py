@@ -6,6 +6,7 @@ import hashlib
 from functools import cache
 from typing import Any
 
+from kprov.kube.apiserver.extensions.kinds import find as is_custom
 from kprov.kube.apiserver.resources import GROUPS, RESOURCES, ResourceInfo
 from kprov.kube.apiserver.resources.table import on_change
 
@@ -62,7 +63,8 @@ def resource_list(group: str, version: str) -> Object | None:
     for row in _rows(group, version):
         entry: Object = {
             "name": row.plural,
-            "singularName": row.singular,
+            # of upstream's own kinds releases before 1.27 say none, and clients count on either
+            "singularName": row.singular if is_custom(*row.key) else "",
             "namespaced": row.namespaced,
             "kind": row.kind,
             "verbs": list(row.verbs),

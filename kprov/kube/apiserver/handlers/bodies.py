@@ -57,9 +57,11 @@ def check_kind(obj: Object, info: ResourceInfo, version: str) -> None:
     """Hold an object's apiVersion and kind against the URL's; what is missing is filled in."""
     api_version, kind = info.api_version(version), info.kind
     if obj.get("kind", kind) != kind or obj.get("apiVersion", api_version) != api_version:
+        given = str(obj.get("apiVersion", ""))
+        what = f"{given.rpartition('/')[2]}.{obj.get('kind', '')}"
         raise errors.bad_request(
-            f'{obj.get("kind", "")} in version "{obj.get("apiVersion", "")}" cannot be handled as a {kind}: expected '
-            f'{kind} in version "{api_version}"'
+            f'{obj.get("kind", "")} in version "{given}" cannot be handled as a {kind}: converting ({what}) to '
+            f'({info.group.partition(".")[0] or "core"}.{kind}): expected {kind} in version "{api_version}"'
         )
     if not isinstance(obj.get("metadata") or {}, dict):
         raise errors.bad_request("metadata is not an object")

@@ -14,6 +14,7 @@ from kprov.kube.apiserver.extensions.custom_objects import conformed
 from kprov.kube.apiserver.extensions.definition_schema import SCHEMAS
 from kprov.kube.apiserver.extensions.schema import prune
 from kprov.kube.apiserver.extensions.validation import errors_of
+from kprov.kube.apiserver.ingress_schema import INGRESS_V1BETA1
 from kprov.kube.apiserver.protobuf.table import fields_of, message_of
 from kprov.kube.apiserver.resources.info import ResourceInfo
 
@@ -23,14 +24,20 @@ _JSON_NAMES = {str: "string", bool: "bool", int: "number", float: "number", list
 _GO_NAMES = {"s": "string", "n": "int64", "b": "bool", "y": "[]uint8", "f": "float64", "Time": "time.Time",
              "MicroTime": "time.Time", "Duration": "string"}  # fmt: skip
 _MAX_REPORTED = 32
+# Types that the table of upstream's has not: (group, plural, version) -> schema.
+_SCHEMAS: dict[tuple[str, str, str], Object] = {
+    **{("apiextensions.k8s.io", "customresourcedefinitions", version): found for version, found in SCHEMAS.items()},
+    **{(group, "ingresses", "v1beta1"): INGRESS_V1BETA1 for group in ("extensions", "networking.k8s.io")},
+}
 
 
 class _Mismatch(Exception):
     """A value of the wrong type."""
 
     def __init__(self, path: str, value: Any, wanted: str) -> None:
-        given = _JSON_NAMES.get(type(value), "null")
-        super().__init__(f"json: cannot unmarshal {given} into Go struct field {path} of type {wanted}")
+        self.given = _JSON_NAMES.get(type(value), "null")
+        self.of_map = wanted.startswith("map[")
+        super().__init__(f"json: cannot unmarshal {self.given} into Go struct field {path} of type {wanted}")
 
 
 def _scalar(kind: str, value: Any, path: str) -> Any:
@@ -126,8 +133,8 @@ def conform(
         obj = conformed(obj, custom, version, unknown)
         _report(unknown, info, version, validation, warnings, patched)
         return obj
-    if info.key == ("apiextensions.k8s.io", "customresourcedefinitions"):
-        obj = _definition(obj, info, version, unknown)
+    if (schema := _SCHEMAS.get((info.group, info.plural, version))) is not None:
+        obj = _held_against(schema, obj, info, version, unknown)
         _report(unknown, info, version, validation, warnings, patched)
         return obj
     message = message_of(info.group, version, info.kind) or message_of(info.group, info.versions[0], info.kind)
@@ -140,6 +147,8 @@ def conform(
     try:
         typed = _struct(fields, rest, "", unknown)
     except _Mismatch as error:
+        if patched and error.of_map:  # upstream turns patched objects back into structs by another way
+            raise errors.bad_request(f"{label}cannot restore map from {error.given}") from None
         raise errors.bad_request(label + str(error)) from None
     _report(unknown, info, version, validation, warnings, patched)
     return {**head, "metadata": {}, **typed}
@@ -155,12 +164,11 @@ def _metadata(value: Any, info: ResourceInfo, version: str, unknown: list[str]) 
     return found
 
 
-def _definition(obj: Object, info: ResourceInfo, version: str, unknown: list[str]) -> Object:
-    """A CustomResourceDefinition held against its type. Raises ApiError (400)."""
-    found = SCHEMAS[version]
+def _held_against(schema: Object, obj: Object, info: ResourceInfo, version: str, unknown: list[str]) -> Object:
+    """An object held against a type that is a schema. Raises ApiError (400)."""
     obj = {**obj, "metadata": _metadata(obj.get("metadata") or {}, info, version, unknown)}
-    prune(obj, found, unknown)
-    wrong = errors_of(_without_nulls(obj), found)
+    prune(obj, schema, unknown)
+    wrong = errors_of(_without_nulls(obj), schema)
     if wrong:
         text = f'{info.kind} in version "{version}" cannot be handled as a {info.kind}: {wrong[0].message}'
         raise errors.bad_request(text)

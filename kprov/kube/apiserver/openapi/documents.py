@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kprov.kube.apiserver.openapi.operations import PATCH_TYPES, Operation, operations, type_of
+from kprov.kube.apiserver.openapi.operations import DESCRIPTIONS, PATCH_TYPES, Operation, operations, type_of
 from kprov.kube.apiserver.openapi.schemas import (
     GROUP_VERSION_KIND,
     definition,
@@ -14,6 +14,7 @@ from kprov.kube.apiserver.openapi.schemas import (
     reachable,
 )
 from kprov.kube.apiserver.resources.info import ResourceInfo
+from kprov.kube.apiserver.versions import is_converted
 
 if TYPE_CHECKING:
     from kprov.kube.apiserver.openapi.build import CustomDocuments
@@ -29,6 +30,33 @@ def group_path(info: ResourceInfo, version: str) -> str:
     return f"apis/{info.group}/{version}" if info.group else f"api/{version}"
 
 
+def older_versions(resources: Iterable[ResourceInfo], definitions: dict[str, Document]) -> dict[str, Document]:
+    """Definitions of versions that upstream publishes no more and that differ from a newer one in name only."""
+    names = names_by_kind(definitions)
+    found: dict[str, Document] = {}
+    for info in resources:
+        newest = names.get((info.group, info.versions[0], info.kind))
+        for version in info.versions[1:]:
+            if newest is None or (info.group, version, info.kind) in names or is_converted(info, version):
+                continue
+            for suffix in ("", "List"):
+                old, name = newest + suffix, _renamed(newest, info.versions[0], version) + suffix
+                if old not in definitions:
+                    continue
+                told = {"group": info.group, "version": version, "kind": info.kind + suffix}
+                found[name] = {**definitions[old], GROUP_VERSION_KIND: [told]}
+                if suffix:
+                    items = {**definitions[old]["properties"]["items"]}
+                    items["items"] = {"$ref": "#/$defs/" + _renamed(newest, info.versions[0], version)}
+                    found[name]["properties"] = {**definitions[old]["properties"], "items": items}
+    return found
+
+
+def _renamed(name: str, version: str, other: str) -> str:
+    """A definition's name with another version in it."""
+    return name.replace(f".{version}.", f".{other}.")
+
+
 class Builder:
     """Builds documents from the table of kinds and upstream's schemas."""
 
@@ -41,6 +69,9 @@ class Builder:
         for each in custom:
             self._definitions[2].update(each.v2)
             self._definitions[3].update(each.v3)
+        resources = [*resources]
+        for form in (2, 3):
+            self._definitions[form].update(older_versions(resources, common))
         self._names = names_by_kind(self._definitions[3])
         self._by_path: dict[str, list[Operation]] = {}
         self._custom = {each.info.group for each in custom}
@@ -88,7 +119,10 @@ class Builder:
             parameters: list[Document] = [
                 {"name": name, "in": "path", "required": True, "type": "string"} for name in each.path_parameters
             ]
-            parameters += [{"name": name, "in": "query", "type": type_of(name)} for name in each.parameters]
+            parameters += [
+                {"name": name, "in": "query", "type": type_of(name), "description": DESCRIPTIONS[name]}
+                for name in each.parameters
+            ]
             if each.body or each.action == "patch":
                 reference = self._reference(each, _V2_PREFIX) if each.body else {"$ref": _V2_PREFIX + _META + "Patch"}
                 parameters.append({"name": "body", "in": "body", "required": True, "schema": reference})
@@ -118,7 +152,12 @@ class Builder:
                 for name in each.path_parameters
             ]
             parameters += [
-                {"name": name, "in": "query", "schema": {"type": type_of(name), "uniqueItems": True}}
+                {
+                    "name": name,
+                    "in": "query",
+                    "description": DESCRIPTIONS[name],
+                    "schema": {"type": type_of(name), "uniqueItems": True},
+                }
                 for name in each.parameters
             ]
             operation: Document = {

@@ -31,6 +31,28 @@ _BOOLEANS = {"allowWatchBookmarks", "force", "orphanDependents", "sendInitialEve
 _NUMBERS = {"gracePeriodSeconds", "limit", "timeoutSeconds"}
 
 
+DESCRIPTIONS = {
+    "allowWatchBookmarks": "Whether the watch may say now and then how far it is.",
+    "continue": "Where the list before ended, as its metadata.continue said.",
+    "dryRun": "All: do everything but keep the result.",
+    "fieldManager": "Who makes this change; its fields are recorded under this name.",
+    "fieldSelector": "Restricts the list of returned objects to those whose fields are so.",
+    "fieldValidation": "What to do about unknown fields: Ignore, Warn or Strict.",
+    "force": "Take over the fields that others manage.",
+    "gracePeriodSeconds": "How long the object may take to end.",
+    "labelSelector": "Restricts the list of returned objects to those whose labels are so.",
+    "limit": "At most so many objects; the rest is asked for with continue.",
+    "orphanDependents": "Whether what the object owns stays; propagationPolicy took its place.",
+    "propagationPolicy": "What becomes of what the object owns: Orphan, Background or Foreground.",
+    "resourceVersion": "The state that is asked for, or that a watch begins after.",
+    "resourceVersionMatch": "Whether resourceVersion is meant exactly, or as the oldest that will do.",
+    "sendInitialEvents": "Whether a watch begins with everything that is there.",
+    "timeoutSeconds": "How long the call may last.",
+    "watch": "Watch for changes to the described resources: a stream of what is added, changed and deleted.",
+}
+"""Of the query's parameters."""
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One method on one path. ``body`` and ``answer`` say whether an object goes in, and what comes out."""

@@ -129,9 +129,12 @@ _ROWS: tuple[ResourceInfo, ...] = (
     _row("policy", "poddisruptionbudgets", "PodDisruptionBudget", versions=("v1", "v1beta1"), short=("pdb",),
          sub=("status",), generation=True),
     # networking
-    _row("networking.k8s.io", "ingressclasses", "IngressClass", cluster=True, generation=True),
-    _row("networking.k8s.io", "ingresses", "Ingress", short=("ing",), sub=("status",), prefix="ingress",
+    _row("networking.k8s.io", "ingressclasses", "IngressClass", versions=("v1", "v1beta1"), cluster=True,
          generation=True),
+    _row("networking.k8s.io", "ingresses", "Ingress", versions=("v1", "v1beta1"), short=("ing",), sub=("status",),
+         prefix="ingress", generation=True),
+    _row("extensions", "ingresses", "Ingress", versions=("v1beta1",), short=("ing",), sub=("status",),
+         prefix="ingress", storage=("networking.k8s.io", "v1"), generation=True),
     _row("networking.k8s.io", "networkpolicies", "NetworkPolicy", short=("netpol",), generation=True),
     # rbac
     _row("rbac.authorization.k8s.io", "clusterrolebindings", "ClusterRoleBinding", versions=("v1", "v1beta1"),
@@ -172,7 +175,7 @@ _ROWS: tuple[ResourceInfo, ...] = (
          sub=("status",), generation=True),
     # questions: answered, never stored
     _row("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview", cluster=True, **_REVIEW),
-    _row("authentication.k8s.io", "tokenreviews", "TokenReview", cluster=True, **_REVIEW),
+    _row("authentication.k8s.io", "tokenreviews", "TokenReview", versions=("v1", "v1beta1"), cluster=True, **_REVIEW),
     _row("authorization.k8s.io", "localsubjectaccessreviews", "LocalSubjectAccessReview", versions=("v1", "v1beta1"),
          **_REVIEW),
     _row("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview", versions=("v1", "v1beta1"),
@@ -191,7 +194,7 @@ _GROUP_ORDER = (
     "", "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io", "autoscaling", "batch",
     "certificates.k8s.io", "networking.k8s.io", "policy", "rbac.authorization.k8s.io", "storage.k8s.io",
     "admissionregistration.k8s.io", "apiextensions.k8s.io", "scheduling.k8s.io", "coordination.k8s.io", "node.k8s.io",
-    "discovery.k8s.io", "flowcontrol.apiserver.k8s.io",
+    "discovery.k8s.io", "flowcontrol.apiserver.k8s.io", "extensions",
 )  # fmt: skip
 
 _VERSION_RANK = {"v2": 0, "v1": 1, "v1beta1": 2}

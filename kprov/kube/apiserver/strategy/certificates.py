@@ -6,6 +6,7 @@ import base64
 from datetime import UTC, datetime
 from typing import Any
 
+from kprov.kube.api import errors
 from kprov.kube.apiserver.strategy.base import (
     FieldError,
     Strategy,
@@ -19,6 +20,7 @@ from kprov.kube.apiserver.strategy.base import (
 from kprov.kube.apiserver.strategy.equality import semantically_equal
 
 Object = dict[str, Any]
+_LEGACY = "kubernetes.io/legacy-unknown"
 
 _USAGES = frozenset(
     (
@@ -35,8 +37,12 @@ class SigningRequestStrategy(Strategy):
     """Certificate signing requests: who asks is recorded by the server; what is asked never changes."""
 
     def prepare_for_create(self, obj: Object, ctx: StrategyContext) -> None:
-        """Record who asks."""
+        """Record who asks. Raises ApiError (422) for a signer that only v1beta1 may name."""
         spec = obj.setdefault("spec", {})
+        if spec.get("signerName") == _LEGACY and ctx.version != "v1beta1":
+            wrong = invalid("spec.signerName", _LEGACY, f"{_LEGACY} is not allowed via this API version")
+            name = obj["metadata"].get("name", "")
+            raise errors.invalid(ctx.resource.kind, name, [wrong.cause()], group=ctx.resource.group)
         for field in ("uid", "extra"):
             spec.pop(field, None)
         user = ctx.user
@@ -82,9 +88,6 @@ class SigningRequestStrategy(Strategy):
             found.append(required("spec.signerName"))
         elif "/" not in signer or "." not in signer.partition("/")[0]:
             message = "must be a fully qualified domain and path of the form 'example.com/signer-name'"
-            found.append(invalid("spec.signerName", signer, message))
-        elif signer == "kubernetes.io/legacy-unknown":
-            message = "kubernetes.io/legacy-unknown is not allowed via this API version"
             found.append(invalid("spec.signerName", signer, message))
         usages = spec.get("usages") or []
         if not usages:
