@@ -12,6 +12,7 @@ import orjson
 from kprov.kube.api import errors
 from kprov.kube.api.errors import ApiError
 from kprov.kube.apiserver import deprecations
+from kprov.kube.apiserver.audit.auditor import Auditor
 from kprov.kube.apiserver.authentication.impersonation import impersonate, is_requested
 from kprov.kube.apiserver.authorization.refusal import forbidden
 from kprov.kube.apiserver.discovery.documents import subresource_verbs
@@ -34,6 +35,7 @@ from kprov.kube.apiserver.handlers.patching import APPLY_PATCH
 from kprov.kube.apiserver.http.message import Answer, Request, Response, Tunnel, json_response
 from kprov.kube.apiserver.inflight import InFlight
 from kprov.kube.apiserver.kubelet import forward
+from kprov.kube.apiserver.request import UserInfo
 from kprov.kube.apiserver.request_metrics import RequestMetrics
 from kprov.kube.apiserver.resources import ResourceInfo, find
 from kprov.kube.apiserver.storage.etcd import EtcdError, FateUnknown
@@ -88,16 +90,24 @@ class Dispatcher:
         inflight: the limits on requests at a time.
         metrics: counts requests.
         timeout: seconds that a request may take, streams aside.
+        auditor: the audit log, where one is kept.
     """
 
     def __init__(
-        self, parts: Parts, paths: PathHandler, inflight: InFlight, metrics: RequestMetrics, timeout: float
+        self,
+        parts: Parts,
+        paths: PathHandler,
+        inflight: InFlight,
+        metrics: RequestMetrics,
+        timeout: float,
+        auditor: Auditor | None = None,
     ) -> None:
         self._parts = parts
         self._paths = paths
         self._inflight = inflight
         self._metrics = metrics
         self._timeout = timeout
+        self._auditor = auditor
 
     async def handle(self, request: Request) -> Answer:
         """One request's answer, whatever happens."""
@@ -129,6 +139,10 @@ class Dispatcher:
                 answer.headers["Warning"] = ", ".join(
                     f'299 - "{_quoted(text)}"' for text in dict.fromkeys(request.warnings)
                 )
+        if request.audit is not None and self._auditor is not None:
+            if not isinstance(answer, Tunnel):
+                answer.headers["Audit-Id"] = request.audit.id
+            await self._auditor.finish(request.audit, answer)
         self._metrics.observe(request, 0 if isinstance(answer, Tunnel) else answer.status, time.monotonic() - began)
         return answer
 
@@ -144,10 +158,14 @@ class Dispatcher:
         if request.path.split("/", 2)[1] in _OPEN_PATHS:
             return await self._path(request)
         user = await self._parts.authenticator.authenticate(request.headers, request.peer_cert)
+        if self._auditor is not None:
+            request.audit = await self._auditor.begin(request, user or UserInfo(""))
         if user is None:
             raise errors.unauthorized()
         if is_requested(request.headers):
             user = await impersonate(user, request.headers, self._parts.authorizer)
+            if request.audit is not None:
+                request.audit.impersonated = user
         request.user = user
         info = request.info
         long_running = info.verb == "watch" or info.subresource in _LONG_RUNNING
@@ -159,6 +177,11 @@ class Dispatcher:
 
     async def _authorized(self, request: Request) -> Answer:
         decision = await self._parts.authorizer.authorize(request.user, request.info)
+        if request.audit is not None:
+            request.audit.annotations = {
+                "authorization.k8s.io/decision": "allow" if decision.allowed else "forbid",
+                "authorization.k8s.io/reason": decision.reason,
+            }
         if not decision.allowed:
             raise forbidden(request.user, request.info, decision.reason)
         if not request.info.is_resource:

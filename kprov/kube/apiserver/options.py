@@ -13,8 +13,9 @@ def flag_set() -> FlagSet:
     _etcd(flags)
     _authentication(flags)
     _cluster(flags)
+    _audit(flags)
     flags.unimplemented(
-        "audit-policy-file", "audit-webhook-config-file", "audit-log-path", "authentication-config",
+        "audit-webhook-config-file", "authentication-config",
         "authentication-token-webhook-config-file", "authorization-config", "authorization-policy-file",
         "authorization-webhook-config-file", "egress-selector-config-file",
         "etcd-servers-overrides", "external-hostname", "feature-gates", "oidc-issuer-url", "oidc-client-id",
@@ -52,6 +53,19 @@ def _etcd(flags: FlagSet) -> None:
     flags.choice("storage-media-type", "application/json", ("application/json",), "how objects are stored")
     flags.boolean("watch-cache", True, "kprov always serves from its cache; true only")
     flags.duration("event-ttl", 3600.0, "how long events are kept")
+
+
+def _audit(flags: FlagSet) -> None:
+    flags.string("audit-policy-file", "", "which requests are recorded, and how much of each")
+    flags.string("audit-log-path", "", "the file that they are recorded in; - for standard output")
+    flags.choice("audit-log-format", "json", ("json",), "how they are written: one JSON object a line")
+    flags.choice(
+        "audit-log-mode", "blocking", ("batch", "blocking", "blocking-strict"), "whether requests wait for the record"
+    )
+    flags.integer("audit-log-maxsize", 0, "megabytes after which the file is renamed; 0 for never")
+    flags.integer("audit-log-maxbackup", 0, "how many old files are kept; 0 for all")
+    flags.integer("audit-log-maxage", 0, "days after which old files go; 0 for never")
+    flags.boolean("audit-log-compress", False, "whether old files are compressed")
 
 
 def _authentication(flags: FlagSet) -> None:

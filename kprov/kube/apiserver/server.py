@@ -14,6 +14,7 @@ from kprov.kube.api.daemon import DaemonError
 from kprov.kube.api.errors import ApiError
 from kprov.kube.api.flags import Flags
 from kprov.kube.apiserver.assembly import Security, build_security
+from kprov.kube.apiserver.audit_log import open_audit_log
 from kprov.kube.apiserver.bootstrap.reconcile import reconcile
 from kprov.kube.apiserver.dispatch import Dispatcher
 from kprov.kube.apiserver.etcd_connection import connect_etcd
@@ -78,6 +79,7 @@ class Server:
             stopping=self._stopping,
             extra={"audiences": self.security.audiences},
         )
+        self._auditor = open_audit_log(flags)
         paths = Paths(self.health, self.security, flags, f"{self._advertise}:{flags.secure_port}")
         dispatcher = Dispatcher(
             parts,
@@ -85,6 +87,7 @@ class Server:
             self._inflight,
             RequestMetrics(metrics.REGISTRY, self._inflight),
             flags.request_timeout,
+            self._auditor,
         )
         self._front = AiohttpFront(dispatcher.handle)
         self._kubernetes = KubernetesService(
@@ -198,3 +201,5 @@ class Server:
         await self._front.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.store.stop()
+        if self._auditor is not None:
+            await asyncio.to_thread(self._auditor.close)

@@ -46,6 +46,7 @@ class Request:
     user: UserInfo
     info: RequestInfo
     warnings: list[str] = field(default_factory=list)
+    audit: Any = None  # the audit log's Event, where the request is recorded
 
     def flag(self, name: str) -> bool:
         """Whether a query parameter says true."""
