@@ -81,8 +81,8 @@ UP: tuple[Phase, ...] = (
     Phase("Start the Service proxies", "all", role="kube-proxy"),
     Phase("Start pod network and DNS", "all", role="kprov-node"),
     Phase("Restart what is stale", "all", procedure=restart_stale_services, whole=True, tags=("restart",)),
-    Phase("Wait for the nodes", "all", procedure=wait_for_nodes, tags=("nodes",)),
-    Phase("Label the nodes", "all", procedure=label_nodes, tags=("labels",)),
+    Phase("Wait for the nodes", "all", procedure=wait_for_nodes, whole=True, tags=("nodes",)),
+    Phase("Label the nodes", "all", procedure=label_nodes, whole=True, tags=("labels",)),
 )
 
 ROLES: tuple[str, ...] = tuple(phase.role for phase in UP if phase.role)
