@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import re
 
-_FIELD = rb"(?m)^(Package|Status|Version|Architecture): (.*)$"
+_FIELD = rb"(?m)^(Package|Status|Version|Architecture|Provides): (.*)$"
 
 
 class Package:
     """One row of the table."""
 
-    __slots__ = ("architecture", "name", "status", "version")
+    __slots__ = ("architecture", "name", "provides", "status", "version")
 
-    def __init__(self, name: str, version: str, architecture: str, status: str) -> None:
+    def __init__(self, name: str, version: str, architecture: str, status: str, provides: str = "") -> None:
         self.name = name
         self.version = version
         self.architecture = architecture
         self.status = status
+        self.provides = provides
 
     @property
     def installed(self) -> bool:
         """Unpacked and configured."""
         return self.status.endswith(" installed")
+
+    @property
+    def provided(self) -> set[str]:
+        """The names of packages that it stands for."""
+        return {entry.split()[0].partition(":")[0] for entry in self.provides.split(",") if entry.strip()}
 
     @property
     def half_done(self) -> bool:
@@ -52,6 +58,7 @@ def table(path: str = "/var/lib/dpkg/status") -> list[Package]:
                     fields.get(b"Version", ""),
                     fields.get(b"Architecture", ""),
                     fields.get(b"Status", ""),
+                    fields.get(b"Provides", ""),
                 )
             )
     return packages

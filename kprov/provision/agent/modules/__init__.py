@@ -18,12 +18,16 @@ from kprov.provision.agent.call import Call
 
 # Every module that the agent has: the archive that travels is made from this table.
 NAMES = (
+    "apt",
+    "apt_key",
+    "apt_repository",
     "artifacts",
     "assemble",
     "blockinfile",
     "command",
     "copy",
     "deb",
+    "deb822_repository",
     "file",
     "find",
     "get_url",
@@ -35,6 +39,7 @@ NAMES = (
     "modprobe",
     "openssl_csr",
     "openssl_privatekey",
+    "package",
     "package_facts",
     "ping",
     "raw",

@@ -27,7 +27,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from kprov.provision.agent import diffs, dpkg, processes
+from kprov.provision.agent import diffs, dpkg, policy_rc_d, processes
 from kprov.provision.agent.call import Call
 from kprov.provision.agent.failures import ConnectionEnded, ModuleFailed
 from kprov.provision.agent.modules import artifacts
@@ -43,39 +43,11 @@ PARAMETERS = {
     "lock_timeout": Parameter("float", default=300),
 }
 
-POLICY = "/usr/sbin/policy-rc.d"
-POLICY_MARK = "# kprov: no service starts while its package is installed"
+POLICY = policy_rc_d.PATH
 LOCK = "/var/lib/dpkg/lock-frontend"
 
 # A package whose Pre-Depends came in the same call may need a second one.
 ATTEMPTS = 3
-
-
-def _remove_stale_policy() -> None:
-    """One that a power loss left behind would keep services from ever starting."""
-    try:
-        with open(POLICY) as stream:
-            ours = POLICY_MARK in stream.read()
-    except OSError:
-        return
-    if ours:
-        os.unlink(POLICY)
-
-
-@contextlib.contextmanager
-def _no_starts() -> Iterator[None]:
-    """Services stay down while their packages are installed: they have no configuration yet."""
-    if os.path.exists(POLICY):
-        yield
-        return
-    descriptor = os.open(POLICY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o755)
-    try:
-        os.write(descriptor, ("#!/bin/sh\n%s\nexit 101\n" % POLICY_MARK).encode())
-        os.fchmod(descriptor, 0o755)
-        os.close(descriptor)
-        yield
-    finally:
-        _remove_stale_policy()
 
 
 def _lock_holder(descriptor: int) -> str:
@@ -170,7 +142,7 @@ def run(call: Call) -> dict[str, Any]:
         return _absent(call)
     missing, present, half_done = _to_install(call)
     if not call.check:
-        _remove_stale_policy()
+        policy_rc_d.remove_stale(POLICY)
     changes: list[tuple[str, object, object]] = []
     for wanted in missing:
         old = present.get((wanted["name"], wanted.get("architecture", "")))
@@ -195,7 +167,7 @@ def run(call: Call) -> dict[str, Any]:
         os.link(path, named)
         paths.append(named)
     try:
-        with _frontend_lock(call["lock_timeout"]), _no_starts():
+        with _frontend_lock(call["lock_timeout"]), policy_rc_d.answering(101, POLICY):
             _install(call, paths, half_done)
     finally:
         for path in paths:
