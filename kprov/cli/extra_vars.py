@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 if TYPE_CHECKING:
     from kprov.provision.vault import Vault
 
@@ -44,11 +42,19 @@ def _parse_one(text: str, vault: Vault | None) -> dict[str, Any]:
         key, equals, value = word.partition("=")
         if not equals or not key:
             raise ExtraVarsError(f"--extra-vars {text!r}: {word!r} is not of the form key=value")
-        try:
-            found[key] = yaml.safe_load(value) if value else ""
-        except yaml.YAMLError:
-            found[key] = value
+        found[key] = _value(value) if value else ""
     return found
+
+
+def _value(text: str) -> Any:
+    """A value as YAML has it; what is no YAML is text."""
+    from kprov.provision.documents import Unreadable, compose, construct
+
+    try:
+        node = compose(text)
+        return None if node is None else construct(node)
+    except Unreadable:
+        return text
 
 
 def _file(name: str, vault: Vault | None) -> dict[str, Any]:

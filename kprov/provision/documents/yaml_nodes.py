@@ -166,7 +166,7 @@ class Constructor(yaml.constructor.SafeConstructor):
         """As PyYAML does, but with an error of its own for a scalar that is not of the type that it looks like."""
         try:
             return super().construct_object(node, deep=deep)
-        except (ValueError, KeyError, AttributeError, TypeError, OverflowError):
+        except (ValueError, LookupError, AttributeError, TypeError, OverflowError):
             kind = str(node.tag).rpartition(":")[2]
             shown = str(node.value) if isinstance(node, yaml.ScalarNode) else "this"
             shown = shown if len(shown) <= 40 else f"{shown[:40]}..."

@@ -15,6 +15,7 @@ import jinja2
 from jinja2.runtime import Context
 
 from kprov.provision.agent.parameters import nearest
+from kprov.provision.documents import Unsafe
 from kprov.provision.engine.filters import FILTERS, TESTS
 from kprov.provision.engine.lookups import LookupContext, LookupProblem, look_up, looped
 from kprov.provision.engine.search_path import SearchPath
@@ -159,6 +160,7 @@ class Templar:
             undefined=Undefined,
             trim_blocks=True,
             keep_trailing_newline=True,
+            finalize=_shown,
             extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"],
             auto_reload=False,
             cache_size=1000,
@@ -196,6 +198,8 @@ class Templar:
     def _render_text(self, text: str, scope: Scope) -> Any:
         if "{{" not in text and "{%" not in text and "{#" not in text:
             return text
+        if isinstance(text, Unsafe):
+            return str(text)
         known = self._texts.get(text)
         if known is None:
             known = self._compile_text(text)
@@ -211,6 +215,8 @@ class Templar:
             tokens = [token for token in self.environment.lex(text) if token[1] not in ("whitespace",)]
         except jinja2.TemplateSyntaxError as error:
             raise TemplateProblem(f"wrong syntax: {error.message} in: {text.strip()}") from None
+        except RecursionError:
+            raise _too_deep(text) from None
         kinds = [token[1] for token in tokens]
         alone = kinds and kinds[0] == "variable_begin" and kinds[-1] == "variable_end"
         if alone and kinds.count("variable_begin") == 1 and "data" not in kinds:
@@ -220,6 +226,8 @@ class Templar:
             return "text", self.environment.from_string(text)
         except jinja2.TemplateSyntaxError as error:
             raise TemplateProblem(f"wrong syntax: {error.message} in: {text.strip()}") from None
+        except (RecursionError, MemoryError, SyntaxError):
+            raise _too_deep(text) from None
 
     def _run(self, template: jinja2.Template, scope: Scope, shown: str) -> str:
         context = template.new_context(scope, shared=True)  # type: ignore[arg-type]
@@ -261,6 +269,8 @@ class Templar:
             compiled = self.environment.compile_expression(expression, undefined_to_none=False)
         except jinja2.TemplateSyntaxError as error:
             raise TemplateProblem(f"wrong syntax: {error.message} in: {expression}") from None
+        except (RecursionError, MemoryError, SyntaxError):
+            raise _too_deep(expression) from None
         template: jinja2.Template = compiled._template
         return template
 
@@ -316,7 +326,7 @@ class Templar:
             raise TemplateProblem(f"{error.filename}:{error.lineno}: wrong syntax: {error.message}") from None
         context = template.new_context(scope.with_layer(own, False), shared=True)  # type: ignore[arg-type]
         try:
-            return "".join(template.root_render_func(context))
+            return _with_last_newlines("".join(template.root_render_func(context)), self.files.newlines(name))
         except (NeedsResult, TemplateProblem):
             raise
         except Exception as error:
@@ -337,6 +347,21 @@ class Templar:
             )
             text += f"; did you mean '{near}'?" if near else ""
         return text + where
+
+
+def _too_deep(text: str) -> TemplateProblem:
+    """Brackets within brackets without end: neither Jinja nor Python, into which it compiles, can take them."""
+    return TemplateProblem(f"nested too deeply: {text.strip()[:60]}")
+
+
+def _shown(value: Any) -> Any:
+    """A value as it appears within a text: nothing for None, as in Ansible."""
+    return "" if value is None else value
+
+
+def _with_last_newlines(text: str, count: int) -> str:
+    """The text with as many newlines at its end as its template has, which Jinja may have taken for a block's."""
+    return text + "\n" * (count - (len(text) - len(text.rstrip("\n"))))
 
 
 def _template_line(error: Exception, template: jinja2.Template) -> int | str:

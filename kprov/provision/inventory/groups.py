@@ -117,19 +117,22 @@ class Tree:
         done: set[str] = set()
         for start in list(self.groups):
             path: list[str] = []
+            on_path: set[str] = set()
             waiting: list[tuple[str, Iterator[str]]] = []
             enter: str | None = start if start not in done else None
             while enter is not None or waiting:
                 if enter is not None:
                     path.append(enter)
+                    on_path.add(enter)
                     waiting.append((enter, iter(list(self.groups[enter].children))))
                     enter = None
                 name, children = waiting[-1]
                 child = next(children, None)
                 if child is None:
                     waiting.pop()
+                    on_path.discard(name)
                     done.add(path.pop())
-                elif child in path:
+                elif child in on_path:
                     ring = " > ".join([*path[path.index(child) :], child])
                     log.add(
                         self.groups[name].children.pop(child),

@@ -25,6 +25,9 @@ _KINDS = ("hosts", "children", "vars")
 # A literal longer than this is text: Python's parser takes memory by the power of what it reads.
 _LONGEST_LITERAL = 1_000_000
 
+# Taking a line apart costs the square of its length.
+_LONGEST_LINE = 65536
+
 
 class IniSource:
     """Adds what an INI file says to a tree; what is wrong goes to the file's log."""
@@ -85,6 +88,9 @@ class IniSource:
             self._awaited.pop(group, None)
 
     def _read_host(self, line: str, at: Location) -> None:
+        if len(line) > _LONGEST_LINE:
+            self.log.add(at, f"is longer than {_LONGEST_LINE} letters", "long values belong into host_vars/")
+            return
         try:
             pattern, *words = shlex.split(line, comments=True)
         except ValueError as error:

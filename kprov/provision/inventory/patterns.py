@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -122,7 +123,9 @@ def _by_glob(part: str, hosts: Sequence[str], members: Mapping[str, Sequence[str
 
 def _by_regex(text: str, hosts: Sequence[str], members: Mapping[str, Sequence[str]]) -> set[str]:
     try:
-        expression = re.compile(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what a later Python may read otherwise
+            expression = re.compile(text)
     except re.error as error:
         raise ValueError(f"~{text} is not a regular expression: {error}") from None
     found = {host for host in hosts if expression.match(host)}

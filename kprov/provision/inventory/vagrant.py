@@ -14,6 +14,8 @@ from pathlib import Path
 
 import yaml
 
+from kprov.provision.documents import Unreadable, decode, read
+
 # Machines whose name begins so run the control plane.
 _CONTROL_PLANE = re.compile(r"^(cp|control|master)", re.IGNORECASE)
 # The two ways in which Vagrantfiles give machines their private address.
@@ -74,9 +76,9 @@ def _ssh_config_text(folder: Path, ssh_config: Path | None) -> str:
         if str(ssh_config) == "-":
             return sys.stdin.read()
         try:
-            return ssh_config.read_text()
-        except OSError as error:
-            raise VagrantError(f"{ssh_config}: {error.strerror}") from None
+            return decode(read(ssh_config))
+        except Unreadable as error:
+            raise VagrantError(f"{ssh_config}: {error}") from None
     if not (folder / "Vagrantfile").exists():
         raise VagrantError(f"there is no Vagrantfile in {folder.absolute()}: name its folder with --directory")
     program = shutil.which("vagrant")
@@ -144,8 +146,8 @@ def _addresses_in_vagrantfile(path: Path) -> dict[str, str]:
     ``network "private_network", ip: "address"``. A Vagrantfile is Ruby, so what is computed can't be read.
     """
     try:
-        text = path.read_text()
-    except OSError:
+        text = decode(read(path))
+    except Unreadable:
         return {}
     found: dict[str, str] = {}
     name = None
