@@ -68,6 +68,7 @@ def limits_of(plan: PlanFile) -> dict[str, Any]:
 
 def write(planning: Planning, path: Path, output: RunOutput, inventory: Inventory) -> bool:
     """Write the plan that was made. Returns whether there was one to write. Raises PlanFileError."""
+    from kprov.cli.output.base import in_words
     from kprov.provision.cluster.plan_file import write_plan
 
     if planning.made is None:
@@ -75,7 +76,7 @@ def write(planning: Planning, path: Path, output: RunOutput, inventory: Inventor
         return False
     write_plan(path, planning.made)
     count, hosts = planning.made.changes(), sum(bool(host.tasks) for host in planning.made.hosts.values())
-    what = f"{count} changes on {hosts} machines" if count else "nothing to change"
+    what = f"{in_words(count, 'change')} on {in_words(hosts, 'machine')}" if count else "nothing to change"
     lines = [f"The plan ({what}) is in {path}. To carry out just this: kprov up -i {inventory.path} --plan {path}"]
     lines += [f"  {name} is not in it: {reason}" for name, reason in planning.made.left_out.items()]
     output.reporter.event("plan_written", "\n".join(lines), file=str(path), changes=count)

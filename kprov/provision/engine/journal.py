@@ -79,7 +79,7 @@ class Journal:
         except OSError as error:
             raise JournalError(
                 f"the run can't be journalled in {error.filename or directory}: {error.strerror}. "
-                f"{_advice(error, directory)}; nothing was changed"
+                f"{advice(error, directory)}. Nothing was changed"
             ) from None
         self._synced = time.monotonic()
         self._closed = False
@@ -182,11 +182,12 @@ def unwritable(path: Path, error: OSError) -> JournalError:
     """A file that tells what a run does can't be written: why, and what to do."""
     return JournalError(
         f"{path} can't be written: {error.strerror}, and what can't be written down is not done. "
-        f"{_advice(error, path.parent)}, and run the same command again: it goes on from here"
+        f"{advice(error, path.parent)}, and run the same command again: it goes on from here"
     )
 
 
-def _advice(error: OSError, folder: Path) -> str:
+def advice(error: OSError, folder: Path) -> str:
+    """What to do about a folder that can't be written to."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "Make room on that disk (`kprov runs prune` forgets old runs)"
     if error.errno == errno.EROFS:

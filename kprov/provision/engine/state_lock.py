@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kprov.provision.engine.holder import held_by
+from kprov.provision.engine.journal import advice
 
 LOCK_NAME = "lock"
 _LARGEST = 64 * 1024
@@ -51,8 +52,8 @@ class StateLock:
             self._descriptor: int | None = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise StateLockError(
-                f"the cluster's state in {folder} can't be locked: {error.strerror} ({error.filename}). It must be "
-                "writable by the user who runs kprov; nothing was changed"
+                f"the cluster's state in {folder} can't be locked: {error.strerror}. {advice(error, folder)}. Nothing was "
+                "changed"
             ) from None
         try:
             found = self._take(self._descriptor)

@@ -275,5 +275,5 @@ class TestFullDisk:
 
     def test_a_folder_that_cannot_be_made(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
-        with pytest.raises(JournalError, match=r"can't be journalled in .*nothing was changed"):
+        with pytest.raises(JournalError, match=r"can't be journalled in .*Nothing was changed"):
             Journal(tmp_path / "file/run", Secrets())

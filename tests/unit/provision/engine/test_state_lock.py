@@ -63,8 +63,33 @@ def test_damaged_words_are_no_trouble(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StateLockError, match="nothing was changed"):
+    with pytest.raises(StateLockError, match="Nothing was changed"):
         StateLock(tmp_path / "file", {})
+
+
+def _as_nobody(folder: Path, said: Any) -> None:
+    os.setgroups([])
+    os.seteuid(65534)
+    try:
+        StateLock(folder, {})
+    except StateLockError as error:
+        said.send(str(error))
+    said.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root may become somebody else")
+def test_a_folder_of_somebody_else(tmp_path: Path) -> None:
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        folder.chmod(0o755)
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe()
+    process = context.Process(target=_as_nobody, args=(tmp_path / "state", there))
+    (tmp_path / "state").mkdir(mode=0o700)
+    process.start()
+    assert here.poll(10)
+    message = here.recv()
+    process.join()
+    assert "Permission denied" in message and "belongs to root" in message and "chown" in message
 
 
 def test_an_engine_holds_it_and_one_that_compares_does_not(workshop: Any) -> None:
