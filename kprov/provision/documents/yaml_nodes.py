@@ -68,7 +68,7 @@ def _in_better_words(text: str, error: yaml.MarkedYAMLError) -> yaml.MarkedYAMLE
             yaml.compose(text, Loader=yaml.SafeLoader)
         except yaml.MarkedYAMLError as better:
             return better
-        except yaml.YAMLError:
+        except (yaml.YAMLError, RecursionError):
             pass
     return error
 

@@ -128,6 +128,8 @@ def _by_regex(text: str, hosts: Sequence[str], members: Mapping[str, Sequence[st
             expression = re.compile(text)
     except re.error as error:
         raise ValueError(f"~{text} is not a regular expression: {error}") from None
+    except (RecursionError, OverflowError):
+        raise ValueError("a regular expression is nested too deeply or counts too far") from None
     found = {host for host in hosts if expression.match(host)}
     for group, names in members.items():
         if expression.match(group):
