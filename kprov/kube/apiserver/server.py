@@ -200,6 +200,7 @@ class Server:
             await asyncio.sleep(0.02)
         await self._front.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.security.admission.close()
         await self.store.stop()
         if self._auditor is not None:
             await asyncio.to_thread(self._auditor.close)

@@ -31,6 +31,7 @@ from kprov.kube.apiserver.admission.tolerations import (
     ExtendedResourceToleration,
     TaintNodesByCondition,
 )
+from kprov.kube.apiserver.admission.webhooks.plugins import MutatingAdmissionWebhook, ValidatingAdmissionWebhook
 from kprov.kube.apiserver.authentication.objects import GroupResource
 
 _ORDER: tuple[type[Plugin], ...] = (
@@ -53,6 +54,8 @@ _ORDER: tuple[type[Plugin], ...] = (
     CertificateSigning,
     CertificateSubjectRestriction,
     DefaultIngressClass,
+    MutatingAdmissionWebhook,
+    ValidatingAdmissionWebhook,
     # What counts comes after everything that changes.
     ResourceQuota,
     AlwaysDeny,
@@ -101,6 +104,11 @@ class AdmissionChain:
         """Ask plugins about the finished object. Raises ApiError where one refuses."""
         for plugin in self._concerned(attrs, False):
             await plugin.validate(attrs)
+
+    async def close(self) -> None:
+        """Let plugins go of what they hold."""
+        for plugin in self.plugins:
+            await plugin.close()
 
     @property
     def caches(self) -> set[GroupResource]:

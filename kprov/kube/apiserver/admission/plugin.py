@@ -49,6 +49,9 @@ class Plugin:
     async def validate(self, attrs: AdmissionAttributes) -> None:
         """Raise ApiError to refuse."""
 
+    async def close(self) -> None:
+        """Let go of what it holds, at the server's end."""
+
     def looks_at(self, resource: GroupResource, operation: str, subresource: str) -> bool:
         """Whether a write is of interest."""
         return (

@@ -1,0 +1,1 @@
+"""Admission webhooks: programs of others that are asked about writes (admissionregistration.k8s.io)."""

@@ -1,0 +1,117 @@
+"""Calls webhooks: where they are, how they are trusted, what they are asked and what they answer."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ssl
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+
+from kprov.kube.apiserver.authentication.objects import ObjectReader
+
+Object = dict[str, Any]
+_LARGEST_ANSWER = 32 << 20
+
+
+class CallFailed(Exception):
+    """A webhook could not be asked, or its answer is none."""
+
+
+@lru_cache(maxsize=64)
+def _trusting(bundle: str) -> ssl.SSLContext:
+    """TLS that trusts a bundle of authorities (PEM in base64), or the machine's own where there is none."""
+    try:
+        return ssl.create_default_context(cadata=base64.b64decode(bundle).decode() if bundle else None)
+    except (binascii.Error, UnicodeDecodeError, ssl.SSLError, ValueError):
+        raise CallFailed("its caBundle is no certificate in PEM") from None
+
+
+async def _read(answer: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in answer.content.iter_any():
+        body += chunk
+        if len(body) > _LARGEST_ANSWER:
+            raise CallFailed(f"its answer has more than {_LARGEST_ANSWER} bytes")
+    return bytes(body)
+
+
+class Caller:
+    """Calls webhooks over HTTPS; connections are kept for the next call."""
+
+    def __init__(self, store: ObjectReader) -> None:
+        self._store = store
+        self._session: aiohttp.ClientSession | None = None
+
+    async def call(self, client: Object, sent: Object, seconds: float) -> Object:
+        """Post an object to a webhook and return what it answers.
+
+        Args:
+            client: a WebhookClientConfig: url or service, and caBundle.
+            sent: what is posted.
+            seconds: how long it may take.
+
+        Raises: CallFailed saying why there is no answer.
+        """
+        url, server_name = self._place(client)
+        separator = "&" if urlsplit(url).query else "?"
+        if self._session is None:
+            self._session = aiohttp.ClientSession(trust_env=False)
+        try:
+            async with self._session.post(
+                f"{url}{separator}timeout={seconds:g}s",
+                data=orjson.dumps(sent),
+                headers={"Content-Type": "application/json", "Accept": "application/json"},
+                ssl=_trusting(client.get("caBundle") or ""),
+                server_hostname=server_name,
+                timeout=aiohttp.ClientTimeout(total=seconds),
+                allow_redirects=False,
+            ) as answer:
+                body = await _read(answer)
+                if answer.status != 200:
+                    raise CallFailed(f"it answered with HTTP {answer.status}: {body[:200].decode(errors='replace')}")
+        except TimeoutError:
+            raise CallFailed(f'Post "{url}": context deadline exceeded (it took more than {seconds:g} s)') from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise CallFailed(f'Post "{url}": {error or type(error).__name__}') from None
+        try:
+            found = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            raise CallFailed("its answer is not JSON") from None
+        if not isinstance(found, dict):
+            raise CallFailed("its answer is not an object")
+        return found
+
+    def _place(self, client: Object) -> tuple[str, str | None]:
+        """Where a webhook listens, and the name in its certificate where that is not the URL's."""
+        if url := client.get("url"):
+            if urlsplit(url).scheme != "https":
+                raise CallFailed(f"its url {url} is not https")
+            return str(url), None
+        service = client.get("service") or {}
+        namespace, name = str(service.get("namespace") or ""), str(service.get("name") or "")
+        found = self._store.cached_get(("", "services"), namespace, name)
+        if found is None:
+            raise CallFailed(f'service "{name}" not found in namespace "{namespace}"')
+        spec, port = found.get("spec") or {}, int(service.get("port") or 443)
+        if spec.get("type") == "ExternalName":
+            address = str(spec.get("externalName"))
+        elif spec.get("clusterIP") in (None, "", "None"):
+            raise CallFailed(f"service {namespace}/{name} has no cluster IP to be called at")
+        else:
+            address = str(spec["clusterIP"])
+        if not any(each.get("port") == port for each in spec.get("ports") or ()):
+            raise CallFailed(f'no service port {port} found for service "{name}"')
+        if ":" in address:
+            address = f"[{address}]"
+        path = "/" + str(service.get("path") or "").lstrip("/")
+        return f"https://{address}:{port}{path}", f"{name}.{namespace}.svc"
+
+    async def close(self) -> None:
+        """Close what is open."""
+        if self._session is not None:
+            await self._session.close()

@@ -1,0 +1,137 @@
+"""The two plugins that ask webhooks: one lets them change objects, the other only asks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from kprov.kube.api import errors
+from kprov.kube.apiserver.admission.attributes import CONNECT, CREATE, DELETE, UPDATE, AdmissionAttributes
+from kprov.kube.apiserver.admission.plugin import Plugin, Surroundings
+from kprov.kube.apiserver.admission.webhooks.calling import Caller, CallFailed
+from kprov.kube.apiserver.admission.webhooks.configured import GROUP, Configured, Webhook
+from kprov.kube.apiserver.admission.webhooks.review import Answer, patched, question, read_answer
+from kprov.kube.apiserver.authentication.objects import NAMESPACES, GroupResource
+from kprov.kube.apiserver.handlers.conformance import conform
+from kprov.kube.apiserver.strategy import strategy_of
+from kprov.kube.apiserver.versions import from_storage, to_storage
+
+Object = dict[str, Any]
+_log = logging.getLogger(__name__)
+
+
+class _Webhooks(Plugin):
+    """What both have in common."""
+
+    operations = frozenset((CREATE, UPDATE, DELETE, CONNECT))
+    subresources = None
+    configurations: GroupResource
+
+    def __init__(self, around: Surroundings) -> None:
+        super().__init__(around)
+        self._configured = Configured(self.store, self.configurations)
+        self._caller = Caller(self.store)
+
+    async def close(self) -> None:
+        """Close the connections to webhooks."""
+        await self._caller.close()
+
+    def _concerned(self, attrs: AdmissionAttributes) -> list[tuple[Webhook, str]]:
+        """The webhooks that want to hear of a write, each with the version that it wants to see."""
+        hooks = self._configured.webhooks()
+        if not hooks:
+            return []
+        wanted = [(hook, version) for hook in hooks if (version := hook.version_for(attrs)) is not None]
+        if not wanted:
+            return []
+        labels = self._namespace_labels(attrs)
+        return [(hook, version) for hook, version in wanted if hook.selects(attrs, labels)]
+
+    def _namespace_labels(self, attrs: AdmissionAttributes) -> Object | None:
+        """The labels of a write's namespace: of the namespace itself, where that is what is written."""
+        if attrs.resource_info.key == NAMESPACES:
+            found = attrs.obj if attrs.obj is not None and attrs.obj.get("kind") == "Namespace" else attrs.old_obj
+        elif attrs.namespace:
+            found = self.store.cached_get(NAMESPACES, "", attrs.namespace)
+        else:
+            return None
+        return ((found or {}).get("metadata") or {}).get("labels") or {}
+
+    async def _ask(self, hook: Webhook, version: str, attrs: AdmissionAttributes) -> Answer:
+        """Ask a webhook. Raises ApiError where it refuses, or can't be asked and its failure is not to be ignored."""
+        if attrs.dry_run and hook.has_side_effects:
+            raise errors.bad_request(f"admission webhook {hook.name} does not support dry run")
+        try:
+            if hook.conditions:
+                raise CallFailed("kprov does not evaluate matchConditions")
+            asked = question(attrs, hook, version)
+            answer = read_answer(hook, asked, await self._caller.call(hook.client, asked, hook.seconds))
+        except CallFailed as error:
+            return self._failed(hook, error)
+        attrs.warnings.extend(text for text in answer.warnings if text not in attrs.warnings)
+        if answer.refusal is not None:
+            raise answer.refusal
+        return answer
+
+    @staticmethod
+    def _failed(hook: Webhook, error: CallFailed) -> Answer:
+        if hook.ignores_failure:
+            _log.warning("webhook %s of %s is passed over: %s", hook.name, hook.configuration, error)
+            return Answer()
+        raise errors.internal(f'failed calling webhook "{hook.name}": {error}')
+
+
+class MutatingAdmissionWebhook(_Webhooks):
+    """Lets webhooks change objects, one after the other."""
+
+    name = "MutatingAdmissionWebhook"
+    configurations = (GROUP, "mutatingwebhookconfigurations")
+    caches = (configurations, NAMESPACES, ("", "services"))
+
+    async def mutate(self, attrs: AdmissionAttributes) -> None:
+        """Ask each webhook; ask those again that wish it, once, where others changed the object after them."""
+        after: dict[tuple[str, str], Object | None] = {}
+        for hook, version in self._concerned(attrs):
+            await self._let_change(hook, version, attrs)
+            after[hook.key] = attrs.obj
+        for hook, version in self._concerned(attrs) if len(after) > 1 else ():
+            if hook.reinvoked and hook.key in after and after[hook.key] != attrs.obj:
+                await self._let_change(hook, version, attrs)
+
+    async def _let_change(self, hook: Webhook, version: str, attrs: AdmissionAttributes) -> None:
+        answer = await self._ask(hook, version, attrs)
+        if answer.patch is None or attrs.obj is None:
+            return
+        info = attrs.resource_info
+        try:
+            if attrs.obj.get("kind") != info.kind:
+                attrs.obj = patched(attrs.obj, answer.patch)
+                return
+            new = patched(from_storage(info, version, attrs.obj), answer.patch)
+        except CallFailed as error:
+            self._failed(hook, error)
+            return
+        new = to_storage(info, version, conform(new, info, version, "Ignore", []))
+        strategy_of(info.group, info.plural).default(new)
+        attrs.obj = new
+
+
+class ValidatingAdmissionWebhook(_Webhooks):
+    """Asks webhooks about the finished object, all at once."""
+
+    name = "ValidatingAdmissionWebhook"
+    configurations = (GROUP, "validatingwebhookconfigurations")
+    caches = (configurations, NAMESPACES, ("", "services"))
+
+    async def validate(self, attrs: AdmissionAttributes) -> None:
+        """Ask each webhook. Raises ApiError of the first, in their order, that refuses."""
+        concerned = self._concerned(attrs)
+        if not concerned:
+            return
+        answers = await asyncio.gather(
+            *(self._ask(hook, version, attrs) for hook, version in concerned), return_exceptions=True
+        )
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer

@@ -1,0 +1,123 @@
+"""AdmissionReview: the question that a webhook is asked about a write, and its answer."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import uuid
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+from kprov.kube.api import errors
+from kprov.kube.api.errors import ApiError
+from kprov.kube.api.patches import PatchError, apply_json_patch
+from kprov.kube.apiserver.admission.attributes import AdmissionAttributes
+from kprov.kube.apiserver.admission.webhooks.calling import CallFailed
+from kprov.kube.apiserver.admission.webhooks.configured import Webhook
+from kprov.kube.apiserver.versions import from_storage
+
+Object = dict[str, Any]
+_SPOKEN = ("v1", "v1beta1")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a webhook says of a write."""
+
+    refusal: ApiError | None = None
+    patch: list[Any] | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+def review_version(hook: Webhook) -> str:
+    """The version of AdmissionReview to speak. Raises CallFailed where there is none in common."""
+    for version in hook.review_versions:
+        if version in _SPOKEN:
+            return version
+    raise CallFailed(f"it speaks AdmissionReview {', '.join(hook.review_versions)}, not v1 or v1beta1")
+
+
+def question(attrs: AdmissionAttributes, hook: Webhook, version: str) -> Object:
+    """The AdmissionReview that asks about a write; the object in the version that the webhook wants."""
+    info = attrs.resource_info
+
+    def kind(of: str) -> Object:
+        return {"group": info.group, "version": of, "kind": info.kind}
+
+    def resource(of: str) -> Object:
+        return {"group": info.group, "version": of, "resource": info.plural}
+
+    def shown(obj: Object | None) -> Object | None:
+        # A subresource's own kinds (Eviction, Binding, options of a connect) have no other version.
+        if obj is None or obj.get("kind") != info.kind:
+            return obj
+        return from_storage(info, version, obj)
+
+    request: Object = {
+        "uid": str(uuid.uuid4()),
+        "kind": kind(version),
+        "resource": resource(version),
+        "requestKind": kind(attrs.version),
+        "requestResource": resource(attrs.version),
+        "name": attrs.name,
+        "operation": attrs.operation,
+        "userInfo": attrs.user.as_dict(),
+        "object": shown(attrs.obj),
+        "oldObject": shown(attrs.old_obj),
+        "dryRun": attrs.dry_run,
+        "options": attrs.options or None,
+    }
+    if attrs.subresource:
+        request |= {"subResource": attrs.subresource, "requestSubResource": attrs.subresource}
+    if attrs.namespace:
+        request["namespace"] = attrs.namespace
+    return {"kind": "AdmissionReview", "apiVersion": f"admission.k8s.io/{review_version(hook)}", "request": request}
+
+
+def read_answer(hook: Webhook, asked: Object, told: Object) -> Answer:
+    """What a webhook's AdmissionReview says. Raises CallFailed where it says nothing that is to be understood."""
+    response = told.get("response")
+    if not isinstance(response, dict):
+        raise CallFailed("its answer has no response")
+    strict = asked["apiVersion"].endswith("/v1")
+    if strict and (told.get("apiVersion"), told.get("kind")) != (asked["apiVersion"], "AdmissionReview"):
+        raise CallFailed(f"expected webhook response of {asked['apiVersion']}, Kind=AdmissionReview")
+    if strict and response.get("uid") != asked["request"]["uid"]:
+        raise CallFailed(f'expected response.uid="{asked["request"]["uid"]}", got "{response.get("uid")}"')
+    warnings = [str(each) for each in response.get("warnings") or ()]
+    if not response.get("allowed"):
+        return Answer(_refusal(hook, response.get("status")), None, warnings)
+    if not response.get("patch"):
+        return Answer(None, None, warnings)
+    if response.get("patchType", None if strict else "JSONPatch") != "JSONPatch":
+        raise CallFailed(f"its patchType is {response.get('patchType')!r}, only JSONPatch is known")
+    try:
+        patch = orjson.loads(base64.b64decode(response["patch"], validate=True))
+    except (binascii.Error, TypeError, ValueError):
+        raise CallFailed("its patch is not a JSON patch in base64") from None
+    return Answer(None, patch, warnings)
+
+
+def _refusal(hook: Webhook, status: Any) -> ApiError:
+    said = status if isinstance(status, dict) else {}
+    begun = f'admission webhook "{hook.name}" denied the request'
+    words = said.get("message") or said.get("reason")
+    text = f"{begun}: {words}" if words else f"{begun} without explanation"
+    code = said.get("code")
+    code = code if isinstance(code, int) and code >= HTTPStatus.BAD_REQUEST else int(HTTPStatus.BAD_REQUEST)
+    details = said.get("details")
+    return errors.make(code, str(said.get("reason") or ""), text, **(details if isinstance(details, dict) else {}))
+
+
+def patched(obj: Object, patch: list[Any]) -> Object:
+    """An object with a webhook's patch. Raises CallFailed where the patch does not fit."""
+    try:
+        new = apply_json_patch(obj, patch)
+    except PatchError as error:
+        raise CallFailed(f"its patch can't be applied: {error}") from None
+    if not isinstance(new, dict) or not isinstance(new.get("metadata"), dict):
+        raise CallFailed("its patch leaves no object with metadata")
+    return new

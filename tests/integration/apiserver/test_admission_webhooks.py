@@ -1,0 +1,148 @@
+"""Webhooks of a real HTTPS server: they change, refuse, warn, fail and take their time."""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+import threading
+import uuid
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kprov.lab.control_plane.authority import Authority
+
+
+class Hooks:
+    """An HTTPS server on loopback whose answers a test sets by path, and which keeps what it was asked."""
+
+    def __init__(self, folder: Path) -> None:
+        Authority(folder).issue("hooks", "hooks", addresses=("127.0.0.1",))
+        self.bundle = base64.b64encode((folder / "ca.crt").read_bytes()).decode()
+        self.answers: dict[str, dict[str, Any]] = {}
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.hold = threading.Event()
+        hooks = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                path = self.path.partition("?")[0]
+                hooks.asked.append((path, review))
+                if path == "/slow":
+                    hooks.hold.wait(30)
+                answer = {"uid": review["request"]["uid"], "allowed": True, **hooks.answers.get(path, {})}
+                body = json.dumps({**{key: review[key] for key in ("kind", "apiVersion")}, "response": answer}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(folder / "hooks.crt", folder / "hooks.key")
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def configuration(self, kind: str, name: str, *paths: str, namespace: str, **more: Any) -> str:
+        """A configuration whose webhooks are paths of this server, for ConfigMaps of one namespace."""
+        hooks = [
+            {
+                "name": f"{path.strip('/')}.hooks.example.org",
+                "clientConfig": {"url": f"https://127.0.0.1:{self.server.server_port}{path}", "caBundle": self.bundle},
+                "rules": [{"operations": ["*"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}],
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+                "admissionReviewVersions": ["v1"],
+                "sideEffects": "None",
+                **more,
+            }
+            for path in paths
+        ]
+        api = "admissionregistration.k8s.io/v1"
+        return json.dumps({"apiVersion": api, "kind": kind, "metadata": {"name": name}, "webhooks": hooks})
+
+
+@pytest.fixture
+def hooks(tmp_path: Path) -> Iterator[Hooks]:
+    made = Hooks(tmp_path)
+    yield made
+    made.hold.set()
+    made.server.shutdown()
+    made.server.server_close()
+
+
+@pytest.fixture
+def place(kubectl) -> Iterator[str]:  # type: ignore[no-untyped-def]
+    """A namespace, and a name for configurations, both gone afterwards."""
+    name = f"hooks-{uuid.uuid4().hex[:6]}"
+    kubectl("create", "namespace", name)
+    yield name
+    for kind in ("mutatingwebhookconfiguration", "validatingwebhookconfiguration"):
+        kubectl("delete", kind, name, "--ignore-not-found")
+    kubectl("delete", "namespace", name, "--wait=false")
+
+
+def patch(*operations: dict[str, Any]) -> dict[str, Any]:
+    return {"patchType": "JSONPatch", "patch": base64.b64encode(json.dumps(operations).encode()).decode()}
+
+
+def test_webhooks_change_objects_and_are_asked_again(kubectl, hooks: Hooks, place: str) -> None:  # type: ignore[no-untyped-def]
+    hooks.answers["/first"] = patch({"op": "add", "path": "/data/first", "value": "1"})
+    hooks.answers["/second"] = patch({"op": "add", "path": "/data/second", "value": "2"})
+    text = hooks.configuration(
+        "MutatingWebhookConfiguration", place, "/first", "/second", namespace=place, reinvocationPolicy="IfNeeded"
+    )
+    kubectl("create", "-f", "-", stdin=text)
+    kubectl("create", "configmap", "a", "-n", place, "--from-literal=own=0")
+    found = json.loads(kubectl("get", "configmap", "a", "-n", place, "-o", "json"))
+    assert found["data"] == {"own": "0", "first": "1", "second": "2"}
+    assert [path for path, _ in hooks.asked] == ["/first", "/second", "/first"]
+    request = hooks.asked[0][1]["request"]
+    assert request["operation"] == "CREATE" and request["object"]["data"] == {"own": "0"}
+    assert request["resource"] == {"group": "", "version": "v1", "resource": "configmaps"}
+    assert request["userInfo"]["username"] and request["namespace"] == place
+
+
+def test_webhooks_refuse_and_warn(kubectl, hooks: Hooks, place: str) -> None:  # type: ignore[no-untyped-def]
+    kubectl("create", "configmap", "kept", "-n", place)
+    kubectl(
+        "create", "-f", "-", stdin=hooks.configuration("ValidatingWebhookConfiguration", place, "/no", namespace=place)
+    )
+    hooks.answers["/no"] = {"allowed": False, "status": {"code": 403, "message": "not on a Sunday"}}
+    said = kubectl("create", "configmap", "b", "-n", place, ok=False)
+    assert 'admission webhook "no.hooks.example.org" denied the request: not on a Sunday' in said
+    assert "denied the request" in kubectl("delete", "configmap", "kept", "-n", place, ok=False)
+    assert hooks.asked[-1][1]["request"]["oldObject"]["metadata"]["name"] == "kept"
+    kubectl("create", "configmap", "elsewhere")
+    kubectl("delete", "configmap", "elsewhere")
+    hooks.answers["/no"] = {"allowed": True, "warnings": ["this will be refused on Sundays"]}
+    kubectl("create", "configmap", "c", "-n", place, "--dry-run=server")
+    assert hooks.asked[-1][1]["request"]["dryRun"] is True
+
+
+@pytest.mark.parametrize(("policy", "passes"), [("Fail", False), ("Ignore", True)])
+def test_what_fails_is_refused_or_passed_over(kubectl, hooks: Hooks, place: str, policy: str, passes: bool) -> None:  # type: ignore[no-untyped-def]
+    text = hooks.configuration(
+        "ValidatingWebhookConfiguration", place, "/slow", namespace=place, failurePolicy=policy, timeoutSeconds=1
+    )
+    kubectl("create", "-f", "-", stdin=text)
+    said = kubectl("create", "configmap", "d", "-n", place, ok=passes)
+    assert passes or 'failed calling webhook "slow.hooks.example.org"' in said
+
+
+def test_a_webhook_of_an_unknown_authority_is_not_believed(kubectl, hooks: Hooks, place: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    other = tmp_path / "other"
+    Authority(other)
+    hooks.bundle = base64.b64encode((other / "ca.crt").read_bytes()).decode()
+    kubectl(
+        "create", "-f", "-", stdin=hooks.configuration("ValidatingWebhookConfiguration", place, "/x", namespace=place)
+    )
+    assert "certificate verify failed" in kubectl("create", "configmap", "e", "-n", place, ok=False).lower()
+    assert not hooks.asked

@@ -1,0 +1,137 @@
+"""Which writes a webhook hears of, and which answers of one are no answers."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from kprov.kube.apiserver.admission.attributes import AdmissionAttributes
+from kprov.kube.apiserver.admission.webhooks.calling import CallFailed
+from kprov.kube.apiserver.admission.webhooks.configured import Configured, Webhook
+from kprov.kube.apiserver.admission.webhooks.review import patched, read_answer
+from kprov.kube.apiserver.request import UserInfo
+from kprov.kube.apiserver.resources import RESOURCES
+
+
+class Source:
+    def __init__(self, configuration: dict[str, Any]) -> None:
+        self._configuration = configuration
+
+    def cached_get(self, resource: object, namespace: str, name: str) -> None:
+        return None
+
+    def subscribe(self, resource: object, callback: Any) -> None:
+        callback(None, self._configuration)
+
+
+def webhook(rule: dict[str, Any], **more: Any) -> Webhook:
+    whole = {"operations": ["*"], "apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*"], "scope": "*", **rule}
+    hook = {"name": "h", "rules": [whole], "admissionReviewVersions": ["v1"], **more}
+    (found,) = Configured(
+        Source({"metadata": {"name": "c"}, "webhooks": [hook]}), ("admissionregistration.k8s.io", "x")
+    ).webhooks()
+    return found
+
+
+def write(group: str, plural: str, **more: Any) -> AdmissionAttributes:
+    return AdmissionAttributes(
+        **{
+            "user": UserInfo("a"),
+            "operation": "CREATE",
+            "resource_info": RESOURCES[group, plural],
+            "namespace": "default" if RESOURCES[group, plural].namespaced else "",
+            "obj": {"kind": "x", "metadata": {"labels": {"a": "1"}}},
+            **more,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "attrs", "heard"),
+    [
+        ({}, write("", "pods"), True),
+        ({"operations": ["UPDATE"]}, write("", "pods"), False),
+        ({"apiGroups": [""]}, write("apps", "deployments"), False),
+        ({"apiGroups": ["apps"], "resources": ["deployments"]}, write("apps", "deployments"), True),
+        ({"resources": ["pods"]}, write("", "pods", subresource="status"), False),
+        ({"resources": ["pods/status"]}, write("", "pods", subresource="status"), True),
+        ({"resources": ["pods/*"]}, write("", "pods", subresource="exec"), True),
+        ({"resources": ["*/*"]}, write("", "pods", subresource="exec"), True),
+        ({"scope": "Cluster"}, write("", "pods"), False),
+        ({"scope": "Cluster"}, write("", "namespaces", namespace="default"), True),
+        ({"scope": "Namespaced"}, write("", "nodes"), False),
+        ({}, write("admissionregistration.k8s.io", "validatingwebhookconfigurations"), False),
+    ],
+)
+def test_rules_name_writes(rule: dict[str, Any], attrs: AdmissionAttributes, heard: bool) -> None:
+    assert (webhook(rule).version_for(attrs) is not None) is heard
+
+
+def test_other_versions_of_a_kind_are_heard_of_unless_the_match_is_exact() -> None:
+    attrs = write("autoscaling", "horizontalpodautoscalers", version="v2")
+    rule = {"apiVersions": ["v1"]}
+    assert webhook(rule).version_for(attrs) == "v1"
+    assert webhook(rule, matchPolicy="Exact").version_for(attrs) is None
+
+
+@pytest.mark.parametrize(
+    ("selectors", "namespace", "selected"),
+    [
+        ({}, {}, True),
+        ({"namespaceSelector": {"matchLabels": {"n": "1"}}}, {}, False),
+        ({"namespaceSelector": {"matchLabels": {"n": "1"}}}, {"n": "1"}, True),
+        ({"namespaceSelector": {"matchLabels": {"n": "1"}}}, None, True),
+        ({"objectSelector": {"matchLabels": {"a": "1"}}}, {}, True),
+        ({"objectSelector": {"matchLabels": {"a": "2"}}}, {}, False),
+    ],
+)
+def test_selectors_take_writes(selectors: dict[str, Any], namespace: dict[str, str] | None, selected: bool) -> None:
+    assert webhook({}, **selectors).selects(write("", "pods"), namespace) is selected
+
+
+ASKED = {"apiVersion": "admission.k8s.io/v1", "request": {"uid": "u"}}
+
+
+def told(response: Any, **more: Any) -> dict[str, Any]:
+    return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response, **more}
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ({}, "no response"),
+        (told({"uid": "u", "allowed": True}, apiVersion="admission.k8s.io/v1beta1"), "expected webhook response"),
+        (told({"uid": "other", "allowed": True}), 'expected response.uid="u"'),
+        (told({"uid": "u", "allowed": True, "patch": "W10="}), "patchType"),
+        (told({"uid": "u", "allowed": True, "patch": "%", "patchType": "JSONPatch"}), "not a JSON patch"),
+    ],
+)
+def test_an_answer_that_is_none_is_a_failure(answer: dict[str, Any], message: str) -> None:
+    with pytest.raises(CallFailed, match=message):
+        read_answer(webhook({}), ASKED, answer)
+
+
+def test_a_refusal_is_an_error_whatever_code_it_names() -> None:
+    answer = read_answer(webhook({}), ASKED, told({"uid": "u", "allowed": False, "status": {"code": 200}}))
+    assert answer.refusal is not None
+    assert answer.refusal.code == 400
+    assert answer.refusal.message == 'admission webhook "h" denied the request without explanation'
+
+
+@pytest.mark.parametrize(
+    "patch", [[{"op": "remove", "path": "/metadata"}], [{"op": "test", "path": "/a", "value": 1}], {}]
+)
+def test_a_patch_that_does_not_fit_is_a_failure(patch: Any) -> None:
+    with pytest.raises(CallFailed):
+        patched({"metadata": {"name": "a"}}, patch)
+
+
+def test_a_patch_is_read_from_base64() -> None:
+    packed = base64.b64encode(b'[{"op":"add","path":"/x","value":1}]').decode()
+    answer = read_answer(
+        webhook({}), ASKED, told({"uid": "u", "allowed": True, "patch": packed, "patchType": "JSONPatch"})
+    )
+    assert answer.patch is not None
+    assert patched({"metadata": {}}, answer.patch) == {"metadata": {}, "x": 1}
