@@ -52,8 +52,8 @@ class StateLock:
             self._descriptor: int | None = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise StateLockError(
-                f"the cluster's state in {folder} can't be locked: {error.strerror}. {advice(error, folder)}. Nothing was "
-                "changed"
+                f"the cluster's state in {folder} can't be locked: {error.strerror}. {advice(error, folder)}. "
+                "Nothing was changed"
             ) from None
         try:
             found = self._take(self._descriptor)
