@@ -22,8 +22,16 @@ HOST_VARIABLES: dict[str, HostVariable] = {
     "ansible_user": HostVariable(values.text, "who logs in; default: root"),
     "ansible_password": HostVariable(values.text, "the user's password, where no key is used", secret=True),
     "ansible_ssh_private_key_file": HostVariable(values.text, "the private key to log in with"),
+    "ansible_ssh_private_key_passphrase": HostVariable(
+        values.text, "what opens that key, where it is sealed", secret=True
+    ),
     "ansible_ssh_common_args": HostVariable(values.text, "ssh's arguments; only a jump host is understood"),
-    "ansible_connection": HostVariable(values.one_of("ssh"), "how to connect: only ssh"),
+    "ansible_connection": HostVariable(
+        values.one_of("ssh", "smart", "paramiko", "paramiko_ssh"), "how to connect: by SSH, whichever of its names"
+    ),
+    "kprov_transport": HostVariable(
+        values.one_of("paramiko", "openssh", "asyncssh"), "which SSH does it; default paramiko"
+    ),
     "ansible_python_interpreter": HostVariable(values.text, "the Python on the machine; default: found"),
     "ansible_become": HostVariable(values.boolean, "whether to become another user through sudo"),
     "ansible_become_method": HostVariable(values.one_of("sudo"), "how to become it: only sudo"),
@@ -43,6 +51,7 @@ HOST_VARIABLES: dict[str, HostVariable] = {
 # Ansible's other names for the same thing.
 ALIASES = {
     "ansible_private_key_file": "ansible_ssh_private_key_file",
+    "ansible_private_key_passphrase": "ansible_ssh_private_key_passphrase",
     "ansible_ssh_host": "ansible_host",
     "ansible_ssh_port": "ansible_port",
     "ansible_ssh_user": "ansible_user",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from kprov.provision.transport.errors import AuthenticationRefused
 from kprov.provision.transport.target import Target
@@ -77,3 +78,21 @@ def sealed(target: Target) -> AuthenticationRefused:
             f"ansible_ssh_private_key_passphrase or {PASSPHRASE}"
         )
     return AuthenticationRefused(f"the key {', '.join(target.key_files)} is sealed with a passphrase: {UNSEAL}")
+
+
+def unopened(target: Target) -> bool:
+    """Whether a named key is sealed, and neither a passphrase nor ssh-agent opens it (as far as can be seen)."""
+    import paramiko
+
+    if _in_agent():
+        return False
+    for path in target.key_files:
+        passphrase = passphrase_of(target)
+        try:
+            secret: Any = passphrase.encode() if passphrase is not None else None
+            paramiko.PKey.from_path(path, secret)
+        except (paramiko.PasswordRequiredException, paramiko.SSHException, TypeError, ValueError):
+            return True
+        except OSError:
+            return False
+    return False

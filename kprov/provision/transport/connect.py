@@ -5,9 +5,11 @@ It costs a tenth of a second).
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 
 from kprov.provision.transport import local
+from kprov.provision.transport.errors import Unreachable
 from kprov.provision.transport.link import AgentLink
 from kprov.provision.transport.target import Target
 
@@ -32,6 +34,15 @@ def connect(
         from kprov.provision.transport import openssh
 
         return openssh.connect(target, accept_new=accept_new, warn=warn, greet=greet)
+    if target.transport == "asyncssh":
+        if importlib.util.find_spec("asyncssh") is None:
+            raise Unreachable(
+                "asyncssh is not installed on this controller, and kprov_transport is asyncssh: pip install "
+                "'kprov[asyncssh]', or leave kprov_transport out"
+            )
+        from kprov.provision.transport import async_ssh
+
+        return async_ssh.connect(target, accept_new=accept_new, warn=warn, greet=greet)
     from kprov.provision.transport import ssh
 
     return ssh.connect(target, accept_new=accept_new, warn=warn, greet=greet)

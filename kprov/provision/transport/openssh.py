@@ -13,10 +13,12 @@ import signal
 import stat
 import subprocess
 import tempfile
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from kprov.provision.transport import bootstrap, host_keys
+from kprov.provision.transport import bootstrap, host_keys, reasons
 from kprov.provision.transport.client_keys import check_files, passphrase_of
 from kprov.provision.transport.errors import Unreachable
 from kprov.provision.transport.link import AgentLink
@@ -89,8 +91,10 @@ def runtime_folder() -> Path:
     Raises:
         Unreachable: somebody else has it.
     """
-    parent = os.environ.get("XDG_RUNTIME_DIR")
-    folder = Path(parent if parent and Path(parent).is_dir() else tempfile.gettempdir()) / f"kprov-ssh-{os.getuid()}"
+    parent = os.environ.get("XDG_RUNTIME_DIR") or ""
+    # A socket's path has room for 107 characters, and ssh adds some of its own.
+    usable = Path(parent).is_dir() and 0 < len(parent) < 50
+    folder = Path(parent if usable else "/tmp") / f"kprov-ssh-{os.getuid()}"  # noqa: S108 - looked at below
     folder.mkdir(mode=0o700, exist_ok=True)
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
@@ -201,19 +205,11 @@ def connect(
     folder = runtime_folder()
     configuration = folder / f"{_identity(target, accept_new)}.conf"
     _write(configuration, _configuration(target, accept_new, folder))
-    environment: dict[str, str] = {}
-    password, passphrase = target.password, passphrase_of(target)
-    if password is not None or passphrase is not None:
-        _write(folder / "askpass", _ASKPASS, 0o700)
-        environment = {
-            "SSH_ASKPASS": str(folder / "askpass"),
-            "SSH_ASKPASS_REQUIRE": "force",
-            "KPROV_PASSWORD_OF_USER": password or "",
-            "KPROV_PASSPHRASE_OF_KEY": passphrase or "",
-        }
-    name = target.ssh_name or target.address
-    argv = [program, "-F", str(configuration), "-T", "--", name, bootstrap.command(target)]
-    pipe = OpenSSHPipe(argv, target, environment)
+    hops = list(_hops(target))
+    for name, hop in reversed(hops[1:]):
+        _open_jump([program, "-F", str(configuration)], name, hop, _answers(hop, folder))
+    argv = [program, "-F", str(configuration), "-T", "--", hops[0][0], bootstrap.command(target)]
+    pipe = OpenSSHPipe(argv, target, _answers(target, folder))
     link = AgentLink(target, pipe)
     try:
         if greet:
@@ -224,6 +220,55 @@ def connect(
         link.close()
         raise
     return link
+
+
+def _answers(target: Target, folder: Path) -> dict[str, str]:
+    """What ssh's questions for secrets are answered with: the environment, which nobody else can read."""
+    environment: dict[str, str] = {}
+    password, passphrase = target.password, passphrase_of(target)
+    if password is not None or passphrase is not None:
+        _write(folder / "askpass", _ASKPASS, 0o700)
+        environment = {
+            "SSH_ASKPASS": str(folder / "askpass"),
+            "SSH_ASKPASS_REQUIRE": "force",
+            "KPROV_PASSWORD_OF_USER": password or "",
+            "KPROV_PASSPHRASE_OF_KEY": passphrase or "",
+        }
+    return environment
+
+
+_jump_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+
+def _open_jump(ssh: list[str], name: str, jump: Target, environment: dict[str, str]) -> None:
+    """Log in to a jump host, unless a login is kept: ssh itself would not say why it could not.
+
+    Raises:
+        Unreachable: why not.
+    """
+    with _jump_locks[_identity(jump, False)]:
+        kept = subprocess.run([*ssh, "-O", "check", "--", name], capture_output=True, stdin=subprocess.DEVNULL)
+        if kept.returncode == 0:
+            return
+        with tempfile.TemporaryFile() as said:  # the login that is kept keeps a pipe open
+            try:
+                done = subprocess.run(
+                    [*ssh, "-f", "-N", "-T", "--", name],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=said,
+                    env={**os.environ, **environment},
+                    start_new_session=True,
+                    timeout=jump.connect_timeout + jump.login_timeout,
+                )
+            except subprocess.TimeoutExpired:
+                reason: Unreachable = reasons.stuck_login(jump)
+            else:
+                if done.returncode == 0:
+                    return
+                said.seek(0)
+                reason = explain(said.read(65536).decode(errors="replace"), jump)
+    raise type(reason)(f"through jump host {jump.name}: {reason.message}")
 
 
 def forget(target: Target, accept_new: bool = False) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from kprov.provision.transport import host_keys, reasons
-from kprov.provision.transport.client_keys import sealed
+from kprov.provision.transport.client_keys import sealed, unopened
 from kprov.provision.transport.errors import HostKeyMismatch, HostKeyUnknown, Unreachable
 from kprov.provision.transport.target import Target
 
@@ -61,7 +61,8 @@ _SAYINGS: tuple[tuple[str, Callable[[Target, str], Unreachable]], ...] = (
     ("incorrect passphrase|passphrase is required", lambda target, said: sealed(target)),
     (
         "Permission denied|Too many authentication failures|No more authentication",
-        lambda target, said: reasons.not_let_in(target),
+        # In a run without a terminal ssh passes over sealed keys in silence.
+        lambda target, said: sealed(target) if unopened(target) else reasons.not_let_in(target),
     ),
     (
         "invalid format|invalid characters|protocol version|Bad packet length|banner line|message authentication code",
@@ -83,6 +84,8 @@ def explain(said: str, target: Target) -> Unreachable:
         said: its standard error.
         target: where it was to go.
     """
+    if target.jump is not None and "UNKNOWN port" in said:
+        return reasons.jump_cannot_reach(target, "it closed the channel")
     for words, reason in _SAYINGS:
         if re.search(words, said):
             return reason(target, said)

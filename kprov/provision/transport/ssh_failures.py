@@ -6,7 +6,7 @@ import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
 from kprov.provision.transport import host_keys, reasons
-from kprov.provision.transport.client_keys import sealed
+from kprov.provision.transport.client_keys import passphrase_of, sealed
 from kprov.provision.transport.errors import Unreachable
 from kprov.provision.transport.guarded import GuardedSocket
 from kprov.provision.transport.target import Target
@@ -36,7 +36,9 @@ def explain(error: BaseException, target: Target, guard: GuardedSocket | None = 
         return reasons.ended(target, "in the login: MaxAuthTries, AllowUsers, PAM?")
     if isinstance(error, paramiko.BadHostKeyException):
         return host_keys.mismatch(target, error.expected_key, error.key)
-    if isinstance(error, paramiko.PasswordRequiredException) or "Incorrect passphrase" in words:
+    # What a passphrase that does not fit makes of a key is no key.
+    misfit = target.key_files and passphrase_of(target) is not None and ("Invalid key" in words or "decrypt" in words)
+    if isinstance(error, paramiko.PasswordRequiredException) or misfit:
         return sealed(target)
     if isinstance(error, paramiko.AuthenticationException) or "No authentication methods available" in words:
         return reasons.not_let_in(target)

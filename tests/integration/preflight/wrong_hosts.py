@@ -138,7 +138,7 @@ CONNECTING: tuple[Wrong, ...] = (
     ),
     _row(
         "the machine is silent (off, or behind a firewall)",
-        f"{SILENT}:22 did not answer within 10 s",
+        f"{SILENT}:22 did not answer within 10 s (timeout connect)",
         UNREACHABLE,
         here=f"ip neigh replace {SILENT} lladdr 02:00:00:00:00:98 dev kp-wrong nud permanent",
         here_after=f"ip neigh del {SILENT} dev kp-wrong",
