@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kprov.cli.output.base import RunReporter
     from kprov.provision.engine import Engine, Result
     from kprov.provision.inventory import Inventory
+    from kprov.provision.inventory.timeouts import Timeouts
 
 # They only look, so no lock is needed for them.
 LOOKING = frozenset({"find", "getent", "package_facts", "ping", "service_facts", "setup", "slurp", "stat"})
@@ -40,7 +41,7 @@ class Asked:
     check: bool = False
     diff: bool = False
     become_user: str | None = None
-    timeout: float | None = None
+    timeouts: Timeouts | None = None
     forks: int = 32
     accept_new_host_keys: bool = False
     lock: bool = True
@@ -117,6 +118,7 @@ def _engine(inventory: Inventory, asked: Asked, output: RunReporter) -> Iterator
         templates_path=Path("templates"),
         state_directory=inventory.cluster.state_directory,
         accept_new_host_keys=asked.accept_new_host_keys,
+        timeouts=asked.timeouts,
         lock=False if not asked.lock or asked.check or asked.module in LOOKING else None,
         command_line=asked.command_line,
     ) as engine:
@@ -162,8 +164,6 @@ def _call(engine: Engine, host: str, asked: Asked) -> Any:
     options: dict[str, Any] = {"_title": asked.module, "_check": asked.check}
     if asked.become_user:
         options["_become_user"] = asked.become_user
-    if asked.timeout:
-        options["_timeout"] = asked.timeout
     return (asked.module, {**arguments, **options})
 
 

@@ -16,6 +16,7 @@ from kprov.cli.options import (
     InventoryPath,
     Limit,
     Output,
+    TimeoutOptions,
     Verbose,
 )
 
@@ -37,10 +38,8 @@ def execute(
     become_user: Annotated[
         str, typer.Option("--become-user", metavar="USER", help="Run it as this user.", show_default=False)
     ] = "",
-    timeout: Annotated[
-        float | None, typer.Option("--timeout", min=0.001, metavar="SECONDS", help="Kill it after so long.")
-    ] = None,
     forks: Forks = 32,
+    timeout: TimeoutOptions = None,
     accept_new_host_keys: AcceptNewHostKeys = False,
     extra_vars: ExtraVars = None,
     output: Output = OutputFormat.TEXT,
@@ -53,15 +52,16 @@ def execute(
     from kprov.cli.ad_hoc import Asked, results_of, show
     from kprov.cli.inventory_source import limit_hosts, open_inventory
     from kprov.cli.output import make_reporter
+    from kprov.cli.run_limits import read_timeouts
 
     loaded = open_inventory(inventory, extra_vars, cluster=None)
     line = command[0] if len(command) == 1 else shlex.join(command)
-    arguments = {"cmd": line, **({"chdir": chdir} if chdir else {}), **({"timeout": timeout} if timeout else {})}
+    arguments = {"cmd": line, **({"chdir": chdir} if chdir else {})}
     asked = Asked(
         "shell",
         arguments,
         become_user=become_user or None,
-        timeout=timeout + 10 if timeout else None,
+        timeouts=read_timeouts(loaded, timeout),
         forks=forks,
         accept_new_host_keys=accept_new_host_keys,
         lock=False,

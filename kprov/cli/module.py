@@ -19,6 +19,7 @@ from kprov.cli.options import (
     InventoryPath,
     Limit,
     Output,
+    TimeoutOptions,
     Verbose,
 )
 
@@ -48,6 +49,7 @@ def module(
         str, typer.Option("--become-user", metavar="USER", help="Run its programs as this user.", show_default=False)
     ] = "",
     forks: Forks = 32,
+    timeout: TimeoutOptions = None,
     accept_new_host_keys: AcceptNewHostKeys = False,
     extra_vars: ExtraVars = None,
     output: Output = OutputFormat.TEXT,
@@ -66,6 +68,7 @@ def module(
         from kprov.cli.ad_hoc import Asked, arguments_of, results_of, show
         from kprov.cli.inventory_source import limit_hosts, open_inventory
         from kprov.cli.output import make_reporter
+        from kprov.cli.run_limits import read_timeouts
         from kprov.provision.engine.actions import CONTROL
         from kprov.provision.engine.module_names import own_name
 
@@ -78,7 +81,7 @@ def module(
         loaded = open_inventory(inventory, extra_vars, cluster=None)
         asked = Asked(
             own, given, check=check, diff=diff, become_user=become_user or None, forks=forks,
-            accept_new_host_keys=accept_new_host_keys,
+            accept_new_host_keys=accept_new_host_keys, timeouts=read_timeouts(loaded, timeout),
         )  # fmt: skip
         reporter = make_reporter(diff=diff)
         results, code = results_of(loaded, limit_hosts(loaded, limit), asked, reporter)

@@ -15,6 +15,7 @@ from kprov.cli.options import (
     ExtraVars,
     InventoryArgument,
     InventoryPath,
+    TimeoutOptions,
     Verbose,
     chosen,
 )
@@ -46,6 +47,7 @@ def verify(
     report_file: Annotated[
         Path | None, typer.Option("--report", help="Write the report (JSON or JUnit, by --output) to this file too.")
     ] = None,
+    timeout: TimeoutOptions = None,
     accept_new_host_keys: AcceptNewHostKeys = False,
     extra_vars: ExtraVars = None,
     output: VerifyOutput = VerifyFormat.TEXT,
@@ -53,11 +55,17 @@ def verify(
 ) -> None:
     """Check machines, etcd, control plane, nodes, certificates, real work, and high availability."""
     from kprov.cli.inventory_source import open_inventory
+    from kprov.cli.run_limits import read_timeouts
     from kprov.cli.run_output import open_run_output
     from kprov.provision.cluster.procedure import Options
 
     loaded = open_inventory(chosen(inventory_file, inventory), extra_vars)
-    options = Options(accept_new_host_keys=accept_new_host_keys, only_answering=True, command_line="kprov verify")
+    options = Options(
+        accept_new_host_keys=accept_new_host_keys,
+        only_answering=True,
+        timeouts=read_timeouts(loaded, timeout),
+        command_line="kprov verify",
+    )
     switches = all(host.power_off_command and host.power_on_command for host in loaded.group("control_plane"))
     with open_run_output() as shown:
         report, _ = run_verification(
@@ -97,8 +105,8 @@ def run_verification(
         session = Session(
             engine,
             inventory,
-            ClusterApi(api_servers(inventory), credentials),
-            lambda server: ClusterApi([server], credentials, timeout=5),
+            ClusterApi(api_servers(inventory), credentials, timeout=engine.timeouts.api),
+            lambda server: ClusterApi([server], credentials, timeout=engine.timeouts.api / 2),
             report,
             output.tell,
         )

@@ -10,6 +10,9 @@ from typing import Any
 # A task that does not end when it is interrupted is held by the kernel, as by a disk that does not answer.
 GRACE = 5.0
 
+# Until the controller says it.
+FINISH = 600.0
+
 
 class TimeUp(BaseException):
     """Raised within the task whose time is up; no module takes it for a failure of its own."""
@@ -30,9 +33,12 @@ class Limits:
         self._rings = False
         self.kind = "task"
         self.seconds = 0.0
+        self.finish = FINISH
+        """What is let finish when the connection ends (dpkg) gets so long."""
 
     def take(self, message: dict[str, Any]) -> None:
-        """Take what the controller says: ``task`` and ``phase`` in seconds, ``left`` what is left of the phase."""
+        """Take what the controller says: ``task``, ``phase``, ``finish`` in seconds; ``left`` of the phase."""
+        self.finish = message.get("finish", FINISH)
         self._task = message.get("task")
         self._phase = message.get("phase")
         left = message.get("left")

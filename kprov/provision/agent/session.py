@@ -34,9 +34,6 @@ SILENCE = 90.0
 # So often the agent says that it is there; the controller says how often is meant.
 BEAT = 15.0
 
-# What is let finish when the connection ends (dpkg) gets so long.
-FAREWELL = 600.0
-
 # Files that are compared while their task still waits in line, so that contents travel early. Larger ones wait for
 # their task.
 READ_AHEAD = 4 * 1024 * 1024
@@ -191,7 +188,7 @@ class Session:
             self._lock.leaving()
         self._contents.close()
         self._requests.put(None)
-        deadline = time.monotonic() + (FAREWELL if must_finish else 5.0)
+        deadline = time.monotonic() + (self._limits.finish if must_finish else 5.0)
         while time.monotonic() < deadline and not self._left:
             time.sleep(0.05)
         if self._lock is not None:

@@ -141,7 +141,7 @@ class Engine:
         self._connections = Connections(
             self._sessions,
             self.account,
-            MachineLocks(lock_path, self.run_id, command_line, self.warn) if wanted else None,
+            MachineLocks(lock_path, self.run_id, command_line, self.warn, self.timeouts) if wanted else None,
             forks=forks,
             timeouts=self.timeouts,
             accept_new_host_keys=accept_new_host_keys,

@@ -8,13 +8,9 @@ from typing import Any
 
 from kprov.provision.engine.holder import held_by, run_of, this_run
 from kprov.provision.engine.result import HostState
+from kprov.provision.inventory.timeouts import Timeouts
 from kprov.provision.transport.errors import Unreachable
 from kprov.provision.transport.link import AgentLink
-
-# How long a lock is waited for: until an agent notices that its controller is gone, and until what it lets finish ends.
-_NOTICING_SECONDS = 2.0
-_LEAVING_SECONDS = 300.0
-_ANSWER_SECONDS = 60.0
 
 
 class MachineLocks:
@@ -25,13 +21,17 @@ class MachineLocks:
         run_id: the run that takes them.
         command_line: what runs.
         warn: told when a lock is waited for.
+        timeouts: how long it is waited for: until another run lets go of it, or what an interrupted one left ends.
     """
 
-    def __init__(self, path: str, run_id: str, command_line: str, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, path: str, run_id: str, command_line: str, warn: Callable[[str], None], timeouts: Timeouts
+    ) -> None:
         self._path = path
         self._run_id = run_id
         self._command_line = command_line
         self._warn = warn
+        self._timeouts = timeouts
 
     def post(self, link: AgentLink) -> int:
         """Ask for a machine's lock, without waiting for the answer."""
@@ -54,7 +54,7 @@ class MachineLocks:
         Raises:
             Unreachable: the lock cannot be taken by anyone, or is this run's own.
         """
-        first = link.wait(number, _ANSWER_SECONDS)["result"]
+        first = link.wait(number, self._timeouts.facts)["result"]
         answer = self._wait_for_leaver(host, link, first)
         if answer.get("locked"):
             return None, answer is not first
@@ -77,11 +77,11 @@ class MachineLocks:
             other = answer.get("holder") or {}
             waited = time.monotonic() - begun
             leaving = bool(other.get("leaving")) or not other
-            if other.get("run") == self._run_id or waited > (_LEAVING_SECONDS if leaving else _NOTICING_SECONDS):
+            if other.get("run") == self._run_id or waited > (self._timeouts.finish if leaving else self._timeouts.lock):
                 break
             if leaving and not told and waited > 1:
                 told = True
                 self._warn(f"{host}: waits for what an interrupted run must finish there ({run_of(other)})")
             time.sleep(0.2)
-            answer = link.wait(self.post(link), _ANSWER_SECONDS)["result"]
+            answer = link.wait(self.post(link), self._timeouts.facts)["result"]
         return answer

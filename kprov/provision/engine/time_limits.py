@@ -31,7 +31,8 @@ class TimeLimits:
             task: the seconds of a task, where they are others than usual.
         """
         left = round(max(0.0, self._end - time.monotonic()), 3)
-        self._link.tell("limits", task=task or self._timeouts.task, phase=self._timeouts.phase, left=left)
+        limits = {"task": task or self._timeouts.task, "phase": self._timeouts.phase, "left": left}
+        self._link.tell("limits", **limits, finish=self._timeouts.finish)
 
     @property
     def phase_is_over(self) -> str:

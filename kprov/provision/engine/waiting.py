@@ -17,7 +17,7 @@ class WaitedTooLong(Exception):
 
 def progress(what: str, passed: float, limit: float, kind: str) -> str:
     """``waiting for etcd's quorum, 12 s of 1m30s (quorum)``."""
-    return f"waiting for {what}, {passed:.0f} s of {in_words(limit)} ({kind})"
+    return f"waiting{' for ' if what else ''}{what}, {passed:.0f} s of {in_words(limit)} ({kind})"
 
 
 class Wait:

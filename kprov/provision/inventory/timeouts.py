@@ -63,15 +63,16 @@ class Timeouts:
     silence: float = _kind("60s", "a connected machine says something; it does every 15 s, whatever it is busy with")
     task: float = _kind("30m", "one task on one machine; what it started there is killed then")
     phase: float = _kind("1h", "one phase on one machine, all its tasks and handlers")
+    lock: float = _kind("2s", "another run lets go of a machine's lock")
     finish: float = _kind("10m", "what an interrupted run must not cut off on a machine (dpkg) has ended")
     quorum: float = _kind("90s", "etcd has a quorum, takes a new member, lets it vote")
     ready: float = _kind("60s", "what was changed on a machine says that it is ready, before the next machine's turn")
     nodes: float = _kind("3m", "the machines are nodes that are Ready")
     api: float = _kind("10s", "the cluster's API answers one request")
     workload: float = _kind("90s", "the workload that verifies the cluster runs, and runs again after a loss")
+    service: float = _kind("15s", "a Service of that workload is reached from a machine")
     heal: float = _kind("2m", "all is well again after a machine was taken away and given back")
     power: float = _kind("2m", "a machine's power switch does its work")
-    vagrant: float = _kind("2m", "vagrant says how its machines are reached")
 
     @classmethod
     def kinds(cls) -> dict[str, str]:
@@ -99,16 +100,16 @@ class Timeouts:
         return dataclasses.replace(self, **wanted)
 
     def with_options(self, options: Iterable[str]) -> Timeouts:
-        """These timeouts with what ``--timeout KIND=DURATION`` says; commas separate several.
+        """These timeouts with what ``--timeout KIND=DURATION`` says; a bare duration is a task's; commas separate.
 
         Raises: ValueError.
         """
         values: dict[str, object] = {}
         for word in (word.strip() for option in options for word in option.split(",")):
             kind, separator, duration = word.partition("=")
-            if not separator:
+            if not separator and not word[:1].isdigit():
                 raise ValueError(f"{word!r} is not of the form KIND=DURATION; kinds: {', '.join(self.kinds())}")
-            values[kind.strip()] = duration
+            values[kind.strip() if separator else "task"] = duration if separator else word
         return self.changed(values)
 
     def expired(self, kind: str) -> str:

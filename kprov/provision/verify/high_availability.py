@@ -6,7 +6,6 @@ from typing import Any
 
 from kprov.provision.inventory import Host
 from kprov.provision.kubeapi.nodes import is_ready
-from kprov.provision.verify.condition import wait_until
 from kprov.provision.verify.control_plane import etcd_health
 from kprov.provision.verify.power import Harm, harm_of
 from kprov.provision.verify.report import CheckFailed, CheckResult
@@ -14,8 +13,6 @@ from kprov.provision.verify.session import Session
 from kprov.provision.verify.workload import IMAGE, namespace
 from kprov.provision.verify.writer import Writer
 
-_NEW_POD_SECONDS = 90.0
-_HEAL_SECONDS = 120.0
 # The longest time without an acknowledged write: an etcd election, and a client's way to the next API server.
 MAXIMUM_GAP_SECONDS = 15.0
 
@@ -66,17 +63,17 @@ def _new_pod_runs(session: Session, space: str, name: str) -> float:
         phase = created["status"].get("phase")
         return "" if phase == "Running" else f"the pod {name} is {phase} on {created['spec'].get('nodeName')}"
 
-    return wait_until(missing, _NEW_POD_SECONDS)
+    return session.wait(missing, "workload")
 
 
 def _lose(session: Session, host: Host, harm: Harm, space: str, result: CheckResult) -> None:
     with Writer(session.api, space, f"writes-{host.name}") as writer:
-        wait_until(lambda: "" if writer.outage.acknowledged >= 5 else "no writes are acknowledged", 15)
+        session.wait(lambda: "" if writer.outage.acknowledged >= 5 else "no writes are acknowledged", "service")
         try:
             harm.do()
             result.figures["new_pod_seconds"] = round(_new_pod_runs(session, space, f"during-{host.name}"), 2)
             before = writer.outage.acknowledged
-            wait_until(lambda: "" if writer.outage.acknowledged > before + 10 else "writes do not go on", 30)
+            session.wait(lambda: "" if writer.outage.acknowledged > before + 10 else "writes do not go on", "heal")
         finally:
             harm.undo()
 
@@ -85,7 +82,7 @@ def _lose(session: Session, host: Host, harm: Harm, space: str, result: CheckRes
                 session.engine.reconnect(host)
             return _sick(session)
 
-        result.figures["heal_seconds"] = round(wait_until(missing, _HEAL_SECONDS, pause=0.5), 2)
+        result.figures["heal_seconds"] = round(session.wait(missing, "heal", pause=0.5), 2)
     outage = writer.outage
     result.figures |= {
         "write_gap_seconds": round(outage.longest_gap_seconds, 2),
@@ -115,7 +112,7 @@ def verify_high_availability(session: Session, allow_stopping: bool) -> None:
                 continue
             with session.report.check("high availability", f"The cluster survives the {harm.description}") as result:
                 try:
-                    wait_until(lambda: _sick(session), 30)
+                    session.wait(lambda: _sick(session), "ready")
                 except CheckFailed as error:
                     raise CheckFailed(f"not tried, since the cluster is not healthy: {error}") from None
                 session.tell(f"{harm.description} ...")

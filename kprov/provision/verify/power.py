@@ -8,11 +8,9 @@ from typing import Protocol
 
 from kprov.provision.engine import Engine
 from kprov.provision.inventory import Host
+from kprov.provision.inventory.timeouts import Timeouts
 from kprov.provision.verify.machines import units_of
 from kprov.provision.verify.report import CheckFailed
-
-_SWITCH_SECONDS = 120
-_UNDO_SECONDS = 180
 
 
 class Harm(Protocol):
@@ -27,8 +25,11 @@ class Harm(Protocol):
         """Give it back. Called more than once, it does no more."""
 
 
-def _run(command: str) -> None:
-    done = subprocess.run(shlex.split(command), capture_output=True, text=True, timeout=_SWITCH_SECONDS, check=False)
+def _run(command: str, timeouts: Timeouts) -> None:
+    try:
+        done = subprocess.run(shlex.split(command), capture_output=True, text=True, timeout=timeouts.power, check=False)
+    except subprocess.TimeoutExpired:
+        raise CheckFailed(f"{command!r} did not end {timeouts.expired('power')}") from None
     if done.returncode:
         raise CheckFailed(f"{command!r} failed ({done.returncode}): {(done.stderr or done.stdout).strip()[-300:]}")
 
@@ -45,11 +46,11 @@ class PowerCut:
     def do(self) -> None:
         """Cut the power."""
         self._engine.disconnect([self._host])
-        _run(self._off)
+        _run(self._off, self._engine.timeouts)
 
     def undo(self) -> None:
         """Switch it on."""
-        _run(self._on)
+        _run(self._on, self._engine.timeouts)
 
 
 class StoppedServices:
@@ -71,8 +72,10 @@ class StoppedServices:
 
     def do(self) -> None:
         """Arm the way back, then kill the units."""
+        timeouts = self._engine.timeouts
+        longest = round(timeouts.workload + timeouts.heal)
         self._shell(
-            f"systemd-run --quiet --collect --unit=kprov-verify-undo --on-active={_UNDO_SECONDS} "
+            f"systemd-run --quiet --collect --unit=kprov-verify-undo --on-active={longest} "
             f"systemctl start {self._units}"
         )
         self._shell(f"systemctl kill --signal=SIGKILL {self._units}; systemctl stop {self._units}")

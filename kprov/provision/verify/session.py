@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kprov.provision.engine import Engine
 from kprov.provision.inventory import Host, Inventory
 from kprov.provision.kubeapi.client import ClusterApi
+from kprov.provision.verify.condition import wait_until
 from kprov.provision.verify.report import Report
 
 
@@ -32,3 +33,13 @@ class Session:
     def server(self, host: Host) -> str:
         """The base address of a machine's own API server."""
         return f"https://{host.node_address}:{self.inventory.cluster.api_server_port}"
+
+    def wait(self, condition: Callable[[], str], kind: str, *, pause: float = 0.25) -> float:
+        """Wait until a condition says that nothing is missing, as long as a kind of timeout allows.
+
+        Returns: how many seconds it took.
+
+        Raises:
+            CheckFailed: with what was still missing.
+        """
+        return wait_until(condition, self.engine.timeouts.of(kind), pause, kind=kind, tell=self.tell)

@@ -8,14 +8,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from kprov.provision.kubeapi.client import ClusterApiError
-from kprov.provision.verify.condition import wait_until
 from kprov.provision.verify.report import CheckFailed
 from kprov.provision.verify.session import Session
 
 IMAGE = "registry.kprov.local/busybox:1"
 NAME = "hello"
 _LABELS = {"app": NAME}
-_READY_SECONDS = 90.0
 
 
 def _container(script: str, **more: Any) -> dict[str, Any]:
@@ -131,24 +129,25 @@ def verify_workload(session: Session) -> None:
     with namespace(session) as space:
         base = f"/api/v1/namespaces/{space}"
         with report.check("workload", "A pod runs on every node") as result:
-            wait_until(lambda: _default_account(session, space), 30)
+            session.wait(lambda: _default_account(session, space), "workload")
             api.request("POST", f"/apis/apps/v1/namespaces/{space}/daemonsets", body=daemon_set())
             made = api.request("POST", f"{base}/services", body=service())
-            result.figures["seconds"] = round(wait_until(lambda: _pods_missing(session, space), _READY_SECONDS), 2)
+            result.figures["seconds"] = round(session.wait(lambda: _pods_missing(session, space), "workload"), 2)
         if not result.passed:
             return
         cluster_ip, node_port = made["spec"]["clusterIP"], made["spec"]["ports"][0]["nodePort"]
         for machine in machines:
             with report.check("workload", f"The Service is reached from {machine}"):
-                wait_until(lambda m=machine: _fetch(session, m, f"http://{cluster_ip}/"), 15)  # type: ignore[misc]
+                session.wait(lambda m=machine: _fetch(session, m, f"http://{cluster_ip}/"), "service")  # type: ignore[misc]
         with report.check("workload", "The node port of every machine is reached"):
             for machine in machines:
                 address = session.inventory.hosts[machine].node_address
-                wait_until(lambda a=address: _fetch(session, machines[0], f"http://{a}:{node_port}/"), 15)  # type: ignore[misc]
+                url = f"http://{address}:{node_port}/"
+                session.wait(lambda u=url: _fetch(session, machines[0], u), "service")  # type: ignore[misc]
         with report.check("workload", "A pod reaches the Service by its names"):
             domain = session.inventory.cluster.dns_domain
             api.request("POST", f"{base}/pods", body=asking_pod(domain, space))
-            wait_until(lambda: _not_succeeded(session, base), 60)
+            session.wait(lambda: _not_succeeded(session, base), "workload")
 
 
 def _not_succeeded(session: Session, base: str) -> str:

@@ -54,7 +54,7 @@ def test_words_after_two_dashes_and_a_folder(kprov: KPROV, here: Path, tmp_path:
 def test_a_command_that_takes_too_long_is_killed(kprov: KPROV, here: Path) -> None:
     done = kprov("exec", "sleep 60", "-i", here, "-l", "one", "--timeout", "0.2")
     assert done.code == 1
-    assert "still running after 0.2 s" in done.out
+    assert "still at work after 0.2 s" in done.out
 
 
 def test_a_module_compares_changes_and_is_content(kprov: KPROV, here: Path, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ def test_durations_in_words(number: float, text: str) -> None:
 def test_options_are_stronger_than_the_inventory() -> None:
     timeouts = Timeouts().changed({"task": "5m", "connect": 3}).with_options(["task=10s", "nodes=1m,quorum=2m"])
     assert (timeouts.task, timeouts.connect, timeouts.nodes, timeouts.quorum) == (10, 3, 60, 120)
+    assert timeouts.with_options(["1m30s", "api=2"]) == timeouts.changed({"task": 90, "api": 2})
 
 
 @pytest.mark.parametrize(
