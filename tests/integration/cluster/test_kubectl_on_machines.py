@@ -99,7 +99,11 @@ def test_a_deployment_through_its_life(kubectl: Kubectl) -> None:
     assert len(kubectl.pods("app=web")) == 3
     kubectl("set", "image", "deployment/web", "main=registry.kprov.local/busybox:2")
     kubectl("rollout", "status", "deployment/web", "--timeout=60s")
-    assert "busybox 2" in kubectl("exec", "deployment/web", "--", "cat", "/var/www/index.html")
+    page = ("exec", "deployment/web", "--", "cat", "/var/www/index.html")
+    eventually(
+        "no old pod, which exec may choose while it ends", lambda: len(kubectl.json("get", "pods")["items"]) == 3
+    )
+    assert "busybox 2" in kubectl(*page)
     assert kubectl("rollout", "history", "deployment/web").split()[-4::2] == ["1", "2"]
     assert "busybox:1" in kubectl("rollout", "history", "deployment/web", "--revision=1")
     kubectl("rollout", "undo", "deployment/web")
