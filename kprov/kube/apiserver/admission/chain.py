@@ -16,6 +16,7 @@ from kprov.kube.apiserver.admission.limit_ranger import LimitRanger
 from kprov.kube.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from kprov.kube.apiserver.admission.node_restriction import NodeRestriction
 from kprov.kube.apiserver.admission.plugin import Plugin, Surroundings
+from kprov.kube.apiserver.admission.pod_security.plugin import PodSecurity
 from kprov.kube.apiserver.admission.priority import Priority
 from kprov.kube.apiserver.admission.rbac_escalation import RBACEscalation
 from kprov.kube.apiserver.admission.resource_quota import ResourceQuota
@@ -43,6 +44,7 @@ _ORDER: tuple[type[Plugin], ...] = (
     NodeRestriction,
     TaintNodesByCondition,
     AlwaysPullImages,
+    PodSecurity,
     Priority,
     DefaultTolerationSeconds,
     ExtendedResourceToleration,
