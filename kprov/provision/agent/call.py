@@ -78,6 +78,7 @@ class Call:
             ModuleFailed: it failed, and `succeed` was asked for.
         """
         options.setdefault("environment", self.environment)
+        options.setdefault("user", self.become_user)
         completed = processes.run(command, **options)
         if succeed and completed.rc != 0:
             raise ModuleFailed(

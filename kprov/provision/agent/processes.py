@@ -91,6 +91,7 @@ def run(
     timeout: float | None = None,
     protected: bool = False,
     shell: str | None = None,
+    umask: int | None = None,
 ) -> Completed:
     """Run a program to its end.
 
@@ -103,6 +104,7 @@ def run(
         timeout: seconds until it is killed.
         protected: let it finish when the connection ends.
         shell: the shell that reads `command`.
+        umask: of the files that it makes; None: the agent's.
 
     Raises:
         ModuleFailed: no such program, or it took too long.
@@ -130,6 +132,7 @@ def run(
             env=env,
             cwd=directory,
             start_new_session=True,
+            umask=-1 if umask is None else umask,
             **extra,
         )
     except FileNotFoundError as error:

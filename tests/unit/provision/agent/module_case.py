@@ -5,6 +5,7 @@ machine's `/`, `{hostname}` this machine's name.
 
     name          what the case shows
     files         what is there (see file_tree.build)
+    prepare       a shell script that makes what `files` cannot; ROOT is the folder
     programs      shell scripts that stand for the machine's programs; ROOT is the folder, CALLS notes what was called
     serves        {path: text} of a web server; `{url}` is its address
     sends         the content that the controller sends (text, or {base64: ...}); `archive: {path: text}` sends a tar.gz
@@ -32,6 +33,7 @@ import io
 import os
 import re
 import socket
+import subprocess
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -54,7 +56,7 @@ from kprov.provision.agent.failures import ModuleFailed
 CASES = Path(__file__).parent / "cases"
 KEYS = frozenset(
     {"name", "files", "programs", "serves", "sends", "archive", "args", "environment", "changed", "returns", "tree"}
-    | {"diff", "error", "calls", "check", "again", "root"}
+    | {"diff", "error", "calls", "prepare", "check", "again", "root"}
 )
 
 
@@ -167,6 +169,9 @@ class Machine:
         monkeypatch.setenv("CALLS", str(self.calls_path))
         monkeypatch.setenv("HOME", str(self.root / "root"))
         accounts_from(self.root / "etc", monkeypatch)
+        if "prepare" in case.given:
+            script = self.filled(case.given["prepare"])
+            subprocess.run(["sh", "-ec", script], check=True, cwd=self.root, capture_output=True)
 
     def filled(self, value: Any) -> Any:
         """A value with the case's words in place."""
@@ -281,7 +286,7 @@ def play(case: Case, folder: Path, monkeypatch: Any) -> None:
         if "calls" in given:
             assert machine.calls_path.read_text().splitlines() == machine.filled(given["calls"])
         machine.expect_tree(before, after, {} if "error" in given else given.get("tree", {}))
-        if not given.get("programs"):
+        if not given.get("programs") and "prepare" not in given:
             watch.check({path for path in after if path not in before or before[path].content != after[path].content})
         if "error" in given:
             return

@@ -1,0 +1,179 @@
+"""cron: a job, or a variable, is in a crontab, or is not.
+
+Jobs are found again by the line `#Ansible: NAME` above them, so that crontabs of Ansible's go on being looked after.
+
+Parameters:
+    name: what the job is called; with env the variable.
+    job: the command; with env the variable's value.
+    state: whether it must be there.
+    user: whose crontab; none: the agent's user's. With cron_file: as whom the job runs.
+    cron_file: a file in /etc/cron.d, or an absolute path, instead of a user's crontab.
+    minute: when.
+    hour: when.
+    day: when, in the month.
+    month: when.
+    weekday: when, in the week.
+    special_time: instead of the five.
+    disabled: the job is there but commented out.
+    env: a variable is meant, not a job.
+    insertafter: with env, the variable that a new one comes after.
+    insertbefore: with env, the variable that a new one comes before.
+    backup: keep the crontab as it was.
+
+Returns:
+    jobs: the names of all jobs.
+    envs: the names of all variables.
+    backup_file: the path of the backup, where one was made.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from typing import Any
+
+from kprov.provision.agent import atomic, backups, diffs, edits
+from kprov.provision.agent.attributes import Wanted
+from kprov.provision.agent.call import Call
+from kprov.provision.agent.failures import ModuleFailed
+from kprov.provision.agent.parameters import Parameter
+
+_SPECIAL = ("annually", "daily", "hourly", "monthly", "reboot", "weekly", "yearly")
+_FIELDS = ("minute", "hour", "day", "month", "weekday")
+MARK = "#Ansible: "
+
+PARAMETERS = {
+    "name": Parameter("str", required=True),
+    "job": Parameter("str", aliases=("value",)),
+    "state": Parameter("str", default="present", choices=("absent", "present")),
+    "user": Parameter("str"),
+    "cron_file": Parameter("path"),
+    "minute": Parameter("str", default="*"),
+    "hour": Parameter("str", default="*"),
+    "day": Parameter("str", default="*", aliases=("dom",)),
+    "month": Parameter("str", default="*"),
+    "weekday": Parameter("str", default="*", aliases=("dow",)),
+    "special_time": Parameter("str", choices=_SPECIAL),
+    "disabled": Parameter("bool", default=False),
+    "env": Parameter("bool", default=False),
+    "insertafter": Parameter("str"),
+    "insertbefore": Parameter("str"),
+    "backup": Parameter("bool", default=False),
+}
+MUTUALLY_EXCLUSIVE = [("insertafter", "insertbefore")]
+REQUIRED_IF = [("state", "present", ("job",))]
+
+_VARIABLE = re.compile(r"""^\s*(["']?)(?P<name>\w+)\1\s*=""")
+
+
+def _line(call: Call) -> str:
+    """The job's line."""
+    if "\n" in call["job"].rstrip("\n"):
+        raise ModuleFailed("'job' must be one line")
+    when = "@" + call["special_time"] if call["special_time"] else " ".join(call[name] for name in _FIELDS)
+    who = " %s" % (call["user"] or "root") if call["cron_file"] else ""
+    return "%s%s%s %s" % ("#" if call["disabled"] else "", when, who, call["job"].rstrip("\n"))
+
+
+def _with_job(call: Call, lines: list[str]) -> list[str]:
+    """The lines with the job's, under its name, or without both."""
+    mark = MARK + call["name"]
+    new = [] if call["state"] == "absent" else [mark, _line(call)]
+    if mark in lines:
+        at = lines.index(mark)
+        return lines[:at] + new + lines[at + 2 :]
+    return lines + new
+
+
+def _with_variable(call: Call, lines: list[str]) -> list[str]:
+    """The lines with the variable's, or without it."""
+
+    def of(name: str) -> list[int]:
+        return [index for index, line in enumerate(lines) if (m := _VARIABLE.match(line)) and m["name"] == name]
+
+    found = of(call["name"])
+    if call["state"] == "absent":
+        return [line for index, line in enumerate(lines) if index not in found]
+    new = '%s="%s"' % (call["name"], call["job"])
+    if found:
+        return [new if index == found[0] else line for index, line in enumerate(lines) if index not in found[1:]]
+    anchor = call["insertafter"] or call["insertbefore"]
+    if anchor is None:
+        return [new, *lines]
+    places = of(anchor)
+    if not places:
+        raise ModuleFailed("there is no variable '%s' to put '%s' beside" % (anchor, call["name"]))
+    at = places[0] + (1 if call["insertafter"] else 0)
+    return [*lines[:at], new, *lines[at:]]
+
+
+def _path(call: Call) -> str | None:
+    """The file that is meant, None for a user's own crontab."""
+    name = call["cron_file"]
+    if name is None:
+        return None
+    return str(name) if os.path.isabs(name) else call.system_path("/etc/cron.d/" + name)
+
+
+def _read(call: Call, path: str | None) -> str | None:
+    if path is not None:
+        return edits.read_text(path)
+    completed = call.run(["crontab", *_of_user(call), "-l"], succeed=False)
+    if completed.rc == 0:
+        # Some implementations show a head of their own, which would be doubled by writing it back.
+        return re.sub(r"\A# DO NOT EDIT THIS FILE.*\n(?:# \(.*\n){1,2}", "", completed.stdout)
+    if "no crontab for" in completed.stderr:
+        return None
+    raise ModuleFailed("the crontab cannot be read: %s" % completed.words(), rc=completed.rc)
+
+
+def _of_user(call: Call) -> list[str]:
+    return ["-u", call["user"]] if call["user"] else []
+
+
+def _write(call: Call, path: str | None, text: str) -> None:
+    if path is not None:
+        if not text.strip():
+            os.unlink(path)
+        else:
+            atomic.write(path, text.encode(errors="surrogateescape"), Wanted({"mode": "0644"}))
+        return
+    if not text.strip():
+        call.run(["crontab", *_of_user(call), "-r"])
+    else:
+        call.run(["crontab", *_of_user(call), "-"], stdin=text.encode(errors="surrogateescape"))
+
+
+def _backup(call: Call, path: str | None, before: str) -> str:
+    if path is not None:
+        return backups.keep(path)
+    descriptor, name = tempfile.mkstemp(prefix="crontab")
+    with os.fdopen(descriptor, "w", errors="surrogateescape") as stream:
+        stream.write(before)
+    return name
+
+
+def run(call: Call) -> dict[str, Any]:
+    """Compare, then write."""
+    path = _path(call)
+    before = _read(call, path)
+    lines = (before or "").split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    new = _with_variable(call, lines) if call["env"] else _with_job(call, lines)
+    after = "".join(line + "\n" for line in new)
+    changed = new != lines
+    shown = path or "crontab of %s" % (call["user"] or "the agent's user")
+    result: dict[str, Any] = {"changed": changed}
+    result["jobs"] = [line[len(MARK) :] for line in new if line.startswith(MARK)]
+    result["envs"] = [m["name"] for line in new if (m := _VARIABLE.match(line))]
+    if changed:
+        old = None if before is None else before.encode(errors="surrogateescape")
+        wanted = after.encode(errors="surrogateescape") if after.strip() or path is None else None
+        result["diff"] = diffs.unified(old, wanted, shown) if call.diff else ""
+        if not call.check:
+            if call["backup"] and before is not None:
+                result["backup_file"] = _backup(call, path, before)
+            _write(call, path, after)
+    return result
