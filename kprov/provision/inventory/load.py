@@ -120,7 +120,7 @@ class _Reading:
         self.settings = complete(given, folder_of(self.path), kprov.__version__)
         everyone = self.tree.members(ALL)
         layers = {host: layers_of(self.tree, host, self.extra, {}) for host in everyone}
-        hosts, where = self._hosts(layers)
+        hosts, where = self._hosts(layers, {})
         if check_files:
             checks.check_key_files(hosts, where, self.log.doubt)
         return hosts, {host: {name: tuple(given) for name, given in own.items()} for host, own in layers.items()}
@@ -131,7 +131,7 @@ class _Reading:
         shared = self._shared_layers()
         cluster = self.settings = complete(self.resolver.settings(shared), folder_of(self.path), kprov.__version__)
         layers = {host: layers_of(tree, host, self.extra, ALIASES) for host in tree.members(ALL)}
-        hosts, where = self._hosts(layers)
+        hosts, where = self._hosts(layers, cluster.variables())
         start = tree.groups[ALL].location
 
         def locate_setting(name: str) -> Location:
@@ -156,7 +156,8 @@ class _Reading:
         )
         if check_files:
             checks.check_key_files(hosts, where, log.add)
-        return hosts, {host: _with_defaults(layers[host], cluster, hosts[host]) for host in hosts}
+        defaults = cluster.variables()
+        return hosts, {host: _with_defaults(layers[host], defaults, hosts[host]) for host in hosts}
 
     def _shared_layers(self) -> dict[str, list[Layer]]:
         """The layers that hold for all machines."""
@@ -168,12 +169,14 @@ class _Reading:
             found.setdefault(name, []).append(Layer("extra vars", None, value, EXTRA_VARS))
         return found
 
-    def _hosts(self, layers: HostLayers) -> tuple[dict[str, Host], dict[str, checks.Locate]]:
+    def _hosts(
+        self, layers: HostLayers, settings: Mapping[str, Any]
+    ) -> tuple[dict[str, Host], dict[str, checks.Locate]]:
         hosts, where = {}, {}
         for name, at in self.tree.members(ALL).items():
             groups = tuple(group.name for group in self.tree.groups_of(name))
             origin = Path(self.tree.origins.get(name, str(self.path)))
-            hosts[name] = self.resolver.host(name, groups, layers[name], self.settings, at, origin)
+            hosts[name] = self.resolver.host(name, groups, layers[name], settings, at, origin)
             where[name] = _locator(layers[name], at)
         return hosts, where
 
@@ -184,11 +187,11 @@ def _locator(own: Mapping[str, list[Layer]], at: Location) -> checks.Locate:
 
 
 def _with_defaults(
-    layers: dict[str, list[Layer]], cluster: ClusterSettings, host: Host
+    layers: dict[str, list[Layer]], defaults: Mapping[str, Any], host: Host
 ) -> dict[str, tuple[Layer, ...]]:
     """The layers with kprov's own defaults below them."""
     found: dict[str, tuple[Layer, ...]] = {}
-    for name, value in cluster.variables().items():
+    for name, value in defaults.items():
         if name not in layers:
             found[name] = (Layer("default", None, value, None),)
     for name in ("ansible_host", "node_address"):

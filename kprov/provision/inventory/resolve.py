@@ -13,7 +13,7 @@ from kprov.provision.inventory import ssh_arguments, values
 from kprov.provision.inventory.host_variables import ALIASES, HOST_VARIABLES, is_secret
 from kprov.provision.inventory.model import Host, Layer
 from kprov.provision.inventory.problems import Location, ProblemLog
-from kprov.provision.inventory.settings import CLUSTER_SETTINGS, ClusterSettings, check_of
+from kprov.provision.inventory.settings import CLUSTER_SETTINGS, check_of
 
 # Renders a template with a host's variables; raises ValueError saying what is wrong with it.
 Render = Callable[[str, Mapping[str, Any]], Any]
@@ -95,16 +95,17 @@ class Resolver:
         name: str,
         groups: tuple[str, ...],
         layers: Mapping[str, list[Layer]],
-        cluster: ClusterSettings,
+        settings: Mapping[str, Any],
         at: Location,
         origin: Path,
     ) -> Host:
         """A typed host. What is wrong with it is in the log; the host is then only good for finding more mistakes.
 
-        Args: ``at`` is where the host was named first, ``origin`` the file.
+        Args: ``settings`` are the cluster's, with their defaults; ``at`` is where the host was named first, ``origin``
+        the file.
         """
         if self.is_cluster:
-            merged = self._cluster_variables(layers, cluster, at)
+            merged = self._cluster_variables(layers, settings, at)
         else:
             merged = self._plain_variables(layers, at)
             merged.setdefault("inventory_file", str(origin.absolute()))
@@ -142,10 +143,9 @@ class Resolver:
         )
 
     def _cluster_variables(
-        self, layers: Mapping[str, list[Layer]], cluster: ClusterSettings, at: Location
+        self, layers: Mapping[str, list[Layer]], settings: Mapping[str, Any], at: Location
     ) -> dict[str, Any]:
         """Every setting with its default, and what was written, checked."""
-        settings = cluster.variables()
         merged = {**settings, **{name: winner.value for name, (*_, winner) in layers.items()}}
         raw = dict(merged)
         for variable, (*_, winner) in layers.items():
