@@ -71,7 +71,9 @@ def differences(then: Mapping[str, Mapping[str, str]], now: Mapping[str, Mapping
         elif section == "kprov":
             sentences.append("kprov itself is another one: the plan was made by another version of its code")
         elif section == "authorities":
-            sentences.append(f"the cluster's authorities are others: {', '.join(names)}")
+            made = all(old.get(name) == _NONE_YET for name in names)
+            how = "have been made since: the plan may have been carried out" if made else "are others"
+            sentences.append(f"the cluster's authorities ({', '.join(names)}) {how}")
         else:
             sentences += [f"{section}: {name} {_how(name, old, new)}" for name in names]
     return sentences
