@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from kprov.kube.apiserver.extensions import kinds
 from kprov.kube.apiserver.protobuf.table import fields_of, message_of
 from kprov.kube.apiserver.resources.info import ResourceInfo
 
@@ -29,23 +31,28 @@ class Form(Enum):
 class Shape:
     """A value's shape.
 
-    ``message`` names the type of a struct; ``keys`` are a keyed list's; ``element`` is the shape of what a map or a
-    list holds.
+    ``message`` names the type of a struct, or ``fields`` are its fields; ``keys`` are a keyed list's; ``element`` is
+    the shape of what a map or a list holds.
     """
 
     form: Form
     message: str = ""
     keys: tuple[str, ...] = ()
     element: Shape | None = None
+    fields: Mapping[str, Shape] | None = field(default=None, hash=False)
 
     def child(self, name: str) -> Shape:
         """The shape of a struct's field or of a map's value."""
+        if self.fields is not None:
+            return self.fields.get(name, FREE)
         if self.form is Form.STRUCT:
             return _field(self.message, name)
         return self.element or FREE
 
     def has_field(self, name: str) -> bool:
         """Whether the type has a field of that name (a map's keys are no fields)."""
+        if self.fields is not None:
+            return name in self.fields
         return self.form is Form.STRUCT and name in (fields_of(self.message) or {})
 
 
@@ -97,5 +104,46 @@ def _field(message: str, name: str) -> Shape:
 
 def shape_of(info: ResourceInfo, version: str) -> Shape:
     """The shape of a kind's objects in one of its versions."""
+    custom = kinds.find(info.group, info.plural)
+    if custom is not None:
+        return _custom_root(custom, version)
     message = message_of(info.group, version, info.kind) or message_of(info.group, info.versions[0], info.kind)
     return Shape(Form.STRUCT, message) if message else FREE
+
+
+def _custom_root(custom: kinds.CustomKind, version: str) -> Shape:
+    key = (custom.info.key, version)
+    kept = _custom.get(key)
+    if kept is None or kept[0] is not custom:  # the definition has changed
+        root = of_schema(custom.schema(version))
+        fields = {**(root.fields or {}), "apiVersion": LEAF, "kind": LEAF, "metadata": _type(_METADATA)}
+        kept = _custom[key] = (custom, Shape(Form.STRUCT, fields=fields))
+    return kept[1]
+
+
+_METADATA = "meta.v1.ObjectMeta"
+_custom: dict[tuple[tuple[str, str], str], tuple[kinds.CustomKind, Shape]] = {}
+
+
+def of_schema(schema: Mapping[str, Any]) -> Shape:
+    """The shape that a structural schema describes, by its x-kubernetes-list-type and x-kubernetes-map-type."""
+    kind = schema.get("type")
+    if kind == "object":
+        if schema.get("x-kubernetes-map-type") == "atomic":
+            return LEAF
+        if properties := schema.get("properties"):
+            fields = {name: of_schema(each) for name, each in properties.items()}
+            if schema.get("x-kubernetes-embedded-resource"):
+                fields["metadata"] = _type(_METADATA)
+            return Shape(Form.STRUCT, fields=fields)
+        values = schema.get("additionalProperties")
+        return Shape(Form.MAP, element=of_schema(values)) if isinstance(values, dict) else FREE
+    if kind == "array":
+        items = of_schema(schema.get("items") or {})
+        match schema.get("x-kubernetes-list-type"):
+            case "set":
+                return Shape(Form.SET)
+            case "map":
+                return Shape(Form.KEYED, keys=tuple(schema.get("x-kubernetes-list-map-keys") or ()), element=items)
+        return LEAF
+    return FREE if schema.get("x-kubernetes-preserve-unknown-fields") else LEAF

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kprov.kube.apiserver.fieldmanager.comparing import difference, fields_in
 from kprov.kube.apiserver.fieldmanager.field_set import FieldSet, shown
 from kprov.kube.apiserver.fieldmanager.merging import merge, remove
-from kprov.kube.apiserver.fieldmanager.shapes import Shape, shape_of
+from kprov.kube.apiserver.fieldmanager.shapes import Shape, of_schema, shape_of
 from kprov.kube.apiserver.resources import RESOURCES
 
 _elements = st.sampled_from(["f:a", "f:b", 'k:{"name":"x"}', 'v:"y"', "i:0"])
@@ -126,3 +126,47 @@ def test_what_has_no_known_type_is_owned_key_by_key() -> None:
 def test_duplicates_in_a_keyed_list_make_it_one_leaf() -> None:
     shape: Shape = POD
     assert fields_in(containers("a", "a"), shape).to_wire() == {"f:spec": {"f:containers": {}}}
+
+
+def test_custom_kinds_are_owned_as_their_schema_says() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "spec": {
+                "type": "object",
+                "properties": {
+                    "ports": {
+                        "type": "array",
+                        "x-kubernetes-list-type": "map",
+                        "x-kubernetes-list-map-keys": ["port"],
+                        "items": {"type": "object", "properties": {"port": {"type": "integer"}}},
+                    },
+                    "tags": {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}},
+                    "words": {"type": "array", "items": {"type": "string"}},
+                    "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+                    "whole": {"type": "object", "x-kubernetes-map-type": "atomic", "properties": {"a": {}}},
+                    "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+                },
+            }
+        },
+    }
+    value = {
+        "spec": {
+            "ports": [{"port": 1}],
+            "tags": ["x"],
+            "words": ["y"],
+            "labels": {"l": "1"},
+            "whole": {"a": 1},
+            "free": {"b": {"c": 1}},
+        }
+    }
+    assert fields_in(value, of_schema(schema)).to_wire() == {
+        "f:spec": {
+            "f:free": {"f:b": {".": {}, "f:c": {}}},
+            "f:labels": {"f:l": {}},
+            "f:ports": {'k:{"port":1}': {".": {}, "f:port": {}}},
+            "f:tags": {'v:"x"': {}},
+            "f:whole": {},
+            "f:words": {},
+        }
+    }
