@@ -41,6 +41,8 @@ class GuardedSocket:
         self._deadline: float | None = time.monotonic() + target.login_timeout
         self._untaken_since: float | None = None
         self.received = 0
+        self.began = b""
+        """How what came begins."""
         self.first = b""
         """The first that was received: what an SSH server says of itself, or why it says nothing more."""
         self.reason: Unreachable | None = None
@@ -73,6 +75,8 @@ class GuardedSocket:
                 )
         data: bytes = self._sock.recv(size)
         self.received += len(data)
+        if len(self.began) < 64:
+            self.began += data[:64]
         if len(self.first) < _FIRST:
             self.first = (self.first + data)[:_FIRST]
         return data

@@ -70,7 +70,13 @@ class AgentLink:
         """
         if self.target.become_password is None or not self.target.become:
             self._agent_sent = bootstrap.LIKELY
-            self._outgoing += bootstrap.archive(bootstrap.LIKELY)
+            self._outgoing += bootstrap.archive(bootstrap.LIKELY) + self._manners()
+
+    def _manners(self) -> bytes:
+        """How often the agent says that it is there; and it leaves by itself when its controller has been silent for
+        longer than the controller itself bears silence."""
+        silence = self.target.silence_timeout
+        return wire.encode({"op": "alive", "beat": silence / 4, "patience": 1.5 * silence})
 
     def hear_greeting(self) -> None:
         """Wait for the bootstrap's greeting; send the agent where it was not sent, or for another Python.
@@ -78,6 +84,8 @@ class AgentLink:
         Raises:
             PythonMissing, SudoRefused, TimedOut, ConnectionLost, ProtocolBroken: told apart by what the machine said.
         """
+        if self.greeting is not None:
+            return
         deadline = time.monotonic() + self.target.login_timeout
         received = bytearray()
         asked = 0
@@ -120,10 +128,8 @@ class AgentLink:
             )
         if self.greeting.magic != self._agent_sent:
             self._write(bootstrap.archive(self.greeting.magic))
-        # How often it says that it is there; and that it leaves when its controller has been silent for longer than the
-        # controller itself bears silence.
-        silence = self.target.silence_timeout
-        self._write(wire.encode({"op": "alive", "beat": silence / 4, "patience": 1.5 * silence}))
+        if self._agent_sent is None:
+            self._write(self._manners())
         self._take(rest)
 
     def _why_not_started(self, printed: bytes) -> Exception:
@@ -280,8 +286,7 @@ class AgentLink:
             if self._outgoing:
                 self.round_trips += 1
             self.flush()
-            if self.greeting is None:
-                self.hear_greeting()
+            self.hear_greeting()
             while number not in self._results:
                 remaining = LOOK if deadline is None else deadline - time.monotonic()
                 if remaining <= 0:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import functools
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import paramiko
 from paramiko.auth_handler import AuthHandler
-from paramiko.common import cMSG_CHANNEL_REQUEST
+from paramiko.common import DEFAULT_MAX_PACKET_SIZE, DEFAULT_WINDOW_SIZE, cMSG_CHANNEL_OPEN, cMSG_CHANNEL_REQUEST
 
 from kprov.provision.transport.guarded import BoundedTransport
+from kprov.provision.transport.target import Target
 
 # One pass of the processor's own instructions encrypts and authenticates; paramiko compares other checksums in Python,
 # byte by byte.
@@ -33,13 +34,27 @@ class _PromptAuthentication(AuthHandler):
         accepted.add_string("ssh-userauth")
         accepted.rewind()
         super()._parse_service_accept(accepted)  # type: ignore[misc]
+        transport: Any = self.transport
+        transport.ask_for_session()
 
     def _parse_service_accept(self, message: paramiko.Message) -> None:
         """The request that follows it is on its way already."""
 
 
 class QuickTransport(BoundedTransport):
-    """An SSH connection that logs in within one round trip."""
+    """An SSH connection that logs in, and gets a session, within one round trip.
+
+    Args:
+        sock: to the server.
+        sure: the first key is the only way in: a session is asked for with it. Servers take requests in order, so that
+            they have let the key in when they come to the session; if they have not, the login ends anyway.
+        options: Transport's.
+    """
+
+    def __init__(self, sock: Any, *, sure: bool = False, **options: Any) -> None:
+        super().__init__(sock, **options)
+        self._sure = sure
+        self._session: tuple[paramiko.Channel, threading.Event] | None = None
 
     _preferred_ciphers = (*_CHEAP, *(name for name in _CIPHERS if name not in _CHEAP))
 
@@ -50,8 +65,56 @@ class QuickTransport(BoundedTransport):
         answered = threading.Event()
         self.auth_handler = _PromptAuthentication(self)
         self.auth_handler.auth_publickey(username, key, answered)
-        allowed: list[str] = self.auth_handler.wait_for_response(answered)
-        return allowed
+        try:
+            more: list[str] = self.auth_handler.wait_for_response(answered)
+        except BaseException:
+            self._session = None
+            raise
+        if more:
+            self._session = None
+        return more
+
+    def ask_for_session(self) -> None:
+        """Ask for a session before the login was answered (the transport's lock is held)."""
+        if not self._sure:
+            return
+        self._sure = False
+        inner: Any = self
+        number = inner._next_channel()
+        request = paramiko.Message()
+        request.add_byte(cMSG_CHANNEL_OPEN)
+        request.add_string("session")
+        request.add_int(number)
+        request.add_int(DEFAULT_WINDOW_SIZE)
+        request.add_int(DEFAULT_MAX_PACKET_SIZE)
+        channel = paramiko.Channel(number)
+        opened = threading.Event()
+        inner._channels.put(number, channel)
+        inner.channel_events[number] = opened
+        inner.channels_seen[number] = True
+        inner_channel: Any = channel
+        inner_channel._set_transport(self)
+        inner_channel._set_window(DEFAULT_WINDOW_SIZE, DEFAULT_MAX_PACKET_SIZE)
+        self._session = (channel, opened)
+        inner._send_message(request)
+
+    def first_session(self, timeout: float) -> paramiko.Channel:
+        """The session that was asked for with the login, or a new one.
+
+        Raises:
+            SSHException: the server gives none.
+        """
+        if self._session is None:
+            session: paramiko.Channel = self.open_session(timeout=timeout)
+            return session
+        channel, opened = self._session
+        self._session = None
+        if not opened.wait(timeout):
+            raise paramiko.SSHException("Timeout opening channel.")
+        known: Any = cast(Any, self)._channels
+        if not self.is_active() or known.get(channel.get_id()) != channel:
+            raise self.get_exception() or paramiko.SSHException("Unable to open channel.")
+        return channel
 
 
 def run_program(channel: paramiko.Channel, command: str) -> None:
@@ -88,3 +151,8 @@ def login_options(key_files: tuple[str, ...]) -> dict[str, Any]:
         if key is not None:
             return {"pkey": key}
     return {"key_filename": list(key_files)} if key_files else {}
+
+
+def is_sure(target: Target) -> bool:
+    """Whether the named key is the only way in that will be tried."""
+    return len(target.key_files) == 1 and target.password is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Callable
@@ -131,9 +132,9 @@ class Client:
     below: Share[Client] | None
 
     @property
-    def transport(self) -> paramiko.Transport:
+    def transport(self) -> quick_login.QuickTransport:
         """Its SSH."""
-        transport: paramiko.Transport = self.connection.transport
+        transport: quick_login.QuickTransport = self.connection.transport
         return transport
 
     def close(self) -> None:
@@ -146,7 +147,9 @@ class Client:
 _jump_hosts: JumpHosts[Client] = JumpHosts(lambda client: client.transport.is_active())
 
 
-def open_client(target: Target, accept_new: bool, warn: Callable[[str], None] | None) -> Client:
+def open_client(
+    target: Target, accept_new: bool, warn: Callable[[str], None] | None, *, session: bool = True
+) -> Client:
     """Log in, through the jump host where there is one; when sshd turns the login away, again.
 
     Raises:
@@ -158,7 +161,7 @@ def open_client(target: Target, accept_new: bool, warn: Callable[[str], None] | 
         below = _jump(target.jump, accept_new, warn)
     try:
         return gate_of(target).through(
-            lambda: _open(target, below, accept_new, warn), patience=target.login_timeout, warn=warn
+            lambda: _open(target, below, accept_new, warn, session), patience=target.login_timeout, warn=warn
         )
     except BaseException:
         if below is not None:
@@ -168,7 +171,7 @@ def open_client(target: Target, accept_new: bool, warn: Callable[[str], None] | 
 
 def _jump(target: Target, accept_new: bool, warn: Callable[[str], None] | None) -> Share[Client]:
     def open_() -> Client:
-        client = open_client(target, accept_new, warn)
+        client = open_client(target, accept_new, warn, session=False)
         client.guard.established()
         return client
 
@@ -179,11 +182,17 @@ def _jump(target: Target, accept_new: bool, warn: Callable[[str], None] | None) 
         raise type(error)(f"through jump host {target.name}: {error.message}") from None
 
 
-def _open(target: Target, below: Share[Client] | None, accept_new: bool, warn: Callable[[str], None] | None) -> Client:
+def _open(
+    target: Target,
+    below: Share[Client] | None,
+    accept_new: bool,
+    warn: Callable[[str], None] | None,
+    session: bool,
+) -> Client:
     guard: GuardedSocket | None = None
     try:
         guard = _socket_of(target, below.connection if below is not None else None)
-        connection = _log_in(target, guard, accept_new, warn)
+        connection = _log_in(target, guard, accept_new, warn, session)
     except BaseException as error:
         if guard is not None:
             guard.close()
@@ -192,11 +201,13 @@ def _open(target: Target, below: Share[Client] | None, accept_new: bool, warn: C
 
 
 def _log_in(
-    target: Target, guard: GuardedSocket, accept_new: bool, warn: Callable[[str], None] | None
+    target: Target, guard: GuardedSocket, accept_new: bool, warn: Callable[[str], None] | None, session: bool
 ) -> fabric.Connection:
     options: dict[str, Any] = {
         "sock": guard,
-        "transport_factory": quick_login.QuickTransport,
+        "transport_factory": functools.partial(
+            quick_login.QuickTransport, sure=session and quick_login.is_sure(target)
+        ),
         # The guard looks at the time; these come after it, and know less of what it was that took so long.
         "timeout": target.login_timeout + 5,
         "banner_timeout": target.login_timeout + 5,
@@ -242,14 +253,15 @@ def connect(
     """
     client = open_client(target, accept_new, warn)
     try:
-        channel = client.transport.open_session(timeout=target.login_timeout)
+        # The guard looks at the time; this comes after it.
+        channel = client.transport.first_session(target.login_timeout + 5)
+        link = AgentLink(target, SSHPipe(channel, client.close))
+        link.send_agent()
         quick_login.run_program(channel, bootstrap.command(target))
         client.guard.established()
-        link = AgentLink(target, SSHPipe(channel, client.close))
+        link.flush()
         if greet:
-            link.start()
-        else:
-            link.send_agent()
+            link.hear_greeting()
     except BaseException as error:
         client.close()
         raise explain(error, target, client.guard) from None

@@ -28,7 +28,9 @@ def explain(error: BaseException, target: Target, guard: GuardedSocket | None = 
     if guard is not None and guard.reason is not None:
         return guard.reason
     words = str(error)
-    if guard is not None and not guard.received and ("banner" in words.lower() or isinstance(error, EOFError)):
+    # sshd says in words that it has too many logins under way, where the network lets it.
+    silent = guard is not None and (not guard.received or guard.began.startswith(b"Exceeded MaxStartups"))
+    if silent and ("banner" in words.lower() or isinstance(error, EOFError)):
         return reasons.turned_away(target)
     if "Authentication timeout" in words:
         return reasons.stuck_login(target)
