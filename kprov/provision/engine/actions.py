@@ -171,7 +171,7 @@ def _find(name: str, surroundings: Surroundings, kind: str = "files") -> Path:
 def text_of(content: Any) -> str:
     """What `content` puts in the file: mappings and lists as JSON, the rest as it is (as Ansible does)."""
     if isinstance(content, (dict, list)):
-        return json.dumps(content, indent=4, sort_keys=True) + "\n"
+        return json.dumps(content)
     return str(content)
 
 
@@ -209,7 +209,7 @@ def _template(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared
     own = {"src", "newline_sequence", "output_encoding"} | _RENDERING
     rest = {key: value for key, value in arguments.items() if key not in own}
     data = text.encode(str(arguments.get("output_encoding") or "utf-8"))
-    return with_content("copy", {**rest, "_name": Path(name).name.removesuffix(".j2")}, data)
+    return with_content("copy", {**rest, "_name": Path(name).name}, data)
 
 
 def _unarchive(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared:

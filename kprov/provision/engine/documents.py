@@ -55,7 +55,7 @@ class _Constructor(Constructor):
         for key_node, value_node in node.value:
             key = self.construct_object(key_node, deep=True)
             line = key_node.start_mark.line + 1
-            if not isinstance(key, str):
+            if isinstance(key, (dict, list)):
                 raise Unreadable("a key must be a text", "write it in quotes", line)
             if key in result:
                 raise Unreadable(f"key '{key}' appears twice", None, line)

@@ -76,6 +76,7 @@ class PlayPhases:
             everyone = [name for name in everyone if name not in failed]
             why = _over(plan, batch, failed)
             if why:
+                recorder.result.broken = "" if any(session.ended for session in batch) else why
                 for session in taking[begun:]:
                     recorder.result.left_out[session.name] = f"not begun, because {why}"
                 return

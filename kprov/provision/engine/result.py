@@ -137,6 +137,8 @@ class PhaseResult:
     left_out: dict[str, str] = field(default_factory=dict)
     duration: float = 0.0
     round_trips: int = 0
+    broken: str = ""
+    """Why a play's failures end the run; empty where they do not."""
 
     @property
     def ok(self) -> bool:

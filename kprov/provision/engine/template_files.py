@@ -23,14 +23,17 @@ class TemplateFiles:
     """The templates along a search path.
 
     Args:
-        environment: compiles them; its loader becomes this one, so that templates may include each other.
+        environment: compiles them.
         search_path: where they are looked for.
     """
 
     def __init__(self, environment: jinja2.Environment, search_path: SearchPath) -> None:
-        self._environment = environment
         self._search_path = search_path
+        # The last newline is Jinja's to drop: it is put back where it is missing, as Ansible does.
+        environment = environment.overlay(keep_trailing_newline=False)
+        environment.cache = jinja2.environment.create_cache(1000)
         environment.loader = jinja2.FunctionLoader(self._source)
+        self._environment = environment
         self._compiled: dict[tuple[str, str], jinja2.Template] = {}
         self._files: dict[Path, tuple[int, dict[str, Any], dict[str, Any]]] = {}
         self._lock = threading.Lock()
@@ -76,6 +79,12 @@ class TemplateFiles:
         if found is None or found[0] != status.st_mtime_ns:
             found = self._files[path] = (status.st_mtime_ns, _header(path), _told_of(path))
         return found[1], found[2]
+
+    def newlines(self, name: str) -> int:
+        """How many newlines a template ends with."""
+        path = self._search_path.find("templates", name)
+        text = path.read_text() if path is not None else ""
+        return len(text) - len(text.rstrip("\n"))
 
     def _compile(self, name: str, options: Mapping[str, Any]) -> jinja2.Template:
         if not options:

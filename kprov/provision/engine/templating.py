@@ -122,7 +122,7 @@ class Scope(Mapping[str, Any]):
         return value
 
     def __contains__(self, name: object) -> bool:
-        return any(name in variables for variables, _ in self._layers)
+        return name == "vars" or any(name in variables for variables, _ in self._layers)
 
     def __iter__(self) -> Iterator[str]:
         seen: set[str] = set()
@@ -212,6 +212,7 @@ class Templar:
 
     def _compile_text(self, text: str) -> tuple[str, Any]:
         try:
+            text = self._with_backslashes(text)
             tokens = [token for token in self.environment.lex(text) if token[1] not in ("whitespace",)]
         except jinja2.TemplateSyntaxError as error:
             raise TemplateProblem(f"wrong syntax: {error.message} in: {text.strip()}") from None
@@ -228,6 +229,20 @@ class Templar:
             raise TemplateProblem(f"wrong syntax: {error.message} in: {text.strip()}") from None
         except (RecursionError, MemoryError, SyntaxError):
             raise _too_deep(text) from None
+
+    def _with_backslashes(self, text: str) -> str:
+        """The text with backslashes in the strings of its expressions doubled.
+
+        A playbook's author writes '\\1' for what a regular expression is to see as such; Jinja would take it for an
+        escape. As in Ansible, files of templates and conditions are left as they are.
+        """
+        if "\\" not in text or "{{" not in text:
+            return text
+        inside, parts = False, []
+        for _, kind, value in self.environment.lex(text):
+            inside = kind == "variable_begin" or (inside and kind != "variable_end")
+            parts.append(value.replace("\\", "\\\\") if inside and kind == "string" else value)
+        return "".join(parts)
 
     def _run(self, template: jinja2.Template, scope: Scope, shown: str) -> str:
         context = template.new_context(scope, shared=True)  # type: ignore[arg-type]

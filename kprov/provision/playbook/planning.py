@@ -30,7 +30,7 @@ def plan_of(seen: Seen, pieces: Sequence[Piece], magic: Mapping[str, Any]) -> Pl
     variables: dict[str, Any] = {}
     for piece in pieces:
         defaults.update(piece.place.role.defaults)
-        variables.update({**piece.place.role.variables, **piece.place.entry_variables})
+        variables.update(piece.place.role.variables)
     return PlayPlan(
         title=play.name,
         sections=(

@@ -162,10 +162,8 @@ class PlaybookRun:
                 continue
             self._prepare(engine, seen, plan, hosts, refresh=index > 0)
             results.append(engine.run_play(plan, hosts))
-            if not engine.alive(hosts) and results[-1].failed and index + 1 < len(plans):
-                tell(f"all hosts of the play '{seen.play.name}' have failed: the plays after it are not begun")
-                break
-            if results[-1].failed and plan.lockstep:
+            if results[-1].broken and index + 1 < len(plans):
+                tell(f"the plays after '{seen.play.name}' are not begun: {results[-1].broken}")
                 break
         return results
 

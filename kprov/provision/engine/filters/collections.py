@@ -150,7 +150,7 @@ def _mandatory(value: Any, msg: str | None = None) -> Any:
 
 def to_bool(value: Any) -> Any:
     """Ansible's truth of words."""
-    if value is None or isinstance(value, bool):
+    if isinstance(value, bool):
         return value
     if isinstance(value, str):
         return value.strip().lower() in {"yes", "on", "true", "1", "y", "t"}

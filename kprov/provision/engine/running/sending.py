@@ -223,7 +223,7 @@ class Sender:
         words = str(item.result.get("msg") or "")
         wish = task.until[0] if task.until else "it succeeds"
         message = f"not as wished after {attempts} attempts: {wish}" + (f" ({words})" if words else "")
-        item.result.update(failed=True, msg=message)
+        item.result.update(failed=True, msg=message, attempts=attempts - 1)  # as Ansible counts them
 
 
 def _attempts(task: Task, templar: Templar, scope: Scope) -> int:
