@@ -107,13 +107,15 @@ def roles_page() -> str:
         "`defaults/main.yml`. They lie in `roles/`, their templates in `templates/`. `kprov up` runs them in this",
         "order, between steps that are written in Python because they look at several machines at once.",
         "",
-        "| step of `kprov up` | machines | role |",
-        "|---|---|---|",
+        "| step of `kprov up` | machines | role | tags |",
+        "|---|---|---|---|",
     ]
     for phase in UP:
         serial = ", one by one" if phase.serial == 1 else ""
+        serial = ", one by one where it runs already" if phase.rolling else serial
+        tags = ", ".join(f"`{tag}`" for tag in sorted(phase.all_tags))
         role = f"[{phase.role}](#{phase.role})" if phase.role else ""
-        lines.append(f"| {phase.title} | `{phase.hosts}`{serial} | {role} |")
+        lines.append(f"| {phase.title} | `{phase.hosts}`{serial} | {role} | {tags} |")
     lines += [
         "",
         "A variable below is a role's default: any place of the inventory that sets it is stronger",
