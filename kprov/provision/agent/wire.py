@@ -85,7 +85,10 @@ def decode(text: bytes) -> dict[str, Any]:
     Raises:
         BrokenStream: it is no object.
     """
-    message = fast_json.loads(text)
+    try:
+        message = fast_json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BrokenStream("a frame's message is no JSON: %s" % error) from None
     if not isinstance(message, dict):
         raise BrokenStream("a frame's message must be an object")
     return message

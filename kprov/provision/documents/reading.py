@@ -60,6 +60,30 @@ def _is_file(path: Path) -> bool:
     raise Unreadable(f"is {kind}, not a file")
 
 
+def is_file(path: Path) -> bool:
+    """As ``Path.is_file``, but a name that no file can have (too long, with a NUL byte) is an answer, no error."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def exists(path: Path) -> bool:
+    """As ``Path.exists``, with the same difference."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """As ``Path.is_dir``, with the same difference."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def decode(data: bytes) -> str:
     """The text of a file in UTF-8, a byte order mark left out. Raises Unreadable."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

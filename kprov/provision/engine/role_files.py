@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kprov.provision.documents import is_file
 from kprov.provision.engine import documents, task_keywords
 from kprov.provision.engine.documents import Lines, Problem, plain
 from kprov.provision.engine.task_files import TaskFiles
@@ -43,7 +44,7 @@ class RoleFiles:
         base = self._path / folder
         for suffix in (".yml", ".yaml", "", ".json"):
             found = base / (name + suffix)
-            if found.is_file():
+            if is_file(found):
                 return [found]
         inside = base / name
         return sorted(path for path in inside.glob("**/*") if path.suffix in (".yml", ".yaml", ".json"))
@@ -73,7 +74,7 @@ class RoleFiles:
             paths = self._main("handlers", name)
         return tuple(handler for path in paths for handler in self._handlers_of(path, None))
 
-    def _handlers_of(self, path: Path, outer: Task | None) -> list[Task]:
+    def _handlers_of(self, path: Path, outer: Task | None, above: tuple[Path, ...] = ()) -> list[Task]:
         shown = self._files.shown(path)
         reader = self._files.reader(shown, self._problems)
         found: list[Task] = []
@@ -82,10 +83,13 @@ class RoleFiles:
             file = task.arguments.get("file")
             if task.module == "import_tasks" and isinstance(file, str):
                 other = path.parent / file
-                if not other.is_file():
+                if not is_file(other):
                     self._problems.append(Problem(shown, task.line, f"there is no {file} in handlers/"))
                     continue
-                found += self._handlers_of(other, task)
+                if other.resolve() in (*above, path.resolve()):
+                    self._problems.append(Problem(shown, task.line, f"{file} imports itself"))
+                    continue
+                found += self._handlers_of(other, task, (*above, path.resolve()))
             else:
                 found.append(task)
         return found

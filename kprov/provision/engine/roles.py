@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kprov.provision.agent.parameters import nearest
+from kprov.provision.documents import is_folder
 from kprov.provision.engine.documents import Problem, RoleErrors
 from kprov.provision.engine.role_checks import check_steps
 from kprov.provision.engine.role_files import RoleFiles
@@ -145,8 +146,8 @@ class Roles:
     def _path(self, name: str) -> Path | None:
         if "/" in name:
             path = (self._beside or Path()) / Path(name).expanduser()
-            return path if path.is_dir() else None
-        return next((folder / name for folder in self.roles_paths if (folder / name).is_dir()), None)
+            return path if is_folder(path) else None
+        return next((folder / name for folder in self.roles_paths if is_folder(folder / name)), None)
 
     def _read(self, name: str, from_files: FromFiles, problems: list[Problem]) -> Role | None:
         path = self._path(name)
@@ -172,10 +173,10 @@ class Roles:
         role.argument_specs = reader.argument_specs(meta)
         if self.strict and "main.yml" not in role.tasks:
             problems.append(Problem(str(path), 1, "a role needs tasks/main.yml"))
-        for steps in role.tasks.values():
-            check_steps(steps, role, problems, self.strict)
-        check_steps(role.handlers, role, problems, self.strict)
-        if self.strict:
+        if self.strict:  # of others' roles, only what a play comes to is looked at
+            for steps in role.tasks.values():
+                check_steps(steps, role, problems, self.strict)
+            check_steps(role.handlers, role, problems, self.strict)
             self._check_notifications(role, problems)
         return role
 

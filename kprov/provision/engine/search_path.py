@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from kprov.provision.documents import exists
+
 
 @dataclass(frozen=True)
 class SearchPath:
@@ -23,7 +25,11 @@ class SearchPath:
 
     def places(self, kind: str, name: str) -> list[Path]:
         """Everywhere that a file may be."""
-        path = Path(name).expanduser()
+        path = Path(name)
+        try:
+            path = path.expanduser()
+        except RuntimeError:
+            pass  # nobody has that home
         if path.is_absolute():
             return [path]
         first = [base / name for base in self.templates] if kind == "templates" else []
@@ -32,9 +38,9 @@ class SearchPath:
     def find(self, kind: str, name: str) -> Path | None:
         """The first of them that exists; looked for once, for all hosts."""
         known = self._found.get((kind, name))
-        if known is not None and known.exists():
+        if known is not None and exists(known):
             return known
-        found = next((place for place in self.places(kind, name) if place.exists()), None)
+        found = next((place for place in self.places(kind, name) if exists(place)), None)
         if found is not None:
             self._found[kind, name] = found
         return found

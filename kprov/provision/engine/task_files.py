@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kprov.provision.documents import is_file
 from kprov.provision.engine import documents
 from kprov.provision.engine.documents import Problem, RoleErrors
 from kprov.provision.engine.task_reader import TaskReader
@@ -42,6 +43,8 @@ class TaskFiles:
         self._shown_from = shown_from
         self._strict = strict
         self._lenient = lenient
+        libraries = [folder.parent / "library" for folder in folders] if not strict else []
+        self._own_modules = frozenset(path.stem for library in libraries for path in library.glob("*.py"))
         self.vault = vault
         self._read: dict[Path, tuple[Step, ...]] = {}
         self._lock = threading.Lock()
@@ -57,7 +60,7 @@ class TaskFiles:
         for folder in (*first, *self._folders):
             for suffix in SUFFIXES:
                 path = folder / (name + suffix)
-                if path.is_file():
+                if is_file(path):
                     return path.resolve()
         return None
 
@@ -82,7 +85,7 @@ class TaskFiles:
 
     def reader(self, shown: str, problems: list[Problem]) -> TaskReader:
         """What reads the tasks of a file."""
-        return TaskReader(self.owner, shown, problems, self._strict, self._lenient)
+        return TaskReader(self.owner, shown, problems, self._strict, self._lenient, self._own_modules)
 
     def load(self, path: Path, problems: list[Problem] | None = None) -> tuple[Step, ...]:
         """A file's tasks.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kprov.provision.documents import is_file
 from kprov.provision.engine import documents, task_keywords
 from kprov.provision.engine.documents import Lines, Problem, plain
 from kprov.provision.playbook.play import Play
@@ -67,7 +68,7 @@ def _import(entry: Lines, word: str, reader: PlayReader, book: Playbook, depth: 
     if not isinstance(name, str) or "{{" in name:
         reader.tell(line, f"{word} needs the name of a playbook")
         return
-    if not path.is_file():
+    if not is_file(path):
         reader.tell(line, f"there is no playbook {path}")
         return
     if depth >= _DEEPEST:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from kprov.provision.documents import is_file
 from kprov.provision.engine.documents import Problem
 from kprov.provision.engine.tasks import is_open
 from kprov.provision.engine.templating import Scope, TemplateProblem
@@ -49,7 +50,7 @@ def _first(directory: Path, named: Any) -> Path | None:
     """The file; of a list of files the first that exists."""
     for name in named if isinstance(named, list) else [named]:
         for path in (directory / str(name), directory / "vars" / str(name)):
-            if path.is_file():
+            if is_file(path):
                 return path
     return None
 
