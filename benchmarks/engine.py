@@ -1,0 +1,63 @@
+"""How fast is a role on many machines, beside ansible-core and pyinfra, in one run on the same machines?
+
+Run as root: ./dev bench engine [--hosts N ...] [--json FILE] [--inventory LAB.yaml] (see --help)
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from provisioning import cases, lab, loopback, table, tools
+
+CACHE = Path("~/.cache/kprov/benchmark-peers").expanduser()
+
+
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hosts", type=int, nargs="*", default=[50, 200, 500], help="numbers of loopback targets")
+    parser.add_argument("--inventory", type=Path, help="a lab's inventory: run the whole role on its machines, too")
+    parser.add_argument("--tools", default="kprov,pyinfra,ansible,ansible_no_facts", help="which, separated by commas")
+    parser.add_argument("--tasks", type=int, default=60, help="tasks on loopback targets")
+    parser.add_argument("--limit", type=float, default=600, help="seconds after which a command is stopped")
+    parser.add_argument(
+        "--largest", type=int, default=50, help="peers are left out with more hosts than this (0: never left out)"
+    )
+    parser.add_argument("--rtt", type=float, default=50, help="ms of the far-away case; 0 leaves it out")
+    parser.add_argument("--json", type=Path, help="write the rows to this file")
+    parser.add_argument("--peers", type=Path, default=CACHE, help="the peers' virtual environment, made on demand")
+    return parser.parse_args(given)
+
+
+def main() -> None:
+    """Measure every case, print a table, write JSON."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was made is taken away then, too
+    options = arguments()
+    wanted = options.tools.split(",")
+    binaries = tools.peers(options.peers) if set(wanted) != {"kprov"} else Path()
+    rows: list[dict[str, object]] = []
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kprov-bench-")))
+        bench = cases.Benchmark(folder, wanted, binaries, options.limit, options.largest)
+        if options.inventory:
+            rows += bench.on_lab(lab.Lab(options.inventory))
+        if options.hosts or options.rtt:
+            targets = stack.enter_context(loopback.Loopback(folder, max([1, *options.hosts])))
+            for count in options.hosts:
+                rows += bench.on_loopback(targets, count, options.tasks)
+            if options.rtt:
+                rows += bench.far_away(targets, options.rtt / 1000, options.tasks)
+    table.show(rows)
+    if options.json:
+        options.json.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

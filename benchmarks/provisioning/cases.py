@@ -1,0 +1,185 @@
+"""What is measured: first run, nothing to do, one file of one host changed; and nothing to do, far away."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from provisioning import measure, tools, workload
+from provisioning.lab import Lab
+from provisioning.loopback import PORT, Loopback
+
+Row = dict[str, Any]
+
+
+class Machines(Protocol):
+    """Where the work is done."""
+
+    prefix: list[str]
+
+    def prepare(self, tool: str) -> None:
+        """Make the tool's targets empty."""
+
+    def spoil(self, tool: str) -> None:
+        """Change one file of one host."""
+
+    def bytes_sent(self) -> int:
+        """Bytes on the wire so far."""
+
+
+class Benchmark:
+    """Runs the tools one after the other.
+
+    Args:
+        folder: everything is kept below it.
+        wanted: the tools' names.
+        binaries: where the peers are installed.
+        limit: seconds for one command.
+        largest: peers do not run on more hosts than that (0: they always do).
+    """
+
+    def __init__(self, folder: Path, wanted: list[str], binaries: Path, limit: float, largest: int) -> None:
+        self._folder = folder
+        self._wanted = wanted
+        self._binaries = binaries
+        self._limit = limit
+        self._largest = largest
+        self._number = 0
+
+    def _tools(self, work: workload.Workload) -> list[tools.Tool]:
+        """The tools, each with a folder of its own that has the role in it."""
+        makers: dict[str, Callable[[Path], tools.Tool]] = {
+            "kprov": tools.Kprov,
+            "pyinfra": lambda folder: tools.Pyinfra(folder, self._binaries),
+            "ansible": lambda folder: tools.Ansible(folder, self._binaries),
+            "ansible_no_facts": lambda folder: tools.Ansible(folder, self._binaries, facts=False),
+        }
+        self._number += 1
+        found = []
+        for name in self._wanted:
+            folder = self._folder / f"{self._number}" / name
+            folder.mkdir(parents=True)
+            work.write(folder)
+            found.append(makers[name](folder))
+        return found
+
+    def on_lab(self, lab: Lab) -> list[Row]:
+        """The whole role, on a lab's machines."""
+        rows = _rows(("first run", "no-op", "one file changed"), lab.count, "lab")
+        for tool in self._tools(workload.whole()):
+            hosts = lab.hosts(tool.name, tool.folder)
+            self._thrice(tool, lab, hosts, rows)
+        return rows
+
+    def on_loopback(self, targets: Loopback, count: int, tasks: int) -> list[Row]:
+        """Folders, files, templates, lines and commands, on many targets."""
+        rows = _rows(("first run", "no-op", "one file changed"), count, "loopback")
+        for tool in self._tools(workload.files_and_commands(tasks)):
+            if tool.name != "kprov" and 0 < self._largest < count:
+                for row in rows:
+                    row[f"{tool.name}_note"] = f"left out: more than {self._largest} hosts"
+                continue
+            self._thrice(tool, targets, targets.hosts(tool.name, count), rows)
+        return rows
+
+    def far_away(self, targets: Loopback, rtt: float, tasks: int) -> list[Row]:
+        """Nothing to do, on one host that is a round trip of `rtt` seconds away."""
+        rows = _rows((f"no-op, {rtt * 1000:g} ms away",), 1, "loopback")
+        for tool in self._tools(workload.files_and_commands(tasks)):
+            targets.prepare(tool.name)
+            tool.write_inventory(targets.hosts(tool.name, 1))
+            self._run(tool, targets, 1)
+            tool.forget()
+            with _relay(targets, rtt) as (port, counts):
+                tool.write_inventory(targets.hosts(tool.name, 1, port))
+                _add_known(targets, port)
+                cost = self._run(tool, targets, 1)
+                tool.forget()
+            _note(rows[0], tool, cost)
+            rows[0][f"{tool.name}_round_trips"] = max(counts, default=None)
+            rows[0][f"{tool.name}_connections"] = len(counts)
+        return rows
+
+    def _thrice(self, tool: tools.Tool, machines: Machines, hosts: dict[str, dict[str, Any]], rows: list[Row]) -> None:
+        machines.prepare(tool.name)
+        tool.write_inventory(hosts)
+        for row in rows:
+            if row["case"] == "one file changed":
+                machines.spoil(tool.name)
+            cost = self._run(tool, machines, len(hosts))
+            _note(row, tool, cost)
+            print(f"{row['case']}, {row['hosts']} hosts, {tool.label}: {_seconds(cost)}", file=sys.stderr, flush=True)
+            if cost.seconds is None:
+                for later in rows[rows.index(row) + 1 :]:
+                    later[f"{tool.name}_note"] = "left out: the run before took too long"
+                break
+        tool.forget()
+
+    def _run(self, tool: tools.Tool, machines: Machines, hosts: int) -> measure.Cost:
+        command = [*machines.prefix, *tool.command(hosts)]
+        environment = tool.environment(hosts)
+        cost, left = measure.run(command, tool.folder, environment, self._limit, machines.bytes_sent)
+        tool.left.update(left)
+        if cost.seconds is not None and cost.code != 0:
+            raise RuntimeError(f"{' '.join(command)} failed ({cost.code}):\n{cost.output[-3000:]}")
+        return cost
+
+
+def _seconds(cost: measure.Cost) -> str:
+    return "stopped, took too long" if cost.seconds is None else f"{cost.seconds:.2f} s"
+
+
+def _rows(cases: tuple[str, ...], hosts: int, where: str) -> list[Row]:
+    return [{"case": case, "hosts": hosts, "where": where} for case in cases]
+
+
+def _note(row: Row, tool: tools.Tool, cost: measure.Cost) -> None:
+    """Write down a cost, and how it stands to kprov's."""
+    name = tool.name
+    if cost.seconds is None:
+        row[f"{name}_s"] = None
+        row[f"{name}_note"] = "stopped: took too long"
+        return
+    row[f"{name}_s"] = round(cost.seconds, 3)
+    row[f"{name}_cpu_s"] = round(cost.cpu, 2)
+    row[f"{name}_memory_mb"] = round(cost.memory_mb, 1)
+    row[f"{name}_wire_kb"] = round(cost.wire_kb, 1)
+    changed = _changed(cost.output)
+    if changed is not None:
+        row[f"{name}_changed"] = changed
+    if name != "kprov" and row.get("kprov_s"):
+        row[f"{name}_ratio"] = round(cost.seconds / row["kprov_s"], 1)
+
+
+def _changed(output: str) -> int | None:
+    """How many changes an Ansible-like recap counts."""
+    found = re.findall(r"changed=(\d+)", output)
+    return sum(map(int, found)) if found else None
+
+
+@contextlib.contextmanager
+def _relay(targets: Loopback, rtt: float) -> Iterator[tuple[int, list[float]]]:
+    """A relay to the targets' sshd; the list has the round trips of each connection once it has ended."""
+    command = [*targets.prefix, sys.executable, str(Path(__file__).with_name("relay.py")), str(PORT), str(rtt)]
+    counts: list[float] = []
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        yield int(process.stdout.readline()), counts
+    finally:
+        process.stdin.close()
+        counts += [float(line.split()[0]) for line in process.stdout]
+        process.wait()
+
+
+def _add_known(targets: Loopback, port: int) -> None:
+    """Let peers know the relay's port by the same key."""
+    known = targets.folder / "known_hosts"
+    key = known.read_text().splitlines()[0].split(" ", 1)[1]
+    with known.open("a") as stream:
+        stream.write(f"[127.0.0.1]:{port} {key}\n")

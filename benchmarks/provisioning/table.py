@@ -1,0 +1,29 @@
+"""The rows as a table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+TOOLS = (("kprov", "kprov"), ("pyinfra", "pyinfra"), ("ansible", "Ansible"), ("ansible_no_facts", "Ansible, no facts"))
+COLUMNS = (("s", "seconds"), ("ratio", "x kprov"), ("cpu_s", "CPU s"), ("memory_mb", "MB"), ("wire_kb", "wire KB"))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.1f}" if isinstance(value, float) and value >= 100 else f"{value:,}"
+
+
+def show(rows: Sequence[dict[str, Any]]) -> None:
+    """Print a line for every case and tool."""
+    print(f"{'case':24} {'hosts':>5}  {'tool':18}" + "".join(f"{title:>12}" for _, title in COLUMNS) + "  round trips")
+    for row in rows:
+        for name, label in TOOLS:
+            if f"{name}_s" not in row and f"{name}_note" not in row:
+                continue
+            cells = "".join(f"{_cell(row.get(f'{name}_{key}')):>12}" for key, _ in COLUMNS)
+            trips = row.get(f"{name}_round_trips")
+            end = f"  {trips:g}" if trips is not None else ""
+            note = f"  {row[f'{name}_note']}" if f"{name}_note" in row else ""
+            print(f"{row['case']:24} {row['hosts']:>5}  {label:18}{cells}{end}{note}")
