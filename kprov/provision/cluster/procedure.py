@@ -156,7 +156,8 @@ def run_procedure(
         started = time.monotonic()
         alive = connect(engine, hosts, only_answering=options.only_answering)
         times = [PhaseTime("Connect", time.monotonic() - started)]
-        if findings := preflight(inventory, alive, engine.facts):
+        absent = [host for host in inventory.hosts.values() if host not in alive]
+        if findings := preflight(inventory, alive, engine.facts, engine.remembered_facts(absent)):
             raise PreflightError(findings)
         times += _do(_Work(engine, inventory, bundle, phases, chosen, alive, left_out, options))
     return engine, times

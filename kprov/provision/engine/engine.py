@@ -148,7 +148,8 @@ class Engine:
             cache=cache,
         )
         oldest = getattr(inventory.cluster, "fact_caching_timeout", 86400.0)
-        self.variables.remembered = RememberedFacts(cache, oldest, self._connections.look)
+        self._remembered = RememberedFacts(cache, oldest, self._connections.look)
+        self.variables.remembered = self._remembered
         self._calls = ModuleCalls(
             self.account,
             self._connections,
@@ -257,6 +258,11 @@ class Engine:
     def facts(self) -> dict[str, dict[str, Any]]:
         """Facts of the hosts that were connected."""
         return {name: session.facts for name, session in self._sessions.items() if session.facts}
+
+    def remembered_facts(self, hosts: Iterable[Host | str]) -> dict[str, Mapping[str, Any]]:
+        """What earlier runs saw of hosts, by name, where it is known and not too old; nobody is asked."""
+        names = [self._session(host).name for host in hosts]
+        return {name: facts for name in names if (facts := self._remembered.known(name)) is not None}
 
     def alive(self, hosts: Iterable[Host | str] | None = None) -> list[Host]:
         """Those that are connected and did not fail, in the order given."""

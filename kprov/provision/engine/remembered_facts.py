@@ -32,6 +32,11 @@ class RememberedFacts:
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
 
+    def known(self, host: str) -> Mapping[str, Any] | None:
+        """A machine's facts as an earlier run saw them, if they are not too old; nobody is asked."""
+        found = self._cache.of(host)
+        return found.facts if found is not None and found.age <= self._oldest else None
+
     def learn(self, session: HostSession) -> None:
         """Have the facts of a machine at hand.
 

@@ -114,3 +114,23 @@ def test_a_machine_of_the_cluster_is_not_held_against_itself(tmp_path: Path) -> 
         ansible_all_ipv4_addresses=["192.0.2.11", "10.244.0.1"],
     )
     assert found == []
+
+
+@pytest.mark.parametrize(
+    ("remembered", "messages"),
+    [
+        ({}, []),
+        ({"cp1": {"ansible_machine_id": "id-of-cp1"}}, []),
+        ({"cp1": {"ansible_machine_id": "id-of-w1"}}, ["w1: has the same machine id as cp1: it is a clone"]),
+        ({"cp1": {}, "cp2": {}}, []),
+    ],
+)
+def test_a_clone_of_a_machine_that_is_left_out_is_seen(
+    tmp_path: Path, remembered: dict[str, Any], messages: list[str]
+) -> None:
+    path = tmp_path / "inventory.yaml"
+    path.write_text(INVENTORY)
+    inventory = load(path)
+    facts = {"w1": good_facts("w1", "192.0.2.21")}
+    found = [str(finding) for finding in preflight(inventory, [inventory.hosts["w1"]], facts, remembered)]
+    assert [finding[: len(message)] for finding, message in zip(found, messages, strict=True)] == messages
