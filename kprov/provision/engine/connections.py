@@ -14,6 +14,7 @@ from kprov.provision.engine import gathered_facts, pool
 from kprov.provision.engine.account import Account
 from kprov.provision.engine.delegation import Delegation
 from kprov.provision.engine.fact_cache import FactCache
+from kprov.provision.engine.journal import JournalError
 from kprov.provision.engine.machine_lock import MachineLocks
 from kprov.provision.engine.result import HostState, Result, Status
 from kprov.provision.engine.session import HostSession
@@ -89,6 +90,9 @@ class Connections:
         except Unreachable as error:
             self.end([session])
             session.state = HostState("unreachable", error.message)
+        except JournalError:
+            self.end([session])
+            raise
         except Exception as error:  # one host's surprise must not stop the others
             self.end([session])
             session.state = HostState("unreachable", f"{type(error).__name__}: {error}")
@@ -205,8 +209,9 @@ class Connections:
 
     def interrupted(self) -> None:
         """Ctrl-C: end everything at once, so that what waits for answers wakes up."""
-        self._account.journal.write("interrupted")
-        self._account.journal.sync()
+        with contextlib.suppress(JournalError):
+            self._account.journal.write("interrupted")
+            self._account.journal.sync()
         self.end_all()
 
     def close(self) -> bool:

@@ -7,6 +7,7 @@ was done which was not. docs/reference/journal.md describes the records.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import errno
 import fcntl
@@ -81,8 +82,10 @@ class Journal:
                 f"the run can't be journalled in {error.filename or directory}: {error.strerror}. "
                 f"{advice(error, directory)}. Nothing was changed"
             ) from None
-        self._synced = time.monotonic()
         self._closed = False
+        self._unsynced = False
+        self._ended = threading.Event()
+        self._syncer: threading.Thread | None = None
 
     def write(self, event: str, **values: Any) -> None:
         """Append an event.
@@ -98,8 +101,10 @@ class Journal:
             if self._closed:
                 return
             self._append(self._file, self.path, line.encode())
-            if time.monotonic() - self._synced > SYNC_SECONDS:
-                self._sync()
+            self._unsynced = True
+            if self._syncer is None:  # nobody who works waits for the disk
+                self._syncer = threading.Thread(target=self._sync_now_and_then, name="kprov-journal", daemon=True)
+                self._syncer.start()
 
     def log(self, text: str) -> None:
         """Append a line for people.
@@ -122,13 +127,21 @@ class Journal:
             self._failed = unwritable(path, error)
             raise self._failed from None
 
+    def _sync_now_and_then(self) -> None:
+        while not self._ended.wait(SYNC_SECONDS):
+            if self._unsynced:
+                with contextlib.suppress(JournalError):  # the next record raises it
+                    self._sync()
+
     def _sync(self) -> None:
+        self._unsynced = False
         try:
             os.fdatasync(self._file)
         except OSError as error:
+            if error.errno in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+                return  # a file system that knows no syncing
             self._failed = unwritable(self.path, error)
             raise self._failed from None
-        self._synced = time.monotonic()
 
     def sync(self) -> None:
         """Make what was written safe against a loss of power.
@@ -136,9 +149,8 @@ class Journal:
         Raises:
             JournalError: the disk does not take it.
         """
-        with self._lock:
-            if not self._closed and self._failed is None:
-                self._sync()
+        if not self._closed and self._failed is None:
+            self._sync()
 
     def close(self, **end: Any) -> None:
         """Write the last record, run_finished, and no more events.
@@ -160,6 +172,9 @@ class Journal:
                 self.write("run_finished", **end)
             self.sync()
         finally:
+            self._ended.set()
+            if self._syncer is not None:
+                self._syncer.join()
             with self._lock:
                 self._closed = True
                 os.close(self._file)
