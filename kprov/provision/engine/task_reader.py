@@ -24,16 +24,27 @@ class TaskReader:
         problems: where mistakes are collected.
         strict: a module that Ansible has and kprov does not is a mistake at once; else only where the task would run.
         lenient: the same for parameters that kprov's module does not take.
+        own_modules: modules that the role or the playbook brings itself, which kprov does not run.
     """
 
     def __init__(
-        self, role: str, file: str, problems: list[Problem], strict: bool = True, lenient: bool = False
+        self,
+        role: str,
+        file: str,
+        problems: list[Problem],
+        strict: bool = True,
+        lenient: bool = False,
+        own_modules: frozenset[str] = frozenset(),
     ) -> None:
         self.role = role
         self.file = file
         self.problems = problems
         self.strict = strict
         self.lenient = lenient
+        self._own_modules = own_modules
+
+    def _is_foreign(self, key: str) -> bool:
+        return key in self._own_modules or is_foreign(key)
 
     def tell(self, line: int, message: str, suggestion: str = "") -> None:
         """Note a mistake."""
@@ -78,7 +89,7 @@ class TaskReader:
                 self.tell(line, f"'{key}' is not one of kprov's keywords", task_keywords.REFUSED[key])
             elif key in task_keywords.TASK | task_keywords.BLOCK:
                 self.tell(line, f"'{key}' is no keyword of {what}")
-            elif module is not None and (own_name(key) is not None or is_foreign(key)):
+            elif module is not None and isinstance(key, str) and (own_name(key) is not None or self._is_foreign(key)):
                 self.tell(line, f"a task names one module, this one {module} and {key}", "make two tasks")
             else:
                 near = closest(str(key), tuple(allowed)) if what == "a task" else None
@@ -109,7 +120,10 @@ class TaskReader:
         module = own_name(named.key)
         base = Task("", module or named.key, {}, self.role, self.file, entry.line, loop=loop, loop_lookup=lookup)
         if module is None:
-            base = replace(base, unsupported=f"kprov has no module '{named.key}'")
+            whose = (
+                "does not run modules that a role brings itself" if named.key in self._own_modules else "has no module"
+            )
+            base = replace(base, unsupported=f"kprov {whose} '{named.key}'")
         try:
             arguments, wrong = arguments_of(named, entry.get("args"))
         except WrongForm as form:
@@ -141,7 +155,7 @@ class TaskReader:
                 except WrongForm as form:
                     self.tell(entry.key_lines[key], form.message, form.suggestion)
                     return None
-                if own_name(named.key) is None and not is_foreign(named.key):
+                if own_name(named.key) is None and not self._is_foreign(named.key):
                     near = closest(named.key)
                     self.tell(named.line, f"unknown module '{named.key}'", f"did you mean '{near}'?" if near else "")
                     return None
@@ -149,7 +163,9 @@ class TaskReader:
         found = [
             key
             for key in entry
-            if isinstance(key, str) and key not in task_keywords.TASK and (own_name(key) is not None or is_foreign(key))
+            if isinstance(key, str)
+            and key not in task_keywords.TASK
+            and (own_name(key) is not None or self._is_foreign(key))
         ]
         self.unknown(entry, task_keywords.TASK, "a task", module=found[0] if found else "")
         if not found:

@@ -98,7 +98,8 @@ class PlayReader:
     def _prompted(self, entry: Lines) -> dict[str, Any]:
         """Variables that Ansible would ask for: kprov asks nobody, so each needs a default or is given by -e."""
         found: dict[str, Any] = {}
-        for prompt in entry.get("vars_prompt") or []:
+        prompts = entry.get("vars_prompt") or []
+        for prompt in prompts if isinstance(prompts, list) else [prompts]:
             if not isinstance(prompt, dict) or not isinstance(prompt.get("name"), str):
                 self.tell(entry.key_lines["vars_prompt"], "'vars_prompt' must be a list of mappings with 'name'")
             elif "default" in prompt:
