@@ -7,13 +7,10 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 
-import orjson
-
 from kprov.kube.api import errors
 from kprov.kube.apiserver.handlers.parts import Parts
 from kprov.kube.apiserver.handlers.read import cache_at_least, key_prefix, parse_revision
 from kprov.kube.apiserver.http.message import Request, Stream
-from kprov.kube.apiserver.output.accept import PLAIN
 from kprov.kube.apiserver.output.render import Renderer
 from kprov.kube.apiserver.resources.info import ResourceInfo
 from kprov.kube.apiserver.resources.selection import Selection
@@ -48,12 +45,13 @@ async def watch(parts: Parts, request: Request, info: ResourceInfo) -> Stream:
         prefix = f"{namespace}/{selection.name}" if info.namespaced else selection.name
     after = None if send_initial else parse_revision(version)
     stream = Stream(iter_nothing())
-    stream.content_type = "application/json" if renderer.form.kind == PLAIN else "application/json;stream=watch"
+    kind = renderer.form.content_type
+    stream.content_type = "application/json" if renderer.form.ready else f"{kind};stream=watch"
     stream.headers["Cache-Control"] = "no-cache, private"
     try:
         feed = cache.open_feed(prefix, after)
     except TooOld as error:
-        stream.chunks = _error(errors.expired(str(error)))
+        stream.chunks = _error(renderer, errors.expired(str(error)))
         return stream
     start = (
         [entry for entry in cache.select(key_prefix(info, namespace)) if entry.key.startswith(prefix)]
@@ -93,8 +91,8 @@ async def iter_nothing() -> AsyncIterator[bytes]:
     yield b""
 
 
-async def _error(error: errors.ApiError) -> AsyncIterator[bytes]:
-    yield orjson.dumps({"type": "ERROR", "object": error.status}) + b"\n"
+async def _error(renderer: Renderer, error: errors.ApiError) -> AsyncIterator[bytes]:
+    yield renderer.event("ERROR", error.status)
 
 
 class _Watcher:
@@ -109,7 +107,7 @@ class _Watcher:
         self._cache = cache
         self._feed = feed
         self._write: Callable[[str, Entry, bytes | None], bytes] = renderer.event_writer()
-        self._plain = renderer.form.kind == PLAIN
+        self._plain = renderer.form.ready
 
     async def run(
         self, start: list[Entry], seconds: float, *, after: int, bookmarks: bool, initial_end: int

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from kprov.kube.api import errors
 
+PROTOBUF = "application/vnd.kubernetes.protobuf"
 PLAIN, TABLE, PARTIAL = "", "Table", "PartialObjectMetadata"
 
 
@@ -18,23 +19,46 @@ class Form:
     version: str = "v1"  # of meta.k8s.io
     yaml: bool = False
     content_type: str = "application/json"
+    protobuf: bool = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether the bytes that are stored are the answer."""
+        return self.kind == PLAIN and not self.yaml and not self.protobuf
 
 
 _AS = {"Table": TABLE, "PartialObjectMetadata": PARTIAL, "PartialObjectMetadataList": PARTIAL}
 
 
+def _protobuf_form(given: dict[str, str]) -> Form | None:
+    kind = _AS.get(given.get("as", ""), PLAIN)
+    if kind == TABLE or (given.get("as") and kind == PLAIN):
+        return None
+    return Form(kind, "v1", content_type=PROTOBUF, protobuf=True)
+
+
 @lru_cache(maxsize=256)
-def form_of(accept: str) -> Form:
+def form_of(accept: str, protobuf: bool = False) -> Form:
     """The first form of the header that this server knows.
+
+    Protobuf comes last whatever its place: who takes JSON, too, gets the bytes that lie ready.
+
+    Args:
+        accept: the header.
+        protobuf: whether what is asked for can be said in protobuf.
 
     Raises:
         ApiError: 406, none of them is known.
     """
     if not accept:
         return Form()
+    binary: Form | None = None
     for clause in accept.split(","):
         media, *parameters = (part.strip() for part in clause.split(";"))
         given = dict(parameter.partition("=")[::2] for parameter in parameters)
+        if media == PROTOBUF and protobuf and binary is None:
+            binary = _protobuf_form(given)
+            continue
         yaml = media in ("application/yaml", "application/x-yaml")
         if media not in ("application/json", "*/*", "application/*", "text/plain", "text/*", "text/html") and not yaml:
             continue
@@ -49,6 +73,8 @@ def form_of(accept: str) -> Form:
         if given.get("stream") not in (None, "watch"):
             continue
         return Form(yaml=yaml, content_type="application/yaml" if yaml else "application/json")
+    if binary is not None:
+        return binary
     raise errors.not_acceptable(
         "only the following media types are accepted: application/json, application/yaml, "
         "application/json;as=Table;v=v1;g=meta.k8s.io, application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"

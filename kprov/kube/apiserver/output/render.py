@@ -7,9 +7,11 @@ from typing import Any
 
 import orjson
 
+from kprov.kube.apiserver.extensions import kinds
 from kprov.kube.apiserver.http.message import Request, Response
-from kprov.kube.apiserver.output.accept import PARTIAL, PLAIN, TABLE, Form, form_of
+from kprov.kube.apiserver.output.accept import PARTIAL, TABLE, Form, form_of
 from kprov.kube.apiserver.output.table import TableMaker
+from kprov.kube.apiserver.protobuf.encode import encodable, encode, encode_event
 from kprov.kube.apiserver.resources.info import ResourceInfo
 from kprov.kube.apiserver.storage.entry import Entry
 from kprov.kube.apiserver.versions import from_storage, is_storage_version
@@ -23,6 +25,8 @@ def _partial(obj: Object, version: str) -> Object:
 
 def body(form: Form, obj: Any) -> bytes:
     """A JSON value in the form's encoding."""
+    if form.protobuf:
+        return encode(obj)
     if form.yaml:
         import yaml  # rare
 
@@ -35,9 +39,10 @@ class Renderer:
 
     def __init__(self, request: Request, info: ResourceInfo) -> None:
         """Raises ApiError (406) where no form that is asked for is known."""
-        self.form = form_of(request.headers.get("Accept", ""))
         self.info = info
         self.version = request.info.api_version
+        known = kinds.find(*info.key) is None and encodable(info.group, self.version, info.kind)
+        self.form = form_of(request.headers.get("Accept", ""), known)
         self._as_stored = is_storage_version(info, self.version)
         self._include = request.query.get("includeObject", "")
 
@@ -54,7 +59,7 @@ class Renderer:
 
     def entry(self, entry: Entry, status: int = 200) -> Response:
         """One stored object."""
-        if self._as_stored and self.form.kind == PLAIN and not self.form.yaml:
+        if self._as_stored and self.form.ready:
             return self.response(entry.raw, status)
         return self.object(entry.object(), status)
 
@@ -77,7 +82,7 @@ class Renderer:
             kind, api_version = "PartialObjectMetadataList", f"meta.k8s.io/{self.form.version}"
         else:
             kind, api_version = self.info.list_kind, self.info.api_version(self.version)
-            if self._as_stored and not self.form.yaml:
+            if self._as_stored and self.form.ready:
                 joined = b",".join([entry.raw for entry in entries])
                 return self.response(
                     b'{"kind":"%b","apiVersion":"%b","metadata":%b,"items":[%b]}\n'
@@ -89,7 +94,7 @@ class Renderer:
 
     def event_writer(self) -> Callable[[str, Entry, bytes | None], bytes]:
         """A function that makes a watch event's line of its type, entry and (where it is plain) ready-made line."""
-        if self._as_stored and self.form.kind == PLAIN:
+        if self._as_stored and self.form.ready:
 
             def plain(type_: str, entry: Entry, line: bytes | None) -> bytes:
                 return line or b'{"type":"%b","object":%b}\n' % (type_.encode(), entry.raw)
@@ -105,9 +110,15 @@ class Renderer:
                 shown = _partial(obj, self.form.version)
             else:
                 shown = self._convert(obj)
-            return orjson.dumps({"type": type_, "object": shown}) + b"\n"
+            return self.event(type_, shown)
 
         return made
+
+    def event(self, type_: str, obj: Object) -> bytes:
+        """A watch event in the form's encoding."""
+        if self.form.protobuf:
+            return encode_event(type_, obj)
+        return orjson.dumps({"type": type_, "object": obj}) + b"\n"
 
     def bookmark(self, revision: int, *, initial_end: bool = False) -> bytes:
         """A BOOKMARK event."""
@@ -122,4 +133,4 @@ class Renderer:
             obj = _partial({"metadata": metadata}, self.form.version)
         else:
             obj = {"kind": self.info.kind, "apiVersion": self.info.api_version(self.version), "metadata": metadata}
-        return orjson.dumps({"type": "BOOKMARK", "object": obj}) + b"\n"
+        return self.event("BOOKMARK", obj)

@@ -78,7 +78,8 @@ def _time(data: bytes, micro: bool) -> str | None:
     if not data:
         return None
     moment = datetime.fromtimestamp(0, UTC) + timedelta(seconds=seconds)
-    text = moment.strftime("%Y-%m-%dT%H:%M:%S")
+    text = moment.strftime("%m-%dT%H:%M:%S")
+    text = f"{moment.year:04d}-{text}"  # strftime does not fill up years of old
     return f"{text}.{nanos // 1000:06d}Z" if micro else f"{text}Z"
 
 

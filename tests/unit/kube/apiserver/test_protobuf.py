@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from kprov.kube.api.errors import ApiError
+from kprov.kube.apiserver.output.accept import form_of
 from kprov.kube.apiserver.protobuf import ProtobufError, decode
+from kprov.kube.apiserver.protobuf.encode import encode, encode_event
 
 
 def _varint(value: int) -> bytes:
@@ -101,3 +104,93 @@ def test_options_are_metas_in_every_group() -> None:
 def test_what_is_malformed_is_refused(body: bytes) -> None:
     with pytest.raises(ProtobufError):
         decode(body)
+
+
+def test_years_of_old_are_written_with_four_digits() -> None:
+    times = message((4, message((1, -62135596798))))  # two seconds after Go's zero time
+    lease = decode(envelope("coordination.k8s.io/v1", "Lease", message((2, times))))
+    assert lease["spec"]["renewTime"] == "0001-01-01T00:00:02.000000Z"
+
+
+OBJECTS: list[dict[str, Any]] = [
+    {
+        "kind": "Pod",
+        "apiVersion": "v1",
+        "metadata": {
+            "name": "a",
+            "labels": {"k": "v", "empty": ""},
+            "generation": 3,
+            "creationTimestamp": "2026-01-02T03:04:05Z",
+            "deletionGracePeriodSeconds": 0,
+            "managedFields": [{"manager": "m", "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {}}}],
+        },
+        "spec": {
+            "containers": [
+                {
+                    "name": "c",
+                    "args": ["", "x"],
+                    "env": [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "n", "key": "k"}}}],
+                    "resources": {"limits": {"cpu": "500m", "memory": "1Gi"}},
+                    "livenessProbe": {"httpGet": {"path": "/", "port": "web"}, "initialDelaySeconds": 5},
+                    "readinessProbe": {"tcpSocket": {"port": 80}},
+                    "securityContext": {"privileged": False, "runAsUser": 0},
+                }
+            ],
+            "volumes": [{"name": "v", "emptyDir": {}}],
+            "terminationGracePeriodSeconds": 0,
+        },
+        "status": {"phase": "Running"},
+    },
+    {
+        "kind": "Secret",
+        "apiVersion": "v1",
+        "metadata": {"name": "s"},
+        "data": {"k": "AP8="},
+        "type": "Opaque",
+    },
+    {
+        "kind": "Lease",
+        "apiVersion": "coordination.k8s.io/v1",
+        "metadata": {"name": "l"},
+        "spec": {"holderIdentity": "h", "leaseDurationSeconds": 15, "renewTime": "2026-01-02T03:04:05.678901Z"},
+    },
+    {
+        "kind": "SubjectAccessReview",
+        "apiVersion": "authorization.k8s.io/v1",
+        "metadata": {},
+        "spec": {"user": "u", "extra": {"e": ["1", ""]}},
+        "status": {"allowed": True},
+    },
+]
+
+
+@pytest.mark.parametrize("obj", OBJECTS, ids=lambda obj: obj["kind"])
+def test_what_is_encoded_is_decoded_again(obj: dict[str, Any]) -> None:
+    found = decode(encode(obj))
+    for empty in ("metadata", "status"):
+        if empty not in obj:
+            found.pop(empty, None)
+    assert found == obj
+
+
+def test_lists_and_events() -> None:
+    whole = {"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": "7"}, "items": [OBJECTS[0]]}
+    inner = {key: value for key, value in OBJECTS[0].items() if key not in ("kind", "apiVersion")}
+    assert decode(encode(whole)) == {**whole, "items": [inner]}
+    event = encode_event("ADDED", OBJECTS[1])
+    length = int.from_bytes(event[:4], "big")
+    assert length == len(event) - 4 and b"ADDED" in event and b"k8s\0" in event
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("application/vnd.kubernetes.protobuf", "application/vnd.kubernetes.protobuf"),
+        ("application/vnd.kubernetes.protobuf,application/json", "application/json"),
+        ("application/vnd.kubernetes.protobuf, */*", "application/json"),
+    ],
+)
+def test_who_takes_json_gets_it(accept: str, form: str) -> None:
+    assert form_of(accept, True).content_type == form
+    with pytest.raises(ApiError):
+        form_of("application/vnd.kubernetes.protobuf", False)
