@@ -19,9 +19,13 @@ from kprov.cli.options import (
     InventoryPath,
     Limit,
     ListHosts,
+    ListTags,
     ListTasks,
+    MaxFail,
     Output,
+    Serial,
     SkipTags,
+    Step,
     Tags,
     TimeoutOptions,
     Verbose,
@@ -39,6 +43,9 @@ def run(
     limit: Limit = "",
     tags: Tags = None,
     skip_tags: SkipTags = None,
+    serial: Serial = "",
+    max_fail: MaxFail = "",
+    step: Step = False,
     check: Check = False,
     diff: Diff = False,
     roles_path: Annotated[
@@ -49,6 +56,7 @@ def run(
         bool, typer.Option("--syntax-check", help="Read and check everything, connect to nothing, and end.")
     ] = False,
     list_hosts: ListHosts = False,
+    list_tags: ListTags = False,
     list_tasks: ListTasks = False,
     forks: Forks = 32,
     timeout: TimeoutOptions = None,
@@ -61,14 +69,16 @@ def run(
 
     All plays and roles are read and checked before any machine is touched; what kprov does not know is refused by name.
     """
+    from kprov.cli.going_on import tell_what_was_left
     from kprov.cli.inventory_source import limit_hosts, open_inventory
     from kprov.cli.playbook_listing import show
-    from kprov.cli.run_limits import read_timeouts
+    from kprov.cli.run_limits import Stepper, read_max_fail, read_serial, read_timeouts
     from kprov.cli.run_output import open_run_output
     from kprov.provision.engine import Engine
     from kprov.provision.engine import tags as tag_words
     from kprov.provision.engine.roles import Roles
     from kprov.provision.playbook import Options, PlaybookRun, read_playbooks
+    from kprov.provision.playbook.play_pace import PlayPace
     from kprov.provision.playbook.run import roles_paths
 
     first = playbooks[0]
@@ -79,16 +89,19 @@ def run(
         forks=forks,
         tags=tag_words.split(tags),
         skip_tags=tag_words.split(skip_tags),
+        pace=PlayPace(read_serial(serial), read_max_fail(max_fail, len(loaded.hosts)), Stepper().ask if step else None),
     )
     roles = Roles(roles_paths(first, roles_path or ()), strict=False, beside=first.parent, vault=loaded.vault)
     playbook_run = PlaybookRun(loaded, read_playbooks(playbooks, loaded.vault), roles, options)
     playbook_run.check()
-    if syntax_check or list_hosts or list_tasks:
-        show(playbook_run, hosts=list_hosts, tasks=list_tasks)
+    if syntax_check or list_hosts or list_tags or list_tasks:
+        show(playbook_run, hosts=list_hosts, tags=list_tags, tasks=list_tasks)
         return
-    with (
-        open_run_output(diff=diff) as shown,
-        Engine(
+    command = f"kprov run {' '.join(map(str, playbooks))}"
+    with open_run_output(diff=diff) as shown:
+        if not check:
+            tell_what_was_left(loaded.cluster.state_directory, command, shown)
+        with Engine(
             loaded,
             reporter=shown.reporter,
             check=check,
@@ -100,10 +113,9 @@ def run(
             state_directory=loaded.cluster.state_directory,
             accept_new_host_keys=accept_new_host_keys,
             timeouts=read_timeouts(loaded, timeout),
-            command_line=f"kprov run {' '.join(map(str, playbooks))}",
-        ) as engine,
-    ):
-        playbook_run.run(engine, shown.tell)
-        code = of_outcome(engine.outcome())
+            command_line=command,
+        ) as engine:
+            playbook_run.run(engine, shown.tell)
+            code = of_outcome(engine.outcome())
     shown.finish([], code, None)
     raise typer.Exit(int(code))

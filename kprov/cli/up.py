@@ -39,8 +39,6 @@ from kprov.cli.options import (
 
 if TYPE_CHECKING:
     from kprov.cli.run_limits import Listing
-    from kprov.cli.run_output import RunOutput
-    from kprov.provision.cluster.procedure import Options
     from kprov.provision.inventory import Inventory
 
 app = typer.Typer(help="Turn the machines of an inventory into a cluster, or bring one up to date.")
@@ -149,8 +147,8 @@ def run(
 
     Args: ``plan_file`` is where the plan is written to that is made, or lies that is carried out.
     """
+    from kprov.cli import going_on, plan_files
     from kprov.cli import listing as lists
-    from kprov.cli import plan_files
     from kprov.cli.bundle_source import complete_bundle
     from kprov.cli.exit_codes import of_outcome
     from kprov.cli.run_output import open_run_output
@@ -167,8 +165,10 @@ def run(
         bundle = complete_bundle(inventory, output.tell)
         if options.planning.carry_out is not None and plan_file is not None:
             plan_files.tell_begin(options.planning.carry_out, plan_file, output)
-        if not options.check:
-            _tell_what_was_left(inventory, options, output)
+        if options.check:
+            going_on.tell_who_works(inventory.cluster.state_directory, output)
+        else:
+            going_on.tell_what_was_left(inventory.cluster.state_directory, options.command_line, output)
         engine, times = run_procedure(inventory, UP, bundle, output.reporter, options)
         code = of_outcome(engine.outcome())
         if options.planning.carry_out is not None:
@@ -187,13 +187,3 @@ def run(
             code = ExitCode.OK if passed else ExitCode.VERIFICATION
         output.finish(times, code, passed)
     return code
-
-
-def _tell_what_was_left(inventory: Inventory, options: Options, output: RunOutput) -> None:
-    """Say where this run goes on, when the one before it did not end well."""
-    from kprov.cli.run_texts import going_on, going_on_facts
-    from kprov.provision.engine.resumption import left_undone
-
-    found = left_undone(inventory.cluster.state_directory, options.command_line)
-    if found is not None:
-        output.reporter.event("goes_on", "\n".join(going_on(found)), **going_on_facts(found))
