@@ -59,7 +59,7 @@ def limits(
         "skip_tags": split(skip_tags),
         "start_at_phase": start_at_phase,
         "pace": Pace(
-            read_serial(serial), read_max_fail(max_fail, len(inventory.hosts)), _Stepper().ask if step else None
+            read_serial(serial), read_max_fail(max_fail, len(inventory.hosts)), Stepper().ask_phase if step else None
         ),
         "timeouts": read_timeouts(inventory, timeouts),
     }
@@ -98,24 +98,30 @@ def read_timeouts(inventory: Inventory, options: Sequence[str] | None) -> Any:
         raise OptionError(f"--timeout: {error}") from None
 
 
-class _Stepper:
-    """Asks before each phase, until the person says that the rest may go on by itself."""
+class Stepper:
+    """Asks before each phase or play, until the person says that the rest may go on by itself.
+
+    Raises: OptionError when there is nobody to ask.
+    """
 
     def __init__(self) -> None:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise OptionError("--step asks before each phase, and there is no terminal here to ask on")
         self._asking = True
 
-    def ask(self, phase: Phase, hosts: Sequence[Host]) -> bool:
+    def ask_phase(self, phase: Phase, hosts: Sequence[Host]) -> bool:
         """Whether to run a phase. Raises RunEnded when the person ends the run."""
+        return self.ask(phase.title, [host.name for host in hosts])
+
+    def ask(self, title: str, hosts: Sequence[str]) -> bool:
+        """Whether to run a phase or a play. Raises RunEnded when the person ends the run."""
         from kprov.provision.cluster.pace import RunEnded
 
         if not self._asking:
             return True
-        names = ", ".join(host.name for host in hosts)
         while True:
             try:
-                answer = input(f"{phase.title} ({names})? [y]es, [n]o, [c]ontinue without asking, [q]uit: ")
+                answer = input(f"{title} ({', '.join(hosts)})? [y]es, [n]o, [c]ontinue without asking, [q]uit: ")
             except EOFError:
                 answer = "quit"
             word = answer.strip().lower()
@@ -126,4 +132,4 @@ class _Stepper:
             if word and "no".startswith(word):
                 return False
             if word and "quit".startswith(word):
-                raise RunEnded(f'ended before "{phase.title}"; the same command goes on from there')
+                raise RunEnded(f'ended before "{title}"; the same command goes on from there')

@@ -21,6 +21,7 @@ from kprov.provision.inventory import patterns
 from kprov.provision.playbook.checks import Seen, look_at
 from kprov.provision.playbook.planning import common_magic, plan_of
 from kprov.provision.playbook.play import Play
+from kprov.provision.playbook.play_pace import PlayPace
 from kprov.provision.playbook.playbook import Playbook
 from kprov.provision.playbook.reach import Reach
 from kprov.provision.playbook.unsupported import obstacles
@@ -42,6 +43,7 @@ class Options:
     forks: int = 32
     tags: tuple[str, ...] = ()
     skip_tags: tuple[str, ...] = ()
+    pace: PlayPace = field(default_factory=PlayPace)
 
 
 @dataclass
@@ -160,10 +162,13 @@ class PlaybookRun:
             if not hosts:
                 tell(f"{seen.play.location}: no host for the play '{seen.play.name}' (hosts: {seen.play.hosts})")
                 continue
+            if not self.options.pace.begins(seen.play.name, hosts):
+                continue
             self._prepare(engine, seen, plan, hosts, refresh=index > 0)
-            results.append(engine.run_play(plan, hosts))
-            if results[-1].broken and index + 1 < len(plans):
-                tell(f"the plays after '{seen.play.name}' are not begun: {results[-1].broken}")
+            results.append(engine.run_play(self.options.pace.of(plan), hosts))
+            broken = results[-1].broken or self.options.pace.over(engine, [session.name for session in sessions])
+            if broken and index + 1 < len(plans):
+                tell(f"the plays after '{seen.play.name}' are not begun: {broken}")
                 break
         return results
 
