@@ -33,7 +33,7 @@ def state_directory_of(inventory: Path, given: Path | None) -> Path:
         return given
     from kprov.cli.inventory_source import open_inventory
 
-    return open_inventory(inventory).cluster.state_directory
+    return open_inventory(inventory, cluster=None).cluster.state_directory
 
 
 @app.command("list")
@@ -166,7 +166,7 @@ def prune(
     if state_directory is None:
         from kprov.cli.inventory_source import open_inventory
 
-        settings = open_inventory(inventory).cluster
+        settings = open_inventory(inventory, cluster=None).cluster
         state_directory, keep = settings.state_directory, settings.runs_kept if keep is None else keep
     assert keep is not None
     gone = forget(state_directory, keep)
