@@ -73,20 +73,25 @@ class Connections:
 
     # -- making them
 
-    def connect(self, chosen: list[HostSession]) -> None:
-        """Connect hosts, all at once; what keeps one from it is in its state."""
+    def connect(self, chosen: list[HostSession], *, facts: bool = True) -> None:
+        """Connect hosts, all at once; what keeps one from it is in its state.
+
+        Args:
+            chosen: the hosts.
+            facts: gather them now; else when one is read.
+        """
         self._account.announce([session.name for session in chosen])
         if self._heart is None:
             self._heart = threading.Thread(target=self._beat, name="kprov-heartbeat", daemon=True)
             self._heart.start()
-        pool.each(chosen, self._connect, self._forks, self.interrupted)
+        pool.each(chosen, lambda session: self._connect(session, facts), self._forks, self.interrupted)
 
-    def _connect(self, session: HostSession) -> None:
+    def _connect(self, session: HostSession, facts: bool) -> None:
         if session.link is not None:
             return
         try:
             session.link = self._open(session)
-            session.state = self._take(session, session.link)
+            session.state = self._take(session, session.link, facts)
         except Unreachable as error:
             self.end([session])
             session.state = HostState("unreachable", error.message)
@@ -120,22 +125,26 @@ class Connections:
     def _hosts(self) -> dict[str, Host]:
         return {name: session.host for name, session in self._sessions.items()}
 
-    def _take(self, session: HostSession, link: AgentLink) -> HostState:
+    def _take(self, session: HostSession, link: AgentLink, facts: bool) -> HostState:
         """Lock and facts, in one round trip."""
         locking = self._locks.post(link) if self._locks is not None else None
+        session.facts_later = not facts
         before = time.time()
-        gathering = self._gather(link)
+        gathering = self._gather(link) if facts else link.post("hello")
         if self._locks is not None and locking is not None:
             locked, waited = self._locks.taken(session.name, link, locking)
             if locked is not None:
                 self.end([session])
                 return locked
-            if waited:  # what was gathered meanwhile is old
+            if waited and facts:  # what was gathered meanwhile is old
                 link.wait(gathering, self._timeouts.facts)
                 before = time.time()
                 gathering = self._gather(link)
-        session.learn(self._facts(session, link, gathering, before))
-        session.remembered = False
+        if facts:
+            session.learn(self._facts(session, link, gathering, before))
+            session.remembered = False
+        else:
+            link.wait(gathering, self._timeouts.facts)
         return HostState("connected")
 
     def look(self, session: HostSession) -> dict[str, Any]:

@@ -275,14 +275,18 @@ class Engine:
         if session.state.state == "failed" and session.link is not None:
             session.state = HostState("connected")
 
-    def connect(self, hosts: Iterable[Host | str] | None = None) -> dict[str, HostState]:
+    def connect(self, hosts: Iterable[Host | str] | None = None, *, facts: bool = True) -> dict[str, HostState]:
         """Connect to hosts, all at once: start the agent, lock the machine, gather facts.
+
+        Args:
+            hosts: all of the inventory by default.
+            facts: False where probably nobody reads any: they are then gathered when one is read.
 
         Returns:
             Each host's state; one that cannot be reached says why and what to do, and stops no other.
         """
         chosen = [self._session(host) for host in (hosts if hosts is not None else self.inventory.hosts)]
-        self._connections.connect(chosen)
+        self._connections.connect(chosen, facts=facts)
         return {session.name: session.state for session in chosen}
 
     def reconnect(self, host: Host | str) -> HostState:

@@ -49,7 +49,8 @@ class RememberedFacts:
             if session.facts:
                 return
             found = self._cache.of(session.name)
-            if found is not None and found.age <= self._oldest:
+            fresh = session.link is not None  # the run is connected to it, and only did not gather them
+            if found is not None and found.age <= self._oldest and not fresh:
                 session.remember(found.facts)
                 return
             try:
@@ -57,6 +58,7 @@ class RememberedFacts:
             except Unreachable as error:
                 raise TemplateProblem(self._missing(session.name, found.age if found else None, error)) from None
             session.remember(facts)
+            session.remembered = not fresh
 
     def _missing(self, host: str, age: float | None, error: Unreachable) -> str:
         known = "none are remembered" if age is None else f"those that are remembered are {in_words(round(age))} old"

@@ -34,6 +34,8 @@ class HostSession:
         self.link: AgentLink | None = None
         self.facts: dict[str, Any] = {}
         self.short_facts: dict[str, Any] = {}
+        self.facts_later = False
+        """It is connected, and its facts are gathered when one is read."""
         self.remembered = False
         """The facts are those of an earlier connection."""
         self.registered: dict[str, Any] = {}

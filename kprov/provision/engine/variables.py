@@ -74,6 +74,7 @@ class Variables:
                 "ansible_host": host.address,
                 "ansible_port": host.port,
                 "ansible_user": host.user,
+                "ansible_connection": "ssh",
                 "node_address": getattr(host, "node_address", host.address),
             }
         return fixed
@@ -121,7 +122,7 @@ class Variables:
             (phase.exposed_variables, True),
             (session.play_variables, True),
             (phase.variables, True),
-            (session.facts, False),
+            (self._facts(session), False),
             (session.host.variables, True),
             (place.magic, False),
             (phase.magic, False),
@@ -151,7 +152,7 @@ class Variables:
         return Scope(self._plain, layers)
 
     def _facts(self, session: HostSession, *, short: bool = False) -> Mapping[str, Any]:
-        if self.remembered is None or session.facts or session.link is not None:
+        if self.remembered is None or session.facts or (session.link is not None and not session.facts_later):
             return session.short_facts if short else session.facts
         if session.name not in self._inventory.hosts:
             return {}

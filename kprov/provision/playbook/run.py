@@ -20,6 +20,7 @@ from kprov.provision.engine.session import HostSession
 from kprov.provision.inventory import patterns
 from kprov.provision.playbook.checks import Seen, look_at
 from kprov.provision.playbook.planning import common_magic, plan_of
+from kprov.provision.playbook.needed_facts import reads_facts
 from kprov.provision.playbook.play import Play
 from kprov.provision.playbook.play_pace import PlayPace
 from kprov.provision.playbook.playbook import Playbook
@@ -146,7 +147,8 @@ class PlaybookRun:
         engine.run_context.become_by_keyword = True
         engine.run_context.shared_names = frozenset(name for seen in self.plays for name in seen.shared_names)
         sessions = self._sessions(engine)
-        engine.connect([session.name for session in sessions])
+        facts = reads_facts(self.plays, self.inventory)
+        engine.connect([session.name for session in sessions], facts=facts)
         magic = common_magic(
             forks=self.options.forks,
             tags=self.options.tags,
