@@ -221,7 +221,7 @@ def gather() -> dict[str, Any]:
         "ansible_apparmor": {
             "status": "enabled" if read("/sys/module/apparmor/parameters/enabled").startswith("Y") else "disabled"
         },
-        "ansible_selinux": {"status": "enabled" if os.path.isdir("/sys/fs/selinux") else "disabled"},
+        "ansible_selinux": {"status": "enabled" if os.path.exists("/sys/fs/selinux/enforce") else "disabled"},
         "ansible_uptime_seconds": int(float(read("/proc/uptime", "0").split(" ")[0])),
         "ansible_cmdline": read("/proc/cmdline").strip(),
         "kprov_boot_id": read("/proc/sys/kernel/random/boot_id").strip(),

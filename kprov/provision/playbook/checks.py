@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kprov.provision.agent.parameters import nearest
@@ -42,12 +42,26 @@ def look_at(play: Play, roles: Roles, problems: list[Problem]) -> Seen:
     for steps in play.role.tasks.values():
         check_steps(steps, play.role, problems, strict=False)
     check_steps(play.role.handlers, play.role, problems, strict=False)
-    seen.tasks = list(Reach(roles, problems).tasks(play))
+    seen.tasks = [_checked(reached, problems) for reached in Reach(roles, problems).tasks(play)]
     for reached in seen.tasks:
         _note(reached, seen)
     seen.becomes = seen.becomes or _says(play.frame.become)
     _check_notifications(seen, problems)
     return seen
+
+
+def _checked(reached: Reached, problems: list[Problem]) -> Reached:
+    """A role's task, looked at. What is wrong where a condition stands before it is an obstacle only if it says yes."""
+    if reached.place.role.is_play:
+        return reached
+    found: list[Problem] = []
+    check_steps((reached.task,), reached.place.role, found, strict=False)
+    found = [problem for problem in found if problem not in problems]
+    if not found or not reached.task.when:
+        problems += found
+        return reached
+    message = reached.task.unsupported or "; ".join(dict.fromkeys(problem.message for problem in found))
+    return replace(reached, task=replace(reached.task, unsupported=message))
 
 
 def _note(reached: Reached, seen: Seen) -> None:

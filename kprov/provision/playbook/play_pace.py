@@ -40,7 +40,7 @@ class PlayPace:
             hosts: those of the run.
         """
         most = most_failures(self.max_fail, len(hosts))
-        lost = [name for name in hosts if engine.state[name].state in ("failed", "unreachable")]
+        lost = [name for name in hosts if engine.session(name).state.state in ("failed", "unreachable")]
         if most is None or len(lost) <= most:
             return ""
         return f"{len(lost)} of {len(hosts)} hosts have failed, more than --max-fail {self.max_fail}: {', '.join(lost)}"

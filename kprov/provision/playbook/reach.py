@@ -21,6 +21,8 @@ class Reached:
 
     task: Task
     place: Place
+    is_handler: bool = False
+    """It runs only where another task changes something."""
 
 
 class Reach:
@@ -58,7 +60,8 @@ class Reach:
 
     def _handlers(self, place: Place) -> Iterator[Reached]:
         if ("handlers", place.role.path, place.role.name) not in self._walking:
-            yield from self._steps(place, place.role.handlers)
+            for reached in self._steps(place, place.role.handlers):
+                yield replace(reached, is_handler=True)
 
     def _steps(self, place: Place, steps: tuple[Step, ...]) -> Iterator[Reached]:
         for step in steps:

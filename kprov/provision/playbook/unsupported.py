@@ -42,10 +42,10 @@ def obstacles(engine: Engine, seen: Seen, plan: PlayPlan, sessions: Iterable[Hos
         verdicts = {session.name: _is_reached(engine, plan, reached, session, seen) for session in hosts}
         problem = Problem(task.file, task.line, f"task '{task.name}': {task.unsupported}")
         certain = [name for name, verdict in verdicts.items() if verdict]
-        if certain:
+        if certain and not reached.is_handler:
             hint = f"it would run on {', '.join(certain[:5])}{' and others' if len(certain) > 5 else ''}"
             found.certain.append(Problem(task.file, task.line, problem.message, hint))
-        elif None in verdicts.values():
+        elif certain or None in verdicts.values():
             found.possible.append(problem)
     return found
 

@@ -30,6 +30,9 @@ from kprov.provision.engine.templating import NeedsHost, NeedsResult, Scope, Tem
 from kprov.provision.engine.time_limits import TimeLimits
 from kprov.provision.transport.errors import Unreachable
 
+# Their results are facts of the host.
+_BRING_FACTS = frozenset({"setup", "getent", "service_facts", "package_facts", "hostname", "mount_facts"})
+
 # Handlers come after all tasks of their section.
 _LAST = 1 << 40
 
@@ -229,6 +232,8 @@ class HostRunner:
             self.results.settle()
         elif task.failed_when is not None and task.failed_when != (False,):
             self.results.settle()  # only the controller can say whether the next task may start
+        elif task.module in _BRING_FACTS:
+            self.results.settle()  # any later task may read them, by whatever name
         else:
             self.results.take_arrived()
 
