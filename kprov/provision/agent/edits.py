@@ -39,6 +39,8 @@ def read_text(path: str) -> str | None:
             return stream.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise ModuleFailed("%s cannot be read: %s" % (path, error.strerror)) from None
 
 
 def lines_of(text: str) -> list[str]:

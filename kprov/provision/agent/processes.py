@@ -10,6 +10,7 @@ import signal
 import subprocess
 from typing import Any
 
+from kprov.provision.agent import identity
 from kprov.provision.agent.failures import ConnectionEnded, ModuleFailed
 from kprov.provision.agent.limits import TimeUp
 
@@ -124,17 +125,18 @@ def run(
         env["HOME"], env["USER"], env["LOGNAME"] = pwd.getpwnam(user).pw_dir, user, user
     argv = [shell, "-c", str(command)] if shell else command
     try:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=env,
-            cwd=directory,
-            start_new_session=True,
-            umask=-1 if umask is None else umask,
-            **extra,
-        )
+        with identity.itself():
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=env,
+                cwd=directory,
+                start_new_session=True,
+                umask=-1 if umask is None else umask,
+                **extra,
+            )
     except FileNotFoundError as error:
         missing = str(error.filename or (argv[0] if isinstance(argv, list) else argv))
         if directory is not None and missing == directory:

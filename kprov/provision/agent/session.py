@@ -20,7 +20,7 @@ try:
 except ImportError:
     from queue import SimpleQueue
 
-from kprov.provision.agent import modules, parameters, processes, wire
+from kprov.provision.agent import identity, modules, parameters, processes, wire
 from kprov.provision.agent.call import Call
 from kprov.provision.agent.contents import Contents, file_hash
 from kprov.provision.agent.failures import ConnectionEnded, ModuleFailed
@@ -277,16 +277,16 @@ class Session:
         name = modules.own_name(message["module"])
         if name is None:
             raise ModuleFailed("the agent has no module '%s'" % message["module"])
-        arguments = modules.arguments_of(name, message["arguments"])
-        call = Call(
-            arguments,
-            check=bool(message.get("check")),
-            diff=bool(message.get("diff")),
-            environment=message.get("environment"),
-            become_user=message.get("become_user"),
-            contents=self._contents,
-        )
-        return modules.execute(name, call)
+        with identity.acting_as(message.get("become_user")) as user:
+            call = Call(
+                modules.arguments_of(name, message["arguments"]),
+                check=bool(message.get("check")),
+                diff=bool(message.get("diff")),
+                environment=message.get("environment"),
+                become_user=user,
+                contents=self._contents,
+            )
+            return modules.execute(name, call)
 
 
 def _is_quick(message: dict[str, Any]) -> bool:

@@ -63,7 +63,7 @@ def _read(path: str) -> bytes | None:
             return None
         with open(path, "rb") as stream:
             return stream.read()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+    except OSError:  # it is not there, or not for this user to read: writing will tell
         return None
 
 

@@ -42,7 +42,7 @@ class Runner:
     def __init__(self) -> None:
         self.contents = StoredContents()
 
-    def __call__(self, name: str, *, check: bool = False, diff: bool = True, **arguments: Any) -> dict[str, Any]:
+    def __call__(self, name: str, /, *, check: bool = False, diff: bool = True, **arguments: Any) -> dict[str, Any]:
         module = modules.load(name)
         if isinstance(arguments.get("content"), str) and name == "copy":
             data = arguments["content"].encode()
@@ -51,7 +51,7 @@ class Runner:
         result: dict[str, Any] = module.run(Call(coerced, check=check, diff=diff, contents=self.contents))  # type: ignore[arg-type]
         return result
 
-    def fails(self, name: str, **arguments: Any) -> ModuleFailed:
+    def fails(self, name: str, /, **arguments: Any) -> ModuleFailed:
         """Call it and expect a failure."""
         with pytest.raises(ModuleFailed) as caught:
             self(name, **arguments)

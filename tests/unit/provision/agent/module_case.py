@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import base64
 import fnmatch
+import gzip
 import hashlib
 import http.server
 import io
@@ -108,12 +109,12 @@ class SentContents:
 def archive(members: dict[str, str]) -> bytes:
     """A tar.gz of files."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
         for name, text in members.items():
             info = tarfile.TarInfo(name)
             info.size, info.mode = len(text.encode()), 0o644
             tar.addfile(info, io.BytesIO(text.encode()))
-    return buffer.getvalue()
+    return gzip.compress(buffer.getvalue(), mtime=0)
 
 
 @contextmanager
