@@ -5,9 +5,12 @@ A kind without a function here has the same shape in all its versions: only apiV
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
+from kprov.kube.apiserver.extensions import kinds
+from kprov.kube.apiserver.extensions.schema import default
 from kprov.kube.apiserver.resources.info import ResourceInfo
 
 Object = dict[str, Any]
@@ -196,6 +199,9 @@ def is_converted(info: ResourceInfo, version: str) -> bool:
 
 def is_storage_version(info: ResourceInfo, version: str) -> bool:
     """Whether objects go out in a version just as they are stored."""
+    custom = kinds.find(*info.key)
+    if custom is not None and not custom.as_stored:
+        return False
     return info.api_version(version) == info.storage_api_version
 
 
@@ -208,6 +214,11 @@ def to_storage(info: ResourceInfo, version: str, obj: Object) -> Object:
 
 def from_storage(info: ResourceInfo, version: str, obj: Object) -> Object:
     """A stored object in the version that a client speaks."""
+    custom = kinds.find(*info.key)
+    if custom is not None:
+        out = copy.deepcopy(obj)
+        default(out, custom.schema(version))
+        return {**out, "apiVersion": info.api_version(version)}
     conversion = _CONVERSIONS.get((info.group, info.plural, version))
     out = conversion[1](obj) if conversion else dict(obj)
     return {**out, "apiVersion": info.api_version(version)}

@@ -38,10 +38,20 @@ class CustomKind:
     printed: dict[str, list[Object]]  # what ``columns`` is made of
     scale: dict[str, ScalePaths]
     terminating: bool
+    as_stored: bool
+    """Whether what lies in etcd can be handed out as it is: in the one version there is, with no defaults to add.
+
+    What was stored before the stored version changed, or before a default was written, is not what it should be.
+    """
 
     def schema(self, version: str) -> Schema:
         """The schema of a version; the stored one's where that version is not served."""
         return self.schemas.get(version) or {}
+
+
+def _has_defaults(schema: Schema) -> bool:
+    below = [*(schema.get("properties") or {}).values(), schema.get("items"), schema.get("additionalProperties")]
+    return "default" in schema or any(isinstance(each, dict) and _has_defaults(each) for each in below)
 
 
 def custom_kind(definition: Object) -> CustomKind:
@@ -84,6 +94,7 @@ def custom_kind(definition: Object) -> CustomKind:
         {version["name"]: _scale_paths(version["subresources"]["scale"]) for version in served
          if "scale" in (version.get("subresources") or {})},
         bool(definition["metadata"].get("deletionTimestamp")),
+        len(schemas) == 1 and not any(map(_has_defaults, schemas.values())),
     )  # fmt: skip
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from kprov.kube.apiserver.extensions import json_path, openapi, schema, structural, validation
+from kprov.kube.apiserver.extensions import json_path, kinds, openapi, schema, structural, validation
 from kprov.kube.apiserver.extensions.definition_versions import to_v1, to_v1beta1
 from kprov.kube.apiserver.extensions.kinds import custom_kind, version_rank
+from kprov.kube.apiserver.resources import RESOURCES
 from kprov.kube.apiserver.strategy.apiextensions import DefinitionStrategy
+from kprov.kube.apiserver.versions import from_storage, is_storage_version
 
 Object = dict[str, Any]
 
@@ -241,3 +243,22 @@ def test_columns_and_documents() -> None:
     assert spec["note"] == {} and spec["more"] == {"x-kubernetes-preserve-unknown-fields": True}
     assert "default" not in spec["mode"] and spec["port"] == {"x-kubernetes-int-or-string": True}
     assert openapi.definitions(kind, 3)["com.example.v1.Tool"]["properties"]["spec"]["properties"]["mode"]["default"]
+
+
+def test_what_was_stored_before_is_handed_out_as_it_should_be_now() -> None:
+    plain: Object = {"type": "object", "properties": {"spec": {"type": "object"}}}
+    one = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": plain}}
+    assert custom_kind(definition(versions=[one])).as_stored
+    assert not custom_kind(definition()).as_stored  # its schema has defaults
+    kind = custom_kind(definition(versions=[one, {**one, "name": "v2", "storage": False}]))
+    assert not kind.as_stored
+    kinds.serve(custom_kind(definition()))
+    try:
+        info = RESOURCES["example.com", "tools"]
+        stored = {"apiVersion": "example.com/v0", "kind": "Tool", "metadata": {"name": "a"}, "spec": {"size": 1}}
+        shown = from_storage(info, "v1", stored)
+        assert shown["apiVersion"] == "example.com/v1" and shown["spec"] == {"size": 1, "mode": "safe"}
+        assert stored["spec"] == {"size": 1} and not is_storage_version(info, "v1")
+    finally:
+        kinds.forget(("example.com", "tools"))
+    assert ("example.com", "tools") not in RESOURCES
