@@ -114,6 +114,10 @@ class Tree:
 
     def _cut_rings(self, log: ProblemLog) -> None:
         """Depth first, without recursion: a chain of groups may be longer than Python's stack."""
+        for group in self.groups.values():
+            at = group.children.pop(ALL, None)
+            if at is not None:
+                log.add(at, f"all can't be a child of {group.name}: every group is in all", "take it out")
         done: set[str] = set()
         for start in list(self.groups):
             path: list[str] = []
