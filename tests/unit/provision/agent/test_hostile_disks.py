@@ -74,7 +74,7 @@ def test_a_name_that_is_no_text(module: Any, tmp_path: Path) -> None:
     assert not module("copy", dest=path, content="x")["changed"]
     found = module("find", paths=str(tmp_path))["files"][0]["path"]
     assert found == path
-    assert os.listdir(os.fsencode(tmp_path)) == [b"\xff\xfe"]
+    assert [os.fsencode(each.name) for each in tmp_path.iterdir()] == [b"\xff\xfe"]
     assert wire.encode({"result": found})
     assert module("file", path=path, state="absent")["changed"]
 
@@ -111,13 +111,13 @@ def test_nobody_ever_sees_half_a_file_or_one_that_is_too_open(tmp_path: Path) ->
 
     def watch() -> None:
         while not stop.is_set():
-            for name in os.listdir(tmp_path):
+            for each in tmp_path.iterdir():
                 try:
-                    status = (tmp_path / name).stat()
+                    status = each.stat()
                 except FileNotFoundError:
                     continue
                 if status.st_size and status.st_mode & 0o077:
-                    seen.append(f"{name} can be read by others")
+                    seen.append(f"{each.name} can be read by others")
             if path.read_bytes() not in contents:
                 seen.append("half a file")
 
