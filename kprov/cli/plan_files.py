@@ -23,6 +23,9 @@ class PlanOptionError(ValueError):
 
 def file_of(out: Path | None) -> Path | None:
     """The file of ``-o``, where it is one. Elsewhere ``-o json`` means the output's form: here it would be a file."""
+    if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
+        what = "is a folder" if out.is_dir() else f"lies in {out.parent}, which is no folder"
+        raise PlanOptionError(f"-o {out}: a plan can't be written there: it {what}")
     if out is not None and str(out) in ("json", "text"):
         raise PlanOptionError(f"-o {out}: -o names the plan's file here; the output's form is chosen by --output {out}")
     return out

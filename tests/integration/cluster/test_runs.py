@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from own_cluster import Ended, OwnCluster, leftovers, own_cluster
@@ -82,6 +83,21 @@ def test_drift_is_shown_and_mended(cluster: OwnCluster) -> None:
     assert cluster.run("w1", "systemctl is-active kube-proxy || true").strip() == "inactive"
     mended = cluster.kprov("up", "--no-verify")
     assert mended.code == 0, mended.output
+    assert cluster.run("w1", "systemctl is-active kube-proxy kubelet").split() == ["active", "active"]
+    nothing_changes(cluster)
+
+
+def test_a_plan_mends_what_it_shows_and_nothing_else(cluster: OwnCluster, tmp_path: Path) -> None:
+    plan = str(tmp_path / "p.plan")
+    cluster.run("w1", "sed -i 's/^/# /' /var/lib/kubelet/config.yaml; systemctl stop kube-proxy")
+    planned = cluster.kprov("plan", "-o", plan)
+    assert planned.code == 0 and "3 changes on 1 machine" in planned.output, planned.output
+    cluster.run("cp1", "systemctl stop kprov-node")
+    refused = cluster.kprov("up", "--no-verify", "--plan", plan)
+    assert refused.code == 6 and "cp1: kprov-node: Runs now" in refused.output, refused.output
+    cluster.run("cp1", "systemctl start kprov-node")
+    mended = cluster.kprov("up", "--no-verify", "--plan", plan, "--output", "json")
+    assert mended.code == 0 and mended.counts("changed") == {"cp1": 0, "w1": 3}, mended.output
     assert cluster.run("w1", "systemctl is-active kube-proxy kubelet").split() == ["active", "active"]
     nothing_changes(cluster)
 
