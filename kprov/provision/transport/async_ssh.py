@@ -215,7 +215,10 @@ def _options(target: Target) -> dict[str, Any]:
         "passphrase": passphrase_of(target),
         "compression_algs": ["none"],
         # As OpenSSH has them, but those first that the processor has instructions for.
-        "encryption_algs": "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-ctr",
+        "encryption_algs": (
+            "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,"
+            "aes128-ctr,aes192-ctr,aes256-ctr"
+        ),
     }
     if target.key_files:
         options["client_keys"] = list(target.key_files)

@@ -37,6 +37,8 @@ def explain(error: BaseException, target: Target, known: Known | None) -> BaseEx
             f"{target.name} ({target.address}) shows a host key that cannot be verified ({words}). Someone may be in "
             f"between. If the machine was made anew, correct {where_known(target)}"
         )
+    if isinstance(error, asyncssh.KeyExchangeFailed) or words.startswith("No matching"):
+        return reasons.nothing_in_common(target, words)
     if isinstance(error, asyncssh.PermissionDenied):
         return reasons.not_let_in(target)
     if isinstance(error, asyncssh.ChannelOpenError) and target.jump is not None:

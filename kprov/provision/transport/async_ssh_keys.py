@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncssh
 
-from kprov.provision.transport import host_keys
+from kprov.provision.transport import host_keys, known_hosts
 from kprov.provision.transport.errors import HostKeyMismatch, HostKeyUnknown, Unreachable
 from kprov.provision.transport.target import Target
 
@@ -44,7 +44,7 @@ class Known:
 
     def judge(self, key: asyncssh.SSHKey) -> bool:
         """What is done with a key that is not among the known ones."""
-        name = host_keys.known_name(self.target.address, self.target.port)
+        name = known_hosts.known_name(self.target.address, self.target.port)
         if self.expected:
             self.reason = HostKeyMismatch(
                 f"{self.target.name} ({self.target.address}) has another host key than the known one: expected "
@@ -54,7 +54,7 @@ class Known:
             return False
         text = key.export_public_key().decode().split()
         if self.accept_new:
-            path = host_keys.KNOWN_HOSTS[0].expanduser()
+            path = known_hosts.FILES[0].expanduser()
             path.parent.mkdir(mode=0o700, exist_ok=True)
             with path.open("a") as stream:
                 stream.write(f"{name} {text[0]} {text[1]}\n")
@@ -94,7 +94,7 @@ def known(target: Target, accept_new: bool, warn: Callable[[str], None] | None) 
         key = asyncssh.import_public_key(host_keys.pinned_line(target))
         return Known(target, [key], ([key], [], []), False, warn)
     text = ""
-    for path in host_keys.KNOWN_HOSTS:
+    for path in known_hosts.FILES:
         if path.expanduser().exists():
             text += path.expanduser().read_text(errors="replace") + "\n"
     found = asyncssh.import_known_hosts(text)

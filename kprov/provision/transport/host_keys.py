@@ -9,25 +9,20 @@ import base64
 import hashlib
 import itertools
 from collections.abc import Callable
-from pathlib import Path
 
 import paramiko
 
+from kprov.provision.transport import known_hosts
 from kprov.provision.transport.errors import HostKeyMismatch, HostKeyUnknown, Unreachable
+from kprov.provision.transport.host_certificates import CERTIFICATES, problem_of
+from kprov.provision.transport.known_hosts import KnownHost, known_name
 from kprov.provision.transport.target import Target
-
-KNOWN_HOSTS = (Path("~/.ssh/known_hosts"), Path("/etc/ssh/ssh_known_hosts"))
 
 
 def fingerprint(key: paramiko.PKey) -> str:
     """A key's fingerprint as ssh-keygen shows it."""
     digest = base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")
     return f"{key.get_name()} SHA256:{digest}"
-
-
-def known_name(address: str, port: int) -> str:
-    """The name under which known_hosts keeps a host."""
-    return address if port == 22 else f"[{address}]:{port}"
 
 
 def parse_pinned(text: str, host: str) -> paramiko.PKey:
@@ -65,26 +60,61 @@ def where_known(target: Target) -> str:
 
 
 class Policy(paramiko.MissingHostKeyPolicy):
-    """What is done with a host whose key is neither pinned nor known.
+    """Judges every key that a host shows.
 
     Args:
         target: the host.
-        accept_new: take the key and remember it.
+        accept_new: take an unknown key and remember it.
         warn: told that a key was taken.
     """
 
     def __init__(self, target: Target, accept_new: bool, warn: Callable[[str], None] | None) -> None:
         self._target = target
-        self._accept_new = accept_new
         self._warn = warn
+        self._known = KnownHost() if target.pinned_key else known_hosts.look_up(target.address, target.port)
+        self._expected = (
+            [parse_pinned(target.pinned_key, target.name)] if target.pinned_key else _keys(self._known.keys)
+        )
+        self._authorities = [authority.data for authority in self._known.authorities]
+        self._accept_new = accept_new and not self._expected and not self._authorities
+
+    def prefer(self, transport: paramiko.Transport) -> None:
+        """Ask the host for a key of a kind that is known."""
+        wanted = list(CERTIFICATES) if self._authorities else []
+        for key in self._expected:
+            name = key.get_name()
+            wanted += ["rsa-sha2-512", "rsa-sha2-256"] if name == "ssh-rsa" else [name]
+        options = transport.get_security_options()
+        usual = [name for name in options.key_types if name not in wanted]
+        options.key_types = [*dict.fromkeys(wanted), *usual]
 
     def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
-        """Refuse, or remember."""
+        """Accept, refuse, or remember."""
+        blob = key.public_blob.key_blob if key.public_blob is not None else key.asbytes()
+        if any(revoked.data in (blob, key.asbytes()) for revoked in self._known.revoked):
+            raise HostKeyMismatch(
+                f"the host key of {self._target.name} ({fingerprint(key)}) is marked @revoked in known_hosts: whoever "
+                f"has it must not be trusted. Give the machine a new one"
+            )
+        if any(expected.asbytes() == blob for expected in self._expected):
+            return
+        if key.public_blob is not None:
+            problem = problem_of(blob, self._target.address, self._authorities)
+            if problem is None:
+                return
+            raise HostKeyMismatch(
+                f"the certificate of the host key of {self._target.name} ({self._target.address}) is not good: "
+                f"{problem}. Someone may be in between"
+            )
+        if self._expected:
+            raise mismatch(self._target, self._expected[0], key)
         if self._accept_new:
-            path = KNOWN_HOSTS[0].expanduser()
+            path = known_hosts.FILES[0].expanduser()
             path.parent.mkdir(mode=0o700, exist_ok=True)
             with path.open("a") as stream:
-                stream.write(f"{hostname} {key.get_name()} {key.get_base64()}\n")
+                stream.write(
+                    f"{known_name(self._target.address, self._target.port)} {key.get_name()} {key.get_base64()}\n"
+                )
             if self._warn:
                 self._warn(f"{self._target.name}: took the unknown host key {fingerprint(key)} and wrote it to {path}")
             return
@@ -97,40 +127,19 @@ class Policy(paramiko.MissingHostKeyPolicy):
         )
 
 
+def _keys(known: tuple[known_hosts.KnownKey, ...]) -> list[paramiko.PKey]:
+    found = []
+    for each in known:
+        try:
+            found.append(paramiko.PKey.from_type_string(each.kind, each.data))
+        except Exception:  # noqa: S112 - of a kind that paramiko does not know
+            continue
+    return found
+
+
 def _file(key: paramiko.PKey) -> str:
     name = key.get_name()
     return "ed25519" if "ed25519" in name else ("ecdsa" if "ecdsa" in name else "rsa")
-
-
-def prepare(client: paramiko.SSHClient, target: Target, accept_new: bool, warn: Callable[[str], None] | None) -> None:
-    """Tell a client which keys are right for a target. A pinned key is the only right one.
-
-    Known_hosts is not asked then.
-    """
-    client.set_missing_host_key_policy(Policy(target, accept_new, warn))
-    client.get_host_keys().clear()
-    if target.pinned_key:
-        key = parse_pinned(target.pinned_key, target.name)
-        client.get_host_keys().add(known_name(target.address, target.port), key.get_name(), key)
-        client.set_missing_host_key_policy(_RefuseOther(target, key))
-        return
-    for path in KNOWN_HOSTS:
-        try:
-            client.load_system_host_keys(str(path.expanduser()))
-        except (OSError, paramiko.SSHException):
-            continue
-
-
-class _RefuseOther(paramiko.MissingHostKeyPolicy):
-    """The host offers a key of another kind than the pinned one."""
-
-    def __init__(self, target: Target, pinned: paramiko.PKey) -> None:
-        self._target = target
-        self._pinned = pinned
-
-    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
-        """Refuse."""
-        raise mismatch(self._target, self._pinned, key)
 
 
 def mismatch(target: Target, expected: paramiko.PKey, found: paramiko.PKey) -> HostKeyMismatch:

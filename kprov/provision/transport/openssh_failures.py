@@ -8,6 +8,7 @@ from collections.abc import Callable
 from kprov.provision.transport import host_keys, reasons
 from kprov.provision.transport.client_keys import sealed, unopened
 from kprov.provision.transport.errors import HostKeyMismatch, HostKeyUnknown, Unreachable
+from kprov.provision.transport.known_hosts import known_name
 from kprov.provision.transport.target import Target
 
 
@@ -28,7 +29,7 @@ def _unknown(target: Target, said: str) -> Unreachable:
         return _mismatch(target, said)
     found = re.search(r"No (\S+) host key is known", said)
     return HostKeyUnknown(
-        f"the host key of {target.name} ({host_keys.known_name(target.address, target.port)}) is not known"
+        f"the host key of {target.name} ({known_name(target.address, target.port)}) is not known"
         f"{': it is of kind ' + found[1] if found else ''}. See it by ssh-keyscan -p {target.port} {target.address}, "
         f"compare it on the machine (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then pin it in the inventory "
         f"(kprov_host_key), connect once by ssh, or run with --accept-new-host-keys"
@@ -51,6 +52,7 @@ _SAYINGS: tuple[tuple[str, Callable[[Target, str], Unreachable]], ...] = (
         r"stdio forwarding failed|channel \d+: open failed",
         lambda target, said: reasons.jump_cannot_reach(target, _end_of(said, "open failed")),
     ),
+    ("REVOKED HOST KEY|marked as revoked", _mismatch),
     ("HOST IDENTIFICATION HAS CHANGED|differs from the key for the IP", _mismatch),
     ("host key is known for|Host key verification failed", _unknown),
     ("Could not resolve hostname", lambda target, said: reasons.no_address(target, _end_of(said, "resolve"))),
@@ -63,6 +65,10 @@ _SAYINGS: tuple[tuple[str, Callable[[Target, str], Unreachable]], ...] = (
         "Permission denied|Too many authentication failures|No more authentication",
         # In a run without a terminal ssh passes over sealed keys in silence.
         lambda target, said: sealed(target) if unopened(target) else reasons.not_let_in(target),
+    ),
+    (
+        "no matching .* found|Unable to negotiate",
+        lambda target, said: reasons.nothing_in_common(target, _line(said, "no matching")),
     ),
     (
         "invalid format|invalid characters|protocol version|Bad packet length|banner line|message authentication code",

@@ -96,3 +96,12 @@ def jump_cannot_reach(target: Target, detail: object) -> Unreachable:
         f"jump host {jump} cannot reach {_where(target)} ({detail}): is the machine up, and does sshd on the jump host "
         f"allow AllowTcpForwarding?"
     )
+
+
+def nothing_in_common(target: Target, detail: object) -> Unreachable:
+    """Two SSH programs of different times."""
+    return Unreachable(
+        f"the SSH server on {_where(target)} and this transport ({target.transport}) have no algorithm in common "
+        f"({detail}): set kprov_transport: openssh, or allow more on the machine (Ciphers, MACs, KexAlgorithms, "
+        f"HostKeyAlgorithms in sshd_config)"
+    )

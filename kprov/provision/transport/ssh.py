@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import time
 from collections.abc import Callable
@@ -203,11 +202,16 @@ def _open(
 def _log_in(
     target: Target, guard: GuardedSocket, accept_new: bool, warn: Callable[[str], None] | None, session: bool
 ) -> fabric.Connection:
+    policy = host_keys.Policy(target, accept_new, warn)
+
+    def transport(sock: Any, **options: Any) -> quick_login.QuickTransport:
+        made = quick_login.QuickTransport(sock, sure=session and quick_login.is_sure(target), **options)
+        policy.prefer(made)
+        return made
+
     options: dict[str, Any] = {
         "sock": guard,
-        "transport_factory": functools.partial(
-            quick_login.QuickTransport, sure=session and quick_login.is_sure(target)
-        ),
+        "transport_factory": transport,
         # The guard looks at the time; these come after it, and know less of what it was that took so long.
         "timeout": target.login_timeout + 5,
         "banner_timeout": target.login_timeout + 5,
@@ -226,7 +230,7 @@ def _log_in(
     connection = fabric.Connection(
         target.address, user=target.user, port=target.port, connect_kwargs=options, config=config
     )
-    host_keys.prepare(connection.client, target, accept_new, warn)
+    connection.client.set_missing_host_key_policy(policy)
     try:
         connection.open()
     except BaseException:

@@ -44,6 +44,8 @@ def explain(error: BaseException, target: Target, guard: GuardedSocket | None = 
         return sealed(target)
     if isinstance(error, paramiko.AuthenticationException) or "No authentication methods available" in words:
         return reasons.not_let_in(target)
+    if isinstance(error, IncompatiblePeer) and "Incompatible version" not in words:
+        return reasons.nothing_in_common(target, words)
     if "Indecipherable protocol" in words or isinstance(error, IncompatiblePeer):
         return reasons.no_server(target)
     if isinstance(error, TimeoutError) or "timed out" in words.lower():

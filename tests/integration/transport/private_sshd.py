@@ -51,6 +51,7 @@ class PrivateSSHD:
     lines: str = ""
     max_startups: str = "1000"
     host_keys: tuple[str, ...] = ("ed25519",)
+    space: str = ""  # a network namespace
     process: subprocess.Popen[bytes] | None = None
     client_key: Path = field(init=False)
 
@@ -81,15 +82,16 @@ class PrivateSSHD:
     def start(self) -> PrivateSSHD:
         """Start it and wait until it listens."""
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where sshd shuts its unprivileged half in
-        self.port = self.port or free_port(self.address)
+        self.port = self.port or (22 if self.space else free_port(self.address))
         shown = f"[{self.address}]" if ":" in self.address else self.address
         text = CONFIG.format(address=shown, port=self.port, folder=self.folder, max_startups=self.max_startups)
         text += "".join(f"HostKey {self.host_key_file(kind)}\n" for kind in self.host_keys)
         # The first value of an option counts: a test's lines go before ours.
         (self.folder / "config").write_text(self.lines + text)
         log = (self.folder / "log").open("wb")
+        within = ["ip", "netns", "exec", self.space] if self.space else []
         self.process = subprocess.Popen(
-            [SSHD, "-D", "-e", "-f", str(self.folder / "config")], stderr=log, stdin=subprocess.DEVNULL
+            [*within, SSHD, "-D", "-e", "-f", str(self.folder / "config")], stderr=log, stdin=subprocess.DEVNULL
         )
         log.close()
         deadline = time.monotonic() + 10
