@@ -74,7 +74,9 @@ def _as_event(error: Exception, code: ExitCode) -> dict[str, Any]:
     problems = _problems(error)
     if problems:
         event["problems"] = [
-            {key: getattr(problem, key, None) for key in ("file", "line", "message", "suggestion")}
+            {"message": problem}
+            if isinstance(problem, str)
+            else {key: getattr(problem, key, None) for key in ("file", "line", "message", "suggestion")}
             for problem in problems
         ]
     return event
