@@ -113,12 +113,12 @@ class Connections:
             silence_timeout=self._timeouts.silence,
         )
         if session.become is not None:
-            target = replace(target, become=session.become)
+            target = replace(target, become=session.become, unprivileged=not session.become)
         session.login = getpass.getuser() if target.local else target.user
         session.escalated = session.login == "root" or (target.become and target.become_user == "root")
         if not session.escalated and target.lock_path is None:
             # /run is root's. Runs as one user keep out of each other's way.
-            target = replace(target, lock_path=f"/tmp/kprov-{session.login}.lock")
+            target = replace(target, lock_path=f"/tmp/kprov-{session.login}.lock")  # noqa: S108 - a lock only
         # The agent is not waited for: lock and facts are asked for at once.
         return open_link(target, accept_new=self._accept_new_host_keys, warn=self._account.warn, greet=False)
 

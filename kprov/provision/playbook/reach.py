@@ -105,9 +105,7 @@ class Reach:
                 return None
             return place.within(role=role, parents=(*place.parents, place.role)), steps_of(role, str(entry))
         path = place.role.files.find(word, task.file)
-        if path is None:
-            if not task.when:
-                self._problems.append(Problem(task.file, task.line, f"there is no {word}"))
+        if path is None:  # role_checks tells of it
             return None
         return place, place.role.files.load(path)
 

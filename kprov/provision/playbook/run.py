@@ -19,8 +19,8 @@ from kprov.provision.engine.running.context import PhaseContext
 from kprov.provision.engine.session import HostSession
 from kprov.provision.inventory import patterns
 from kprov.provision.playbook.checks import Seen, look_at
-from kprov.provision.playbook.planning import common_magic, plan_of
 from kprov.provision.playbook.needed_facts import reads_facts
+from kprov.provision.playbook.planning import common_magic, plan_of
 from kprov.provision.playbook.play import Play
 from kprov.provision.playbook.play_pace import PlayPace
 from kprov.provision.playbook.playbook import Playbook

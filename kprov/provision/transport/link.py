@@ -39,6 +39,8 @@ class AgentLink:
         self.target = target
         self.greeting: bootstrap.Greeting | None = None
         self._agent_sent: bytes | None = None
+        self._in_parts = False
+        self._code: frozenset[str] = frozenset()
         self._pipe = pipe
         self._inbound = Inbound(target.silence_timeout)
         self._outgoing = bytearray()
@@ -70,7 +72,8 @@ class AgentLink:
         """
         if self.target.become_password is None or not self.target.become:
             self._agent_sent = bootstrap.LIKELY
-            self._outgoing += bootstrap.archive(bootstrap.LIKELY) + self._manners()
+            self._in_parts = True
+            self._outgoing += bootstrap.core() + self._manners()
 
     def _manners(self) -> bytes:
         """How often the agent says that it is there; and it leaves by itself when its controller has been silent for
@@ -121,7 +124,8 @@ class AgentLink:
                 f"{self.target.python} is Python {version}; 3.9 or newer is needed: install it or name another by "
                 f"ansible_python_interpreter"
             )
-        if self.greeting.uid != 0 and not self.target.become and not self.target.local:
+        as_it_is = self.target.local or self.target.unprivileged
+        if self.greeting.uid != 0 and not self.target.become and not as_it_is:
             raise SudoRefused(
                 f"{self.target.user} is not root on {self.target.name}, and kprov needs root there: set "
                 f"ansible_become: true, or connect as root"
@@ -130,6 +134,7 @@ class AgentLink:
             self._write(bootstrap.archive(self.greeting.magic))
         if self._agent_sent is None:
             self._write(self._manners())
+        self._in_parts = self.greeting.magic == self._agent_sent
         self._take(rest)
 
     def _why_not_started(self, printed: bytes) -> Exception:
@@ -235,12 +240,21 @@ class AgentLink:
         Returns:
             The number to wait for.
         """
+        if operation == "task" and self._in_parts:
+            self._send_code(str(message.get("module")))
         self._next_id += 1
         self._outgoing += wire.encode({"op": operation, "id": self._next_id, **message})
         self._inbound.expect(self._next_id)
         if len(self._outgoing) > 64 * 1024:
             self.flush()
         return self._next_id
+
+    def _send_code(self, module: str) -> None:
+        """Put in line what the agent lacks for a task."""
+        missing = bootstrap.missing(module, self._code)
+        if missing:
+            self._outgoing += bootstrap.part(missing)
+            self._code |= missing
 
     def tell(self, operation: str, **message: Any) -> None:
         """Put in line what needs no answer."""

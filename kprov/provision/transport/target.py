@@ -52,6 +52,8 @@ class Target:
     ssh_name: str | None = None
     jump: Target | None = None
     become: bool = True
+    unprivileged: bool = False
+    """Nothing that needs root is to be done there: the agent may be the connection's user."""
     become_user: str = "root"
     become_password: str | None = field(default=None, repr=False)
     python: str = "python3"

@@ -42,7 +42,7 @@ class PlaybookCase:
             path.write_text(text)
         (folder / "out").mkdir(exist_ok=True)
         hosts = {host: {"ansible_connection": "local", **self.inventory.get(host, {})} for host in HOSTS}
-        group = {"hosts": hosts, "vars": {"out": "{{ playbook_dir }}/out/{{ inventory_hostname }}"}}
+        group: dict[str, Any] = {"hosts": hosts, "vars": {"out": "{{ playbook_dir }}/out/{{ inventory_hostname }}"}}
         group["vars"].update(self.inventory.get("group", {}))
         (folder / "hosts.yaml").write_text(yaml.safe_dump({"all": {"children": {"web": group}}}))
 
