@@ -47,6 +47,8 @@ def run_phases(context: Context, phases: Sequence[Phase], pace: Pace | None = No
     """
     pace = pace or Pace()
     times = []
+    # Those that did not answer from the beginning were accepted by the person who began the run.
+    everyone = context.engine.alive(context.hosts_of("all"))
     for phase in phases:
         hosts = context.engine.alive(context.hosts_of(phase.hosts))
         if not hosts:
@@ -55,12 +57,12 @@ def run_phases(context: Context, phases: Sequence[Phase], pace: Pace | None = No
             _may_be_left_out(context, phase, hosts)
             continue
         started = time.monotonic()
-        _run(context, phase, hosts, pace)
+        _run(context, phase, hosts, pace, everyone)
         times.append(PhaseTime(phase.title, time.monotonic() - started))
     return times
 
 
-def _run(context: Context, phase: Phase, hosts: list[Host], pace: Pace) -> None:
+def _run(context: Context, phase: Phase, hosts: list[Host], pace: Pace, everyone: Sequence[Host]) -> None:
     cut = _batches(context, phase, hosts, pace)
     for index, batch in enumerate(cut):
         rest = [host.name for later in cut[index + 1 :] for host in later]
@@ -71,7 +73,7 @@ def _run(context: Context, phase: Phase, hosts: list[Host], pace: Pace) -> None:
         with context.during(phase.title, begun):
             _do(context, phase, begun, part)
         lost = [host for host in begun if host not in context.engine.alive(begun)]
-        _stop_if_too_many(context, part, pace, rest)
+        _stop_if_too_many(context, part, pace, everyone, rest)
         if lost and phase.essential:
             _stop_if_it_stands_on_nothing(context, part, hosts, lost, rest)
         elif lost and rest and pace.max_fail is None:
@@ -137,8 +139,7 @@ def _set_code(context: Context, error: ClusterError, lost: Sequence[Host]) -> No
         error.exit_code = UNREACHABLE
 
 
-def _stop_if_too_many(context: Context, part: str, pace: Pace, rest: list[str]) -> None:
-    everyone = context.hosts_of("all")
+def _stop_if_too_many(context: Context, part: str, pace: Pace, everyone: Sequence[Host], rest: Sequence[str]) -> None:
     most = most_failures(pace.max_fail, len(everyone))
     lost = [host for host in everyone if context.engine.state[host.name].state in ("failed", "unreachable")]
     if most is not None and len(lost) > most:

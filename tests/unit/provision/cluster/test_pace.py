@@ -136,6 +136,14 @@ def test_max_fail_without_batches_ends_after_the_phase() -> None:
     assert machines.log == ["One: abcde"]
 
 
+def test_who_did_not_answer_from_the_beginning_is_not_counted() -> None:
+    machines = Machines({("Two", "b"): "failed"})
+    machines.state["a"] = HostState("unreachable")
+    with pytest.raises(RunEnded, match=r"Two: 1 of 4 machines have failed"):
+        run(machines, ONE, TWO, max_fail="0")
+    assert machines.log == ["One: bcde", "Two: bcde"]
+
+
 def canary(problem_after: str) -> Callable[[Any, Any], None]:
     def verify(context: Any, hosts: Any) -> None:
         names = "".join(host.name for host in hosts)
