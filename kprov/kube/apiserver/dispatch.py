@@ -128,6 +128,8 @@ class Dispatcher:
             raise
         except TimeoutError:
             answer = self._refusal(request, errors.timeout("request did not complete within the allotted timeout"))
+        except RecursionError:
+            answer = self._refusal(request, errors.bad_request("the request's body is nested too deeply"))
         except Exception:
             _log.exception("%s %s failed", request.method, request.path)
             answer = self._refusal(request, errors.internal("the server has a fault: its log says more"))

@@ -106,3 +106,18 @@ def test_names_that_are_taken(kubectl) -> None:  # type: ignore[no-untyped-def]
     kubectl("delete", "crd", "tools.example.com", "--timeout=10s")
     kubectl("wait", "--for=condition=Established", "crd/gears.example.com", "--timeout=10s")
     kubectl("delete", "crd", "gears.example.com", "--timeout=10s")
+
+
+def test_bodies_that_make_no_sense_are_refused(kubectl) -> None:  # type: ignore[no-untyped-def]
+    schema: dict[str, object] = {"type": "object"}
+    for _ in range(450):
+        schema = {"type": "object", "properties": {"a": schema}}
+    deep = json.loads(json.dumps(TOOL))
+    for version in deep["spec"]["versions"]:
+        version["schema"] = {"openAPIV3Schema": schema}
+    refusal = kubectl("create", "--validate=false", "-f", "-", stdin=json.dumps(deep), ok=False)
+    assert "nested too deeply" in refusal or "exceeded max depth" in refusal
+    nameless = json.loads(json.dumps(TOOL))
+    del nameless["spec"]["versions"][0]["name"]
+    refusal = kubectl("create", "--validate=false", "-f", "-", stdin=json.dumps(nameless), ok=False)
+    assert "spec.versions[0].name: Required value" in refusal

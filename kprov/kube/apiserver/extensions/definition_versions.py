@@ -43,7 +43,7 @@ def to_v1beta1(obj: Object) -> Object:
     spec = dict(obj.get("spec") or {})
     versions = [dict(each) for each in spec.get("versions") or ()]
     if versions:
-        spec["version"] = versions[0]["name"]
+        spec["version"] = versions[0].get("name", "")
     for name, top in (("schema", "validation"), ("subresources", "subresources"),
                       ("additionalPrinterColumns", "additionalPrinterColumns")):  # fmt: skip
         values = [each.get(name) for each in versions]

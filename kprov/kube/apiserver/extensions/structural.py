@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kprov.kube.apiserver.extensions.validation import errors_of as value_errors
-from kprov.kube.apiserver.extensions.validation import pattern_error
+from kprov.kube.apiserver.extensions.validation import fits, pattern_error
 from kprov.kube.apiserver.strategy.base import FieldError, forbidden, invalid, not_supported, required
 
 Schema = dict[str, Any]
@@ -18,6 +18,35 @@ _INSIDE_JUNCTOR = ("type", "default", "additionalProperties", "nullable", "descr
                    "x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource")  # fmt: skip
 
 
+_NUMBER, _COUNT, _FLAG, _TEXT, _LIST, _MAP = "number", "integer", "boolean", "string", "array", "object"
+_WORDS: dict[str, str] = {
+    "type": _TEXT, "format": _TEXT, "pattern": _TEXT, "title": _TEXT, "description": _TEXT,
+    "minimum": _NUMBER, "maximum": _NUMBER, "multipleOf": _NUMBER,
+    "minLength": _COUNT, "maxLength": _COUNT, "minItems": _COUNT, "maxItems": _COUNT,
+    "minProperties": _COUNT, "maxProperties": _COUNT,
+    "exclusiveMinimum": _FLAG, "exclusiveMaximum": _FLAG, "uniqueItems": _FLAG, "nullable": _FLAG,
+    "x-kubernetes-preserve-unknown-fields": _FLAG, "x-kubernetes-embedded-resource": _FLAG,
+    "x-kubernetes-int-or-string": _FLAG, "x-kubernetes-list-type": _TEXT, "x-kubernetes-map-type": _TEXT,
+    "required": _LIST, "enum": _LIST, "allOf": _LIST, "anyOf": _LIST, "oneOf": _LIST,
+    "x-kubernetes-list-map-keys": _LIST, "properties": _MAP, "not": _MAP,
+}  # fmt: skip
+_OF_TEXTS = ("required", "x-kubernetes-list-map-keys")
+
+
+def _mistyped(schema: Schema, path: str) -> Iterator[FieldError]:
+    """Words whose value is of the wrong type: nothing else can be said of such a schema."""
+    for word, kind in _WORDS.items():
+        value = schema.get(word)
+        if value is not None and not fits(value, {"type": kind}):
+            yield invalid(f"{path}.{word}", value, f"must be of type {kind}")
+        elif word in _OF_TEXTS and not all(isinstance(each, str) for each in value or ()):
+            yield invalid(f"{path}.{word}", value, "must be a list of strings")
+    if not isinstance(schema.get("items", {}), (dict, list, type(None))):
+        yield invalid(f"{path}.items", schema["items"], "must be an object")
+    if not isinstance(schema.get("additionalProperties", {}), (dict, bool, type(None))):
+        yield invalid(f"{path}.additionalProperties", schema["additionalProperties"], "must be an object or a boolean")
+
+
 def errors_of(schema: Schema, path: str, *, structural_only: bool) -> list[FieldError]:
     """What is wrong with a schema.
 
@@ -27,6 +56,8 @@ def errors_of(schema: Schema, path: str, *, structural_only: bool) -> list[Field
         structural_only: whether it must be structural, as all are in v1.
     """
     found = list(_errors(schema, path, structural_only, inside=False))
+    if not isinstance(schema, dict):
+        return found
     if structural_only and schema.get("type") != "object":
         shown = schema.get("type")
         if not shown:
@@ -41,6 +72,10 @@ def errors_of(schema: Schema, path: str, *, structural_only: bool) -> list[Field
 def _errors(schema: Any, path: str, strict: bool, *, inside: bool) -> Iterator[FieldError]:
     if not isinstance(schema, dict):
         yield invalid(path, schema, "must be an object")
+        return
+    mistyped = list(_mistyped(schema, path))
+    if mistyped:
+        yield from mistyped
         return
     for word in _FORBIDDEN:
         if word in schema and (strict or word != "additionalItems"):

@@ -9,6 +9,7 @@ from kprov.kube.api.selectors import from_label_selector, from_map
 from kprov.kube.apiserver.extensions import json_path, kinds
 from kprov.kube.apiserver.extensions.kinds import ScalePaths
 from kprov.kube.apiserver.handlers import bodies
+from kprov.kube.apiserver.handlers.conformance import conform
 from kprov.kube.apiserver.handlers.parts import Parts
 from kprov.kube.apiserver.handlers.patching import Patch
 from kprov.kube.apiserver.handlers.update import Update
@@ -17,6 +18,7 @@ from kprov.kube.apiserver.resources.info import ResourceInfo
 from kprov.kube.apiserver.storage.entry import Entry
 
 Object = dict[str, Any]
+_SCALE = ResourceInfo("autoscaling", ("v1",), "scales", "Scale", "scale", True)
 _COPIED = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
@@ -89,9 +91,10 @@ async def scale(parts: Parts, request: Request, info: ResourceInfo) -> Response:
         change, given = None, bodies.decode(request)
         if given.get("kind", "Scale") != "Scale":
             raise errors.bad_request(f"expected a Scale, not {given.get('kind')}")
+        given = conform(given, _SCALE, "v1", request.query.get("fieldValidation", ""), request.warnings)
 
     def make_new(current: Object) -> Object:
-        wanted = change.apply(scale_of(current, paths)) if change else given
+        wanted = conform(change.apply(scale_of(current, paths)), _SCALE, "v1", "Ignore", []) if change else given
         metadata = wanted.get("metadata") or {}
         if metadata.get("name", name) != name:
             raise errors.bad_request(f"the name of the object ({metadata['name']}) does not match the URL's ({name})")

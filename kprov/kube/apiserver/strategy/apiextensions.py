@@ -45,7 +45,7 @@ class DefinitionStrategy(Strategy):
         obj["status"] = {
             "conditions": [],
             "acceptedNames": {"plural": "", "kind": ""},
-            "storedVersions": [each["name"] for each in versions if each.get("storage")],
+            "storedVersions": [each.get("name", "") for each in versions if each.get("storage")],
         }
 
     def prepare_for_update(self, obj: Object, old: Object, ctx: StrategyContext) -> None:
@@ -53,7 +53,7 @@ class DefinitionStrategy(Strategy):
         obj["status"] = dict(old.get("status") or {})
         stored = list(obj["status"].get("storedVersions") or ())
         for each in obj["spec"].get("versions") or ():
-            if each.get("storage") and each["name"] not in stored:
+            if each.get("storage") and each.get("name") and each["name"] not in stored:
                 stored.append(each["name"])
         obj["status"]["storedVersions"] = stored
 
@@ -96,7 +96,7 @@ class DefinitionStrategy(Strategy):
                 if spec["names"].get(name) != before["names"].get(name):
                     found.append(invalid(f"spec.names.{name}", spec["names"].get(name), "field is immutable"))
         missing = {*((old.get("status") or {}).get("storedVersions") or ())} - {
-            each["name"] for each in spec.get("versions") or ()
+            each.get("name") for each in spec.get("versions") or ()
         }
         for name in sorted(missing):
             text = "must appear in spec.versions"

@@ -262,3 +262,22 @@ def test_what_was_stored_before_is_handed_out_as_it_should_be_now() -> None:
     finally:
         kinds.forget(("example.com", "tools"))
     assert ("example.com", "tools") not in RESOURCES
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"type": 1},
+        {"type": "object", "properties": []},
+        {"type": "object", "properties": {"a": "x"}},
+        {"type": "object", "required": [1]},
+        {"type": "object", "minProperties": "x"},
+        {"type": "array", "items": "x"},
+        {"type": "object", "additionalProperties": 3},
+        {"type": "object", "allOf": {}},
+        {"type": "object", "allOf": [3]},
+        [],
+    ],
+)
+def test_a_schema_of_wrong_types_is_refused_and_nothing_else(wrong: Any) -> None:
+    assert structural.errors_of(wrong, "s", structural_only=True)
