@@ -40,7 +40,8 @@ class PlayPace:
             hosts: those of the run.
         """
         most = most_failures(self.max_fail, len(hosts))
-        lost = [name for name in hosts if engine.session(name).state.state in ("failed", "unreachable")]
+        states = engine.state  # localhost is none where the inventory does not name it
+        lost = [name for name in hosts if name in states and states[name].state in ("failed", "unreachable")]
         if most is None or len(lost) <= most:
             return ""
         return f"{len(lost)} of {len(hosts)} hosts have failed, more than --max-fail {self.max_fail}: {', '.join(lost)}"
