@@ -218,8 +218,21 @@ class Engine:
                 last.callback(self._state_lock.release)
             last.callback(self.account.tell_end)
             last.callback(self._write_end, error)
+            last.callback(self._write_retry_file)
             last.callback(self.pending_handlers.close)
             self._connections.end_all()
+
+    @property
+    def retry_file(self) -> Path:
+        """The names of the hosts that failed or were lost, one a line, once the run is over: for ``--limit @FILE``."""
+        return self.journal.path.with_name("retry")
+
+    def _write_retry_file(self) -> None:
+        trouble = ("failed", "unreachable", "locked")
+        names = [name for name, session in self._sessions.items() if session.state.state in trouble]
+        if names:
+            with contextlib.suppress(OSError):  # a full disk is told of by the journal
+                self.retry_file.write_text("".join(f"{name}\n" for name in names))
 
     def _forget_old_runs(self) -> None:
         with contextlib.suppress(NoSuchRun):

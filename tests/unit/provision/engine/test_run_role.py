@@ -392,3 +392,15 @@ def test_journal_tells_what_was_under_way(workshop: Any) -> None:
     ]  # fmt: skip
     assert events[-1]["outcome"] == "ok" and engine.journal.path.stat().st_mode & 0o777 == 0o600
     assert "changed   h1 r: Write" in engine.log_path.read_text()
+
+
+def test_hosts_that_failed_are_listed_for_another_try(workshop: Any, host: Any) -> None:
+    workshop.role("- command: {argv: ['{{ program }}']}")
+    engine = workshop.engine(host("h1", program="true"), host("h2", program="false"), host("h3", program="false"))
+    engine.run_role("r", ["h1", "h2", "h3"])
+    engine.close()
+    assert engine.retry_file.read_text() == "h2\nh3\n"
+    engine = workshop.engine(host("h1", program="true"))
+    engine.run_role("r", ["h1"])
+    engine.close()
+    assert not engine.retry_file.exists()
