@@ -29,12 +29,21 @@ class MemoryImporter:
     def __init__(self, modules: Any) -> None:
         self.modules = modules
 
+    def learn(self, magic: str, packed: bytes) -> None:
+        """Take more files, unless they are for another Python."""
+        import _frozen_importlib_external as files
+        import zlib
+
+        if magic == files.MAGIC_NUMBER.hex():
+            self.modules.update(marshal.loads(zlib.decompress(packed)))  # noqa: S302 - from who is root here anyway
+
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         """Python's question: do you have this module?"""
         found = self.modules.get(name)
         if found is None:
             return None
-        return type(sys.__spec__)(name, self, is_package=found[0], origin="kprov-agent")
+        loader: Any = self
+        return type(sys.__spec__)(name, loader, is_package=found[0], origin="kprov-agent")
 
     def create_module(self, spec: Any) -> None:
         """Python makes the module object itself."""
@@ -50,8 +59,9 @@ class MemoryImporter:
 
 def start(archive: Any, stream: Any, earlier: Any) -> None:
     """Make the archive importable and hand over to the agent."""
+    finder: Any = MemoryImporter(archive)
     builtins.lazy = lazy  # type: ignore[attr-defined]
-    sys.meta_path.insert(0, MemoryImporter(archive))  # type: ignore[arg-type]
+    sys.meta_path.insert(0, finder)
     from kprov.provision.agent.session import serve
 
     serve(stream, earlier)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import _thread
 import os
-import platform
 import select
 import sys
 import time
@@ -123,6 +122,10 @@ class Session:
         operation = message.get("op")
         if operation == "content":
             self._contents.receive(message, body)
+        elif operation == "code":
+            for finder in sys.meta_path:
+                if hasattr(finder, "learn"):
+                    finder.learn(message["magic"], body)
         elif operation == "alive":
             self._patience = float(message.get("patience", self._patience))
             self._beat_every = float(message.get("beat", self._beat_every))
@@ -266,7 +269,12 @@ class Session:
             with self._limits:
                 return self._task(message)
         if operation == "hello":
-            return {"python": platform.python_version(), "pid": os.getpid(), "uid": os.geteuid(), "time": time.time()}
+            return {
+                "python": "%d.%d.%d" % sys.version_info[:3],
+                "pid": os.getpid(),
+                "uid": os.geteuid(),
+                "time": time.time(),
+            }
         if operation == "lock":
             self._lock = MachineLock(message["path"])
             holder = self._lock.acquire(message["holder"])

@@ -130,16 +130,18 @@ class Connections:
         locking = self._locks.post(link) if self._locks is not None else None
         session.facts_later = not facts
         before = time.time()
-        gathering = self._gather(link) if facts else link.post("hello")
+        gathering = self._gather(link) if facts else None if locking is not None else link.post("hello")
         if self._locks is not None and locking is not None:
             locked, waited = self._locks.taken(session.name, link, locking)
             if locked is not None:
                 self.end([session])
                 return locked
-            if waited and facts:  # what was gathered meanwhile is old
+            if waited and gathering is not None:  # what was gathered meanwhile is old
                 link.wait(gathering, self._timeouts.facts)
                 before = time.time()
                 gathering = self._gather(link)
+        if gathering is None:
+            return HostState("connected")
         if facts:
             session.learn(self._facts(session, link, gathering, before))
             session.remembered = False

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import re
 import shlex
+from collections.abc import Set
 from dataclasses import dataclass
 
 from kprov.provision.agent import wire
@@ -87,8 +88,32 @@ def command(target: Target) -> str:
     return "exec " + shlex.join([*sudo, *python])
 
 
+def _frame(magic: bytes, packed: bytes) -> bytes:
+    return wire.HEADER.pack(len(magic), len(packed)) + magic + packed
+
+
 @functools.cache
 def archive(magic: bytes) -> bytes:
-    """The frame with the agent for a Python with this magic number: its text is the magic number."""
-    packed = packing.cached(magic)
-    return wire.HEADER.pack(len(magic), len(packed)) + magic + packed
+    """The frame with the whole agent for a Python with this magic number: its text is the magic number."""
+    return _frame(magic, packing.whole(magic))
+
+
+@functools.cache
+def _likely() -> packing.Packed:
+    return packing.cached(LIKELY)
+
+
+def core() -> bytes:
+    """The frame with what the agent starts with, for the likely Python."""
+    return _frame(LIKELY, _likely().core)
+
+
+def missing(module: str, known: Set[str]) -> frozenset[str]:
+    """The agent's files that a task needs besides those that an agent knows."""
+    return _likely().missing(module, known)
+
+
+@functools.lru_cache(maxsize=256)
+def part(names: frozenset[str]) -> bytes:
+    """The frame with some of the agent's files, for the likely Python."""
+    return wire.encode({"op": "code", "magic": LIKELY.hex()}, _likely().part(names))

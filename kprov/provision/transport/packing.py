@@ -15,7 +15,8 @@ import os
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
 from pathlib import Path
 
 from kprov.provision import agent
@@ -115,24 +116,99 @@ def _is_lazy(node: ast.stmt) -> bool:
     )
 
 
-def pack(magic: bytes) -> bytes:
-    """The agent for a Python with this magic number: compiled where it is the controller's own, else as source.
+Entry = tuple[bool, bool, bytes]
+"""A file: whether it is a package, whether it is compiled, its code."""
+
+
+@dataclass(frozen=True)
+class Packed:
+    """The agent for one Python.
+
+    Args:
+        core: what it starts with, compressed, with the code that starts it.
+        entries: its other files.
+        needs: by a task's module, which of those its code imports.
+    """
+
+    core: bytes
+    entries: Mapping[str, Entry]
+    needs: Mapping[str, frozenset[str]]
+
+    def missing(self, module: str, known: Set[str]) -> frozenset[str]:
+        """What an agent that knows some of the files lacks for a task."""
+        return self.needs.get(module, frozenset()) - known
+
+    def part(self, names: frozenset[str]) -> bytes:
+        """Some of the files, compressed."""
+        return zlib.compress(marshal.dumps({name: self.entries[name] for name in sorted(names)}, 2), 9)
+
+
+def _starter() -> str:
+    path = Path(agent.__file__).with_name("memory_importer.py")
+    return ast.unparse(strip(path.read_text(), lazy=False))
+
+
+def _entries(magic: bytes) -> dict[str, Entry]:
+    """Every file: compiled where the Python is the controller's own, else as source.
 
     Compiling costs a small machine more than everything else in connecting.
     """
-    same = magic == importlib.util.MAGIC_NUMBER
-    packed: dict[str, object] = {"kprov": (True, False, b""), "kprov.provision": (True, False, b"")}
+    found: dict[str, Entry] = {"kprov": (True, False, b""), "kprov.provision": (True, False, b"")}
     for name, package, path in _files():
         if name.endswith(".memory_importer"):
-            packed[""] = ast.unparse(strip(path.read_text(), lazy=False))
             continue
         tree = strip(path.read_text())
-        if same:
+        if magic == importlib.util.MAGIC_NUMBER:
             origin = "<kprov>/" + name.replace(".", "/")
-            packed[name] = (package, True, marshal.dumps(compile(tree, origin, "exec", dont_inherit=True)))
+            found[name] = (package, True, marshal.dumps(compile(tree, origin, "exec", dont_inherit=True)))
         else:
-            packed[name] = (package, False, ast.unparse(tree).encode())
-    return zlib.compress(marshal.dumps(packed, 2), 9)
+            found[name] = (package, False, ast.unparse(tree).encode())
+    return found
+
+
+def whole(magic: bytes) -> bytes:
+    """All of the agent at once, for a Python that was not expected."""
+    return zlib.compress(marshal.dumps({"": _starter(), **_entries(magic)}, 2), 9)
+
+
+def pack(magic: bytes) -> Packed:
+    """The agent in parts: what it starts with, and what each kind of task needs besides."""
+    entries = _entries(magic)
+    imports = {name: _imports(path.read_text(), entries) for name, _, path in _files() if name in entries}
+    core = _closure(_SESSION, imports) | {"kprov", "kprov.provision", _MODULES.rpartition(".")[0]}
+    start: dict[str, object] = {"": _starter(), **{name: entries[name] for name in sorted(core)}}
+    rest = {name: entry for name, entry in entries.items() if name not in core}
+    needs = {
+        name.removeprefix(_MODULES + "."): frozenset(_closure(name, imports) - core)
+        for name in entries
+        if name.startswith(_MODULES + ".")
+    }
+    return Packed(zlib.compress(marshal.dumps(start, 2), 9), rest, needs)
+
+
+_SESSION = "kprov.provision.agent.session"
+_MODULES = "kprov.provision.agent.modules"
+
+
+def _imports(source: str, known: Mapping[str, Entry]) -> set[str]:
+    """The agent's files that one of them imports, wherever in it that stands."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found & set(known)
+
+
+def _closure(name: str, imports: Mapping[str, set[str]]) -> set[str]:
+    found, waiting = set[str](), [name]
+    while waiting:
+        here = waiting.pop()
+        if here not in found:
+            found.add(here)
+            waiting += imports.get(here, ())
+    return found
 
 
 def _cache() -> Path:
@@ -175,11 +251,14 @@ def _write(path: Path, content: bytes) -> None:
             old.unlink()
 
 
-def cached(magic: bytes) -> bytes:
+def cached(magic: bytes) -> Packed:
     """As `pack`, from the cache where nothing has changed since."""
     path = _cache() / _key(magic)
     content = _read(path)
     if content is None:
-        content = pack(magic)
-        _write(path, content)
-    return content
+        packed = pack(magic)
+        needs = {name: sorted(names) for name, names in packed.needs.items()}
+        _write(path, marshal.dumps((packed.core, dict(packed.entries), needs)))
+        return packed
+    core, entries, needs = marshal.loads(content)  # noqa: S302 - by `_write`; see `_read`
+    return Packed(core, entries, {name: frozenset(names) for name, names in needs.items()})

