@@ -223,11 +223,6 @@ class Account:
         """The phase under way; empty between phases."""
         return self._recorder.result.title if self._recorder is not None else ""
 
-    @property
-    def phase_begun(self) -> float | None:
-        """When the phase under way began, by the monotonic clock."""
-        return self._recorder.begun if self._recorder is not None else None
-
     def begin_phase(self, title: str, hosts: list[str]) -> PhaseRecorder:
         """A phase begins; what is told until its end is counted in it."""
         rehearsal = {"rehearsal": True} if self.rehearsing else {}
@@ -281,10 +276,12 @@ class Account:
         here = [session for session in self._sessions.values() if session.link is not None]
         busy = [found for session in here if (found := session.whereabouts.at_work(TELL_SECONDS))]
         busy.sort(key=lambda found: -found.seconds)
-        for found in busy[:_MOST_WAITS]:
-            self.waiting(progress(f"{found.task} on {found.host}", found.seconds, limit, "task"))
-        if len(busy) > _MOST_WAITS:
-            self.waiting(f"waiting for {len(busy) - _MOST_WAITS} more machines")
+        # Who tells it keeps the machines' connections alive: a terminal that is gone must not end that.
+        with contextlib.suppress(OSError, ValueError):
+            for found in busy[:_MOST_WAITS]:
+                self.waiting(progress(f"{found.task} on {found.host}", found.seconds, limit, "task"))
+            if len(busy) > _MOST_WAITS:
+                self.waiting(f"waiting for {len(busy) - _MOST_WAITS} more machines")
 
     def outcome(self) -> str:
         """ok, failed, unreachable or locked: the worst of all hosts."""

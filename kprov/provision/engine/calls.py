@@ -49,7 +49,7 @@ class ModuleCalls:
         templar: renders them.
         diff: the run's.
         forks: hosts at a time.
-        timeouts: of a call and of the phase that it is made in.
+        timeouts: of a call, and of all that are made at once on a host.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class ModuleCalls:
         results: list[Result] = []
         role = self._account.phase_title
         session.queue += 1
-        limits = TimeLimits(session.link, self._timeouts, self._account.phase_begun)
+        limits = TimeLimits(session.link, self._timeouts)
         try:
             posted = []
             for index, (name, given) in enumerate(calls):

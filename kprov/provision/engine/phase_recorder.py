@@ -27,7 +27,7 @@ class PhaseRecorder:
     def __init__(self, title: str, hosts: list[str], report: Callable[[str, str, Result], None]) -> None:
         self.result = PhaseResult(title, hosts, {host: HostSummary() for host in hosts})
         self._report = report
-        self.begun = time.monotonic()
+        self._begun = time.monotonic()
 
     def add(self, result: Result) -> None:
         """Count a result."""
@@ -52,5 +52,5 @@ class PhaseRecorder:
 
     def finish(self) -> PhaseResult:
         """The phase is over."""
-        self.result.duration = round(time.monotonic() - self.begun, 3)
+        self.result.duration = round(time.monotonic() - self._begun, 3)
         return self.result

@@ -11,18 +11,17 @@ from kprov.provision.transport.link import AgentLink
 
 
 class TimeLimits:
-    """The limits of one phase on one host.
+    """The limits of one phase on one host, from now on.
 
     Args:
         link: the host's agent.
         timeouts: the run's.
-        begun: when the phase began, by the monotonic clock; None: now.
     """
 
-    def __init__(self, link: AgentLink, timeouts: Timeouts, begun: float | None = None) -> None:
+    def __init__(self, link: AgentLink, timeouts: Timeouts) -> None:
         self._link = link
         self._timeouts = timeouts
-        self._end = (time.monotonic() if begun is None else begun) + timeouts.phase
+        self._end = time.monotonic() + timeouts.phase
 
     def tell(self, task: float | None = None) -> None:
         """Tell the agent; it holds for what is sent from now on.
