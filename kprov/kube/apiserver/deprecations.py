@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kprov.kube.apiserver.extensions import kinds
 from kprov.kube.apiserver.resources.info import ResourceInfo
 
 # group/version -> deprecated in, gone in, and the version to use; with plural for what concerns one kind alone
@@ -18,6 +19,9 @@ _DEPRECATED: dict[str, tuple[str, str, str]] = {
 
 def warning(info: ResourceInfo, version: str) -> str | None:
     """What a client that asks for a kind in a version is told, or None."""
+    custom = kinds.find(*info.key)
+    if custom is not None:
+        return custom.deprecated.get(version)
     if info.key == ("", "componentstatuses"):
         return "v1 ComponentStatus is deprecated in v1.19+"
     found = _DEPRECATED.get(f"{info.group}/{version}")

@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from kprov.kube.apiserver.schema_words import NUMBER, TEXT, Schema, fields, list_of
 
-Schema = dict[str, Any]
-
-_TEXT: Schema = {"type": "string"}
-_NUMBER: Schema = {"type": "integer"}
-
-
-def _object(**properties: Schema) -> Schema:
-    return {"type": "object", "properties": properties}
-
-
-def _list(items: Schema) -> Schema:
-    return {"type": "array", "items": items}
-
-
-_BACKEND = _object(
-    serviceName=_TEXT,
+_BACKEND = fields(
+    serviceName=TEXT,
     servicePort={"x-kubernetes-int-or-string": True},
-    resource=_object(apiGroup=_TEXT, kind=_TEXT, name=_TEXT),
+    resource=fields(apiGroup=TEXT, kind=TEXT, name=TEXT),
 )
-_STATUS_PORT = _object(port=_NUMBER, protocol=_TEXT, error=_TEXT)
+_STATUS_PORT = fields(port=NUMBER, protocol=TEXT, error=TEXT)
 
-INGRESS_V1BETA1: Schema = _object(
-    spec=_object(
-        ingressClassName=_TEXT,
+INGRESS_V1BETA1: Schema = fields(
+    spec=fields(
+        ingressClassName=TEXT,
         backend=_BACKEND,
-        tls=_list(_object(hosts=_list(_TEXT), secretName=_TEXT)),
-        rules=_list(
-            _object(host=_TEXT, http=_object(paths=_list(_object(path=_TEXT, pathType=_TEXT, backend=_BACKEND))))
+        tls=list_of(fields(hosts=list_of(TEXT), secretName=TEXT)),
+        rules=list_of(
+            fields(host=TEXT, http=fields(paths=list_of(fields(path=TEXT, pathType=TEXT, backend=_BACKEND))))
         ),
     ),
-    status=_object(loadBalancer=_object(ingress=_list(_object(ip=_TEXT, hostname=_TEXT, ports=_list(_STATUS_PORT))))),
+    status=fields(loadBalancer=fields(ingress=list_of(fields(ip=TEXT, hostname=TEXT, ports=list_of(_STATUS_PORT))))),
 )

@@ -2,71 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
+from kprov.kube.apiserver.schema_words import ANYTHING, FLAG, NUMBER, TEXT, Schema, fields, list_of
 
-Schema = dict[str, Any]
-
-_TEXT: Schema = {"type": "string"}
-_FLAG: Schema = {"type": "boolean"}
-_NUMBER: Schema = {"type": "integer"}
-_TEXTS: Schema = {"type": "array", "items": _TEXT}
-# structural.py looks into it
-_ANY: Schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-
-
-def _object(**properties: Schema) -> Schema:
-    return {"type": "object", "properties": properties}
-
-
-def _list(items: Schema) -> Schema:
-    return {"type": "array", "items": items}
+_TEXTS = list_of(TEXT)
 
 
 def _column(path: str) -> Schema:
-    text = dict.fromkeys(("name", "type", "format", "description", path), _TEXT)
-    return _object(**text, priority=_NUMBER)
+    text = dict.fromkeys(("name", "type", "format", "description", path), TEXT)
+    return fields(**text, priority=NUMBER)
 
 
-_SUBRESOURCES = _object(
-    status=_ANY, scale=_object(specReplicasPath=_TEXT, statusReplicasPath=_TEXT, labelSelectorPath=_TEXT)
+_SUBRESOURCES = fields(
+    status=ANYTHING, scale=fields(specReplicasPath=TEXT, statusReplicasPath=TEXT, labelSelectorPath=TEXT)
 )
-_VALIDATION = _object(openAPIV3Schema=_ANY)
-_NAMES = _object(plural=_TEXT, singular=_TEXT, kind=_TEXT, listKind=_TEXT, shortNames=_TEXTS, categories=_TEXTS)
-_CLIENT = _object(url=_TEXT, caBundle=_TEXT, service=_object(namespace=_TEXT, name=_TEXT, path=_TEXT, port=_NUMBER))
-_CONDITION = _object(
-    **dict.fromkeys(("type", "status", "lastTransitionTime", "reason", "message"), _TEXT), observedGeneration=_NUMBER
+_VALIDATION = fields(openAPIV3Schema=ANYTHING)
+_NAMES = fields(plural=TEXT, singular=TEXT, kind=TEXT, listKind=TEXT, shortNames=_TEXTS, categories=_TEXTS)
+_CLIENT = fields(url=TEXT, caBundle=TEXT, service=fields(namespace=TEXT, name=TEXT, path=TEXT, port=NUMBER))
+_CONDITION = fields(
+    **dict.fromkeys(("type", "status", "lastTransitionTime", "reason", "message"), TEXT), observedGeneration=NUMBER
 )
-_STATUS = _object(conditions=_list(_CONDITION), acceptedNames=_NAMES, storedVersions=_TEXTS, observedGeneration=_NUMBER)
+_STATUS = fields(conditions=list_of(_CONDITION), acceptedNames=_NAMES, storedVersions=_TEXTS, observedGeneration=NUMBER)
 
 
 def _version(path: str) -> Schema:
-    return _object(
-        name=_TEXT, served=_FLAG, storage=_FLAG, deprecated=_FLAG, deprecationWarning=_TEXT, schema=_VALIDATION,
-        subresources=_SUBRESOURCES, additionalPrinterColumns=_list(_column(path)),
-        selectableFields=_list(_object(jsonPath=_TEXT)),
+    return fields(
+        name=TEXT, served=FLAG, storage=FLAG, deprecated=FLAG, deprecationWarning=TEXT, schema=_VALIDATION,
+        subresources=_SUBRESOURCES, additionalPrinterColumns=list_of(_column(path)),
+        selectableFields=list_of(fields(jsonPath=TEXT)),
     )  # fmt: skip
 
 
-_SHARED: dict[str, Schema] = {"group": _TEXT, "names": _NAMES, "scope": _TEXT, "preserveUnknownFields": _FLAG}
+_SHARED: dict[str, Schema] = {"group": TEXT, "names": _NAMES, "scope": TEXT, "preserveUnknownFields": FLAG}
 
 SCHEMAS: dict[str, Schema] = {
-    "v1": _object(
-        spec=_object(
+    "v1": fields(
+        spec=fields(
             **_SHARED,
-            versions=_list(_version("jsonPath")),
-            conversion=_object(strategy=_TEXT, webhook=_object(clientConfig=_CLIENT, conversionReviewVersions=_TEXTS)),
+            versions=list_of(_version("jsonPath")),
+            conversion=fields(strategy=TEXT, webhook=fields(clientConfig=_CLIENT, conversionReviewVersions=_TEXTS)),
         ),
         status=_STATUS,
     ),
-    "v1beta1": _object(
-        spec=_object(
+    "v1beta1": fields(
+        spec=fields(
             **_SHARED,
-            version=_TEXT,
-            versions=_list(_version("JSONPath")),
+            version=TEXT,
+            versions=list_of(_version("JSONPath")),
             validation=_VALIDATION,
             subresources=_SUBRESOURCES,
-            additionalPrinterColumns=_list(_column("JSONPath")),
-            conversion=_object(strategy=_TEXT, webhookClientConfig=_CLIENT, conversionReviewVersions=_TEXTS),
+            additionalPrinterColumns=list_of(_column("JSONPath")),
+            conversion=fields(strategy=TEXT, webhookClientConfig=_CLIENT, conversionReviewVersions=_TEXTS),
         ),
         status=_STATUS,
     ),

@@ -38,6 +38,7 @@ class CustomKind:
     printed: dict[str, list[Object]]  # what ``columns`` is made of
     scale: dict[str, ScalePaths]
     terminating: bool
+    deprecated: dict[str, str]  # version -> what its users are told
     as_stored: bool
     """Whether what lies in etcd can be handed out as it is: in the one version there is, with no defaults to add.
 
@@ -94,8 +95,14 @@ def custom_kind(definition: Object) -> CustomKind:
         {version["name"]: _scale_paths(version["subresources"]["scale"]) for version in served
          if "scale" in (version.get("subresources") or {})},
         bool(definition["metadata"].get("deletionTimestamp")),
+        {version["name"]: _warning(info, version) for version in served if version.get("deprecated")},
         len(schemas) == 1 and not any(map(_has_defaults, schemas.values())),
     )  # fmt: skip
+
+
+def _warning(info: ResourceInfo, version: Object) -> str:
+    told = f"{info.group}/{version['name']} {info.kind} is deprecated"
+    return str(version.get("deprecationWarning") or told)
 
 
 def _scale_paths(scale: Object) -> ScalePaths:

@@ -168,6 +168,8 @@ def _version_errors(spec: Object) -> list[FieldError]:
             found.append(required(f"{path}.name"))
         elif problem := dns_label_error(version["name"]):
             found.append(invalid(f"{path}.name", version["name"], problem))
+        if version.get("selectableFields"):
+            found.append(forbidden(f"{path}.selectableFields", "field selectors are not implemented by kprov here"))
         schema = (version.get("schema") or {}).get("openAPIV3Schema")
         if schema is None and not old:
             found.append(required(f"{path}.schema.openAPIV3Schema", "schemas are required"))

@@ -264,6 +264,20 @@ def test_what_was_stored_before_is_handed_out_as_it_should_be_now() -> None:
     assert ("example.com", "tools") not in RESOURCES
 
 
+def test_users_of_a_version_that_is_given_up_are_told() -> None:
+    made = definition()
+    made["spec"]["versions"][0]["deprecated"] = True
+    assert custom_kind(made).deprecated == {"v1": "example.com/v1 Tool is deprecated"}
+    made["spec"]["versions"][0]["deprecationWarning"] = "use hammers"
+    assert custom_kind(made).deprecated == {"v1": "use hammers"}
+    assert any(
+        "selectableFields" in each
+        for each in problems(
+            versions=[{**made["spec"]["versions"][0], "selectableFields": [{"jsonPath": ".spec.size"}]}]
+        )
+    )
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
