@@ -128,8 +128,11 @@ async def node_proxy(parts: Parts, request: Request, info: ResourceInfo) -> Answ
 def _rest(request: Request) -> str:
     """The path below .../proxy, with the query, as it was sent."""
     path, mark, query = request.raw_path.partition("?")
-    rest = path.split("/proxy", 1)[1] if "/proxy" in path else ""
-    return (rest or "/") + mark + query
+    # by its place: a namespace or a pod may have "proxy" in its name
+    # /api/v1/namespaces/NS/pods/NAME/proxy/... or /api/v1/nodes/NAME/proxy/...
+    segments = path.split("/")
+    below = segments[8:] if segments[3] == "namespaces" else segments[6:]
+    return "/" + "/".join(below) + mark + query
 
 
 def _scheme_name_port(text: str) -> tuple[str, str, str]:
