@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +46,17 @@ class Asked:
     accept_new_host_keys: bool = False
     lock: bool = True
     command_line: str = "kprov module"
+
+
+def machines_of(path: Path, extra_vars: Iterable[str] | None) -> Inventory:
+    """The inventory; one that is not yet whole as a cluster's will do, for machines can be asked all the same."""
+    from kprov.cli.inventory_source import open_inventory
+    from kprov.provision.inventory import InventoryErrors
+
+    try:
+        return open_inventory(path, extra_vars, cluster=None)
+    except InventoryErrors:
+        return open_inventory(path, extra_vars, cluster=False)
 
 
 def arguments_of(module: str, words: Sequence[str]) -> dict[str, Any]:

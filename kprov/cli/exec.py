@@ -49,12 +49,12 @@ def execute(
 
     It takes no lock: what it changes is up to the command. Ends with 0 when it ended with 0 on every machine.
     """
-    from kprov.cli.ad_hoc import Asked, results_of, show
-    from kprov.cli.inventory_source import limit_hosts, open_inventory
+    from kprov.cli.ad_hoc import Asked, machines_of, results_of, show
+    from kprov.cli.inventory_source import limit_hosts
     from kprov.cli.output import make_reporter
     from kprov.cli.run_limits import read_timeouts
 
-    loaded = open_inventory(inventory, extra_vars, cluster=None)
+    loaded = machines_of(inventory, extra_vars)
     line = command[0] if len(command) == 1 else shlex.join(command)
     arguments = {"cmd": line, **({"chdir": chdir} if chdir else {})}
     asked = Asked(

@@ -65,8 +65,8 @@ def module(
     elif name == "doc":
         _doc(arguments or [])
     else:
-        from kprov.cli.ad_hoc import Asked, arguments_of, results_of, show
-        from kprov.cli.inventory_source import limit_hosts, open_inventory
+        from kprov.cli.ad_hoc import Asked, arguments_of, machines_of, results_of, show
+        from kprov.cli.inventory_source import limit_hosts
         from kprov.cli.output import make_reporter
         from kprov.cli.run_limits import read_timeouts
         from kprov.provision.engine.actions import CONTROL
@@ -78,7 +78,7 @@ def module(
             from kprov.cli.ad_hoc import AskedWrongly
 
             raise AskedWrongly([f"{name} is done by the controller while it runs a play; alone it does nothing"])
-        loaded = open_inventory(inventory, extra_vars, cluster=None)
+        loaded = machines_of(inventory, extra_vars)
         asked = Asked(
             own, given, check=check, diff=diff, become_user=become_user or None, forks=forks,
             accept_new_host_keys=accept_new_host_keys, timeouts=read_timeouts(loaded, timeout),
