@@ -26,6 +26,23 @@ def this_run(run_id: str, command_line: str) -> dict[str, Any]:
     return {"who": this_user(), "run": run_id, "command": command_line, "controller_pid": os.getpid()}
 
 
+def has_died(holder: Mapping[str, Any]) -> bool:
+    """Whether a holder was a process of this computer that is no more.
+
+    For moments its locks may outlive it: a child that it was just starting has them until it is another program.
+    """
+    who, pid = str(holder.get("who", "")), holder.get("controller_pid")
+    if who.rpartition("@")[2] != socket.gethostname() or not isinstance(pid, int) or pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        return False
+    return False
+
+
 def run_of(holder: Mapping[str, Any]) -> str:
     """A holder's command and run."""
     return f"{holder.get('command', 'kprov')}, run {holder.get('run', '?')}"

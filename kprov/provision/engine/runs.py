@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kprov.provision.engine.holder import has_died
 from kprov.provision.engine.journal import JOURNAL_NAME, LOG_NAME
 
 ENDED = ("ok", "failed", "unreachable", "locked", "interrupted")
@@ -225,7 +226,7 @@ class _Reader:
         """No more records: what is still open was under way."""
         run = self._run
         if not self._finished:
-            if is_running(run.journal_path):
+            if is_running(run.journal_path) and not has_died({"who": run.by, "controller_pid": run.pid}):
                 run.outcome = "running"
             else:
                 run.outcome = "interrupted" if self._interrupted else "died"
@@ -328,11 +329,14 @@ class _Reader:
         )
 
     def _answered(self, task: TaskRecord) -> TaskRecord | None:
-        """Strike what was sent. A result without a number answers the oldest of that name."""
+        """Strike what was sent.
+
+        A failure without a number is the controller's own, over what it was about to send, or what came back.
+        """
         mine = self._open.get(task.host, {})
         if task.number is not None:
             return mine.pop(task.number, None)
         for key, sent in mine.items():
-            if key < 0 and (sent.role, sent.task) == (task.role, task.task):
+            if (key < 0 or task.status == "failed") and (sent.role, sent.task) == (task.role, task.task):
                 return mine.pop(key)
         return None

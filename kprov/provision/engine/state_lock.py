@@ -15,12 +15,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kprov.provision.engine.holder import held_by
+from kprov.provision.engine.holder import has_died, held_by
 from kprov.provision.engine.journal import advice
 
 LOCK_NAME = "lock"
 _LARGEST = 64 * 1024
 _NAMELESS_SECONDS = 0.5
+_DYING_SECONDS = 10.0
 
 
 class StateLocked(Exception):
@@ -74,7 +75,7 @@ class StateLock:
     @staticmethod
     def _take(descriptor: int) -> dict[str, Any] | None:
         """Take the lock. Returns None, or who holds it."""
-        deadline = time.monotonic() + _NAMELESS_SECONDS
+        begun = time.monotonic()
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -82,7 +83,8 @@ class StateLock:
             except BlockingIOError:
                 found = _read(descriptor)
             # Without a name it is one who looks who holds it (`holder_of`), or who is about to say so.
-            if found or time.monotonic() > deadline:
+            patience = _DYING_SECONDS if has_died(found) else 0.0 if found else _NAMELESS_SECONDS
+            if time.monotonic() - begun >= patience:
                 return found
             time.sleep(0.02)
 
@@ -105,7 +107,8 @@ def holder_of(folder: Path) -> dict[str, Any] | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _read(descriptor)
+        found = _read(descriptor)
+        return None if has_died(found) else found
     except OSError:
         return None
     finally:

@@ -112,10 +112,13 @@ class Sender:
     ) -> None:
         ready = [self._ready(place, task, scope, item, session) for item in sent.items]
         due = [one for one in ready if one.prepared is not None]
+        control = task.control
+        alone = bool(task.until or task.retries is not None or control.pause is not None or control.break_when)
+        if alone:
+            self._results.settle()  # what fails before it keeps it from being sent
         if due:
             self._before(sent)
-        control = task.control
-        if task.until or task.retries is not None or control.pause is not None or control.break_when:
+        if alone:
             self._one_by_one(sent, ready, session, link, limits)
             return
         go_on = sent.ignore_errors or task.failed_when is not None
@@ -171,7 +174,6 @@ class Sender:
         self, sent: Sent, ready: list[_Ready], session: HostSession, link: AgentLink, limits: TimeLimits
     ) -> None:
         """Rounds that are repeated, paused between, or broken off."""
-        self._results.settle()
         task, templar = sent.task, sent.place.role.templar
         pause = float(templar.render(task.control.pause, sent.scope) or 0) if task.control.pause is not None else 0.0
         done: list[Item] = []

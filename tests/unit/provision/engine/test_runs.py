@@ -84,6 +84,18 @@ class TestWhatARunTells:
         for name in ("id", "outcome", "command", "started", "ended", "counts", "by", "pid", "check"):
             assert getattr(short, name) == getattr(whole, name), name
 
+    def test_what_could_not_be_sent_after_all_is_not_in_flight(self, workshop: Any) -> None:
+        for tasks in (
+            "- name: Bad\n  command: 'false'\n- name: Retried\n  command: 'true'\n  until: true\n",
+            "- name: Retried\n  command: 'true'\n  until: true\n  retries: '{{ nothing }}'\n",
+        ):
+            workshop.role(tasks)
+            engine = workshop.engine()
+            engine.run_role("r", ["h1"])
+            engine.close()
+            run = read_run(engine.journal.path.parent)
+            assert run.outcome == "failed" and run.in_flight == {}, run.in_flight
+
     def test_a_run_that_only_compares(self, workshop: Any) -> None:
         run = run_of(workshop, check=True)
         assert run.check and all(task.check for task in run.tasks() if task.status == "changed")

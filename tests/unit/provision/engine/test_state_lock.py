@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,26 @@ def test_nothing_is_left_of_a_killed_process(tmp_path: Path) -> None:
     process.join()
     assert holder_of(tmp_path) is None
     StateLock(tmp_path, {}).release()
+
+
+def _starting(folder: Path, ready: Any) -> None:
+    """A process that dies while a child of it still has its lock, as one that was just being started has."""
+    lock = StateLock(folder, this_run("dead", "kprov up"))
+    os.set_inheritable(lock._descriptor or 0, True)
+    child = subprocess.Popen(["sleep", "1"], close_fds=False)
+    ready.send(child.pid)
+    os._exit(0)
+
+
+def test_a_child_that_a_dead_process_was_starting_is_waited_for(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe()
+    process = context.Process(target=_starting, args=(tmp_path, there))
+    process.start()
+    assert here.recv()
+    process.join()
+    assert holder_of(tmp_path) is None, "the one who holds it is no more"
+    StateLock(tmp_path, this_run("next", "kprov up")).release()
 
 
 def test_damaged_words_are_no_trouble(tmp_path: Path) -> None:
