@@ -11,8 +11,8 @@ from kprov.provision.agent.failures import ModuleFailed
 class acting_as:
     """Be another user for the length of a task: its rights, its groups, its home.
 
-    The real user stays the agent's, so that it can come back, and start programs as whomever. Gives as whom programs are
-    to be started, None where no change is needed.
+    The real user stays the agent's, so that it can come back, and start programs as whomever. Gives as whom programs
+    are to be started, None where no change is needed.
 
     Args:
         user: whom; None: the agent's own.

@@ -94,11 +94,16 @@ class RolePhases:
         serial: Serial,
         stop_on_failure: bool,
     ) -> None:
+        # For all hosts: what is worked out of it for one is known to the next.
+        section = Section(tuple(pieces_of(RoleEntry(name, Task("", "", {}, name, name, 1)), self._run.roles)))
         begun = 0
         for batch in batches(serial, taking):
             begun += len(batch)
             pool.each(
-                batch, lambda session: self._on_host(session, name, context), self._forks, self._connections.interrupted
+                batch,
+                lambda session: self._on_host(session, name, section, context),
+                self._forks,
+                self._connections.interrupted,
             )
             rest = taking[begun:]
             if rest and serial is not None and stop_on_failure and recorder.result.failed:
@@ -108,12 +113,10 @@ class RolePhases:
                     )
                 break
 
-    def _on_host(self, session: HostSession, role: str, context: PhaseContext) -> None:
+    def _on_host(self, session: HostSession, role: str, section: Section, context: PhaseContext) -> None:
         if self._connections.closing or session.link is None:
             return
         try:
-            entry = RoleEntry(role, Task("", "", {}, role, role, 1))
-            section = Section(tuple(pieces_of(entry, self._run.roles)))
             HostRunner(self._run, session, context).play([section])
         except Stopped as stopped:
             session.state = HostState("failed", f"{role}: {stopped.result.task}: {stopped.result.message}")
