@@ -35,9 +35,17 @@ HELD = 2 * 1024 * 1024
 PIECE = 64 * 1024
 
 
-@functools.cache
+_making = threading.Lock()
+
+
 def _loop() -> asyncio.AbstractEventLoop:
-    """The event loop, in a thread of its own."""
+    """The event loop, in a thread of its own: one, whoever asks first."""
+    with _making:
+        return _made_loop()
+
+
+@functools.cache
+def _made_loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="kprov-asyncssh", daemon=True).start()
     return loop

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import paramiko
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from paramiko.auth_handler import AuthHandler
 from paramiko.common import DEFAULT_MAX_PACKET_SIZE, DEFAULT_WINDOW_SIZE, cMSG_CHANNEL_OPEN, cMSG_CHANNEL_REQUEST
 
@@ -133,7 +135,21 @@ def run_program(channel: paramiko.Channel, command: str) -> None:
 def _read(path: str, changed: int) -> paramiko.PKey | None:
     try:
         return paramiko.PKey.from_path(path)
-    except Exception:  # sealed, or of another form: paramiko's own way of trying it says what is wrong
+    except Exception:
+        return _read_otherwise(path)
+
+
+def _read_otherwise(path: str) -> paramiko.PKey | None:
+    """A third of all ECDSA keys without a comment are broken to paramiko (it takes their last byte for padding).
+
+    None for a key that is sealed, or of another form: paramiko's own way of trying it says what is wrong.
+    """
+    try:
+        key: Any = serialization.load_ssh_private_key(Path(path).read_bytes(), None)
+        if isinstance(key, ec.EllipticCurvePrivateKey):
+            return paramiko.ECDSAKey(vals=(key, key.public_key()))
+        return paramiko.RSAKey(key=key) if isinstance(key, rsa.RSAPrivateKey) else None
+    except Exception:
         return None
 
 
