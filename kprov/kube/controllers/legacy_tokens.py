@@ -15,6 +15,7 @@ from typing import Any
 from kprov.kube.api.errors import ApiError, is_conflict, is_not_found
 from kprov.kube.api.kinds import SECRETS, SERVICE_ACCOUNTS
 from kprov.kube.controllers.controller import Context, Controller
+from kprov.kube.controllers.pod_control import namespace_is_terminating
 from kprov.kube.controllers.serviceaccount_token import (
     ACCOUNT_NAME,
     ACCOUNT_UID,
@@ -68,7 +69,12 @@ class LegacyTokens(Controller):
         named = [each for each in account.get("secrets") or () if each["name"] not in gone]
         secret = None
         if not [each for each in named if await self._is_token(account, each["name"])]:
-            secret = await self._make(account)
+            try:
+                secret = await self._make(account)
+            except ApiError as error:
+                if namespace_is_terminating(error):
+                    return
+                raise
             named.append({"name": secret["metadata"]["name"]})
         if named != (account.get("secrets") or []):
             await self._name(account, named, secret)

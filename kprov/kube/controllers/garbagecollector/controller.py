@@ -201,7 +201,9 @@ class GarbageCollector(Controller):
             raise
 
     async def _judge(self, uid: str, live: Object) -> None:
-        item = self.graph.items[uid]
+        item = self.graph.items.get(uid)
+        if item is None:  # it went while we asked for it
+            return
         solid: list[Owner] = []
         waiting: list[Owner] = []
         owners = owners_of(live)

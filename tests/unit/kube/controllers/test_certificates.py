@@ -257,6 +257,26 @@ async def test_a_token_secret_that_its_account_cannot_name_goes_again(bench, clu
     assert len(cluster.of(SECRETS)) == 1
 
 
+async def test_no_token_is_made_in_a_namespace_that_goes(bench, cluster, tmp_path):
+    signing_key(bench, tmp_path)
+    asked = 0
+
+    def refuse(verb, resource, name):
+        nonlocal asked
+        if (verb, resource) == ("create", SECRETS):
+            asked += 1
+            error = errors.forbidden(SECRETS, name, "unable to create new content: it is being terminated")
+            error.status["details"] = {"causes": [{"reason": "NamespaceTerminating"}]}
+            raise error
+
+    cluster.refuse = refuse
+    cluster.add(SERVICE_ACCOUNTS, {"metadata": {"name": "robot", "namespace": "default"}})
+    await bench.start(LegacyTokens)
+    await bench.until(lambda: asked)
+    await bench.settle()
+    assert asked == 1
+
+
 def test_only_gates_that_exist_are_taken():
     flags = command_line.flag_set()
     name = "LegacyServiceAccountTokenNoAutoGeneration"
