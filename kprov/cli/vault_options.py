@@ -23,6 +23,8 @@ def _declare(
     vault_password_file: Annotated[
         list[str] | None,
         typer.Option(
+            "--vault-password-file",
+            "--vault-pass-file",
             metavar="FILE",
             help="Opens what is encrypted: a file that holds the password or, when executable, prints it.",
             show_default=False,
@@ -37,7 +39,7 @@ def _declare(
         ),
     ] = None,
     ask_vault_password: Annotated[
-        bool, typer.Option("--ask-vault-password", help="Ask for the vault password.")
+        bool, typer.Option("--ask-vault-password", "--ask-vault-pass", "-J", help="Ask for the vault password.")
     ] = False,
 ) -> None:
     """Never called: its parameters are what other commands get."""

@@ -7,8 +7,14 @@ import os
 import stat
 from pathlib import Path
 
+from kprov.provision.vault.pipes import read_within
+
 # An inventory of ten thousand machines is a few megabytes; more than this was not written for kprov.
 LARGEST = 32 * 1024 * 1024
+
+# Whoever writes to a pipe of the shell's may have to ask a person first.
+PATIENCE = 300.0
+_PIPES_OF_THE_SHELL = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -30,17 +36,20 @@ class Unreadable(Exception):
 
 
 def read(path: Path, largest: int = LARGEST) -> bytes:
-    """The bytes of a regular file. Raises Unreadable.
+    """The bytes of a file, or of a pipe that the shell made for ``<(...)``. Raises Unreadable.
 
-    Anything else than a file is refused before it is opened: reading a pipe that nobody writes to never ends.
+    Anything else is refused before it is opened: reading a pipe that nobody writes to never ends.
     """
     try:
+        _check_kind(path)
         # Not blocking, for what became a pipe after the look at it.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC) if _is_file(path) else -1
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise Unreadable("is no regular file")
-            data = file.read(largest + 1)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            data = read_within(descriptor, largest, PATIENCE)
+        finally:
+            os.close(descriptor)
+    except TimeoutError:
+        raise Unreadable(f"is a pipe, and nothing came from it in {PATIENCE:.0f} s") from None
     except FileNotFoundError:
         raise Unreadable("no such file") from None
     except ValueError:
@@ -52,10 +61,10 @@ def read(path: Path, largest: int = LARGEST) -> bytes:
     return data
 
 
-def _is_file(path: Path) -> bool:
+def _check_kind(path: Path) -> None:
     mode = path.stat().st_mode
-    if stat.S_ISREG(mode):
-        return True
+    if stat.S_ISREG(mode) or (stat.S_ISFIFO(mode) and str(path).startswith(_PIPES_OF_THE_SHELL)):
+        return
     kind = next((name for test, name in _KINDS if test(mode)), "something else")
     raise Unreadable(f"is {kind}, not a file")
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from kprov.provision.vault.envelope import VaultError
 
@@ -29,20 +30,19 @@ def edit(content: bytes, name: str, beside: Path, environment: Mapping[str, str]
     Raises VaultError when the editor can't be run or says that it failed.
     """
     command = shlex.split(environment.get("VISUAL") or environment.get("EDITOR") or "vi")
-    with _private_folder(beside) as folder:
+    with _private_folder(beside) as folder, _Ending() as ending:
         file = folder / name
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as out:
             out.write(content)
-        with _only_the_editor_is_interrupted():
-            try:
-                done = subprocess.run([*command, str(file)], check=False)
-            except OSError as error:
-                raise VaultError(
-                    f"the editor {command[0]} can't be run: {error.strerror}", "name another one in EDITOR"
-                ) from None
-        if done.returncode:
-            raise VaultError(f"the editor {command[0]} ended with code {done.returncode}: nothing was changed")
+        try:
+            code = ending.run([*command, str(file)])
+        except OSError as error:
+            raise VaultError(
+                f"the editor {command[0]} can't be run: {error.strerror}", "name another one in EDITOR"
+            ) from None
+        if code:
+            raise VaultError(f"the editor {command[0]} ended with code {code}: nothing was changed")
         try:
             return file.read_bytes()
         except OSError as error:
@@ -57,33 +57,47 @@ def _private_folder(beside: Path) -> Iterator[Path]:
         folder = Path(tempfile.mkdtemp(prefix=".kprov-vault-", dir=in_memory or beside))
     except OSError as error:
         raise VaultError(f"no folder for the editor can be made in {in_memory or beside}: {error.strerror}") from None
-    with _ended_by_signals():
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP (a closed terminal) leave by way of everybody's ``finally``."""
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        yield
+        yield folder
     finally:
-        for number, handler in before.items():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Ending:
+    """Sees to it that SIGTERM and SIGHUP (a closed terminal) end the editor too, and leave nothing behind.
+
+    Ctrl-C at the terminal reaches both; for the editor it means something else than to end.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: list[int] = []
+        self._process: subprocess.Popen[bytes] | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _Ending:
+        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGHUP)}
+        self._before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+        if self._numbers:
+            raise SystemExit(128 + self._numbers[0])
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._numbers.append(number)
+        if self._process is not None:
+            self._process.kill()
+
+    def run(self, command: list[str]) -> int:
+        """The exit code of a program. Raises OSError when it can't be run."""
+        # The editor takes Ctrl-C as it always does: what is ignored here would be ignored there.
+        with subprocess.Popen(command, preexec_fn=_heed_interrupts) as self._process:
+            if self._numbers:  # it came while the program was started
+                self._process.kill()
+            return self._process.wait()
 
 
-@contextmanager
-def _only_the_editor_is_interrupted() -> Iterator[None]:
-    """Ctrl-C at the terminal reaches both; for the editor it means something else than to end."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

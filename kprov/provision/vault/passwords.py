@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import select
 import stat
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from kprov.provision.vault.envelope import DEFAULT_ID, VaultError, check_id
+from kprov.provision.vault.pipes import read_within
 
 # A program may have to wake a key agent and wait for a person; one that never ends must not keep kprov for ever.
 PATIENCE = 300.0
@@ -78,20 +77,14 @@ def _checked(data: bytes, what: str) -> bytes:
 
 
 def _from_file(path: Path) -> bytes:
-    """A file, or a pipe as the shell makes for ``<(pass show vault)``, which is given time to be written to."""
+    """A file, or a pipe, which is given time to be written to."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    deadline = time.monotonic() + PATIENCE
-    found = b""
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
-        is_pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
-        while len(found) <= _LARGEST:
-            left = deadline - time.monotonic()
-            if is_pipe and (left <= 0 or not select.select([descriptor], [], [], left)[0]):
-                raise VaultError(f"vault password file {path} is a pipe that nothing came from in {PATIENCE:.0f} s")
-            piece = file.read(_LARGEST + 1 - len(found))
-            if not piece:
-                break
-            found += piece
+    try:
+        found = read_within(descriptor, _LARGEST, PATIENCE)
+    except TimeoutError:
+        raise VaultError(f"vault password file {path} is a pipe that nothing came from in {PATIENCE:.0f} s") from None
+    finally:
+        os.close(descriptor)
     if len(found) > _LARGEST:
         raise VaultError(f"vault password file {path} is larger than 1 MiB: this is no password")
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import pty
 import signal
 import stat
 import subprocess
@@ -243,3 +244,62 @@ def test_without_a_password_it_says_how_to_give_one(
     monkeypatch.setattr("sys.stdin", io.StringIO())
     done = kprov("vault", "view", secret)
     assert done.code == 2 and "--vault-password-file" in done.err
+
+
+def at_a_terminal(arguments: list[str], answers: dict[str, str]) -> tuple[int, str]:
+    """Run a command at a terminal of its own, answer its questions; gives its exit code and what was seen."""
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execv(sys.executable, [sys.executable, "-c", "from kprov.cli.main import main; main()", *arguments])
+    seen, due = "", list(answers.items())
+    while True:
+        try:
+            piece = os.read(terminal, 4096).decode()
+        except OSError:  # Linux says so when the other side is closed
+            break
+        if not piece:
+            break
+        seen += piece
+        if due and seen.rstrip().endswith(due[0][0]):
+            os.write(terminal, due.pop(0)[1].encode() + b"\n")
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), seen
+
+
+def test_a_person_is_asked(secret: Path) -> None:
+    question = "ew vault password (default):"
+    code, seen = at_a_terminal(
+        ["vault", "encrypt", str(secret)], {f"N{question}": "hush", f"Confirm n{question}": "hush"}
+    )
+    assert code == 0 and "hush" not in seen
+    sealed = secret.read_bytes()
+    assert sealed.startswith(b"$ANSIBLE_VAULT;1.1;AES256\n")
+    code, seen = at_a_terminal(["vault", "view", str(secret)], {"Vault password (default):": "hush"})
+    assert code == 0 and SECRET in seen and "hush" not in seen
+    code, seen = at_a_terminal(["vault", "decrypt", str(secret)], {"Vault password (default):": "loud"})
+    assert code == 2 and secret.read_bytes() == sealed
+
+
+def test_two_passwords_that_differ_encrypt_nothing(secret: Path) -> None:
+    question = "ew vault password (default):"
+    before = secret.read_bytes()
+    code, seen = at_a_terminal(
+        ["vault", "encrypt", str(secret)], {f"N{question}": "hush", f"Confirm n{question}": "hist"}
+    )
+    assert code == 2 and "not the same" in seen
+    assert secret.read_bytes() == before
+
+
+def test_pipes_of_the_shell(secret: Path) -> None:
+    """``<(...)`` gives passwords and variables that lie in no file."""
+    script = (
+        'k() { "$PYTHON" -c "from kprov.cli.main import main; main()" "$@"; }; '
+        'k vault encrypt "$0" --vault-pass-file <(echo hush) && '
+        'k inventory explain h1 secret -i h1, -e @<(echo \'{"plain": 5}\') -e @"$0" --vault-password-file <(echo hush)'
+    )
+    environment = {**os.environ, "PYTHON": sys.executable}
+    done = subprocess.run(
+        ["bash", "-c", script, str(secret)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "********" in done.stdout and SECRET not in done.stdout

@@ -219,3 +219,105 @@ class TestFiles:
         (tmp_path / "key").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\n")
         (tmp_path / "key").chmod(0o600)
         load(write(sound_text.replace("ansible_become: true", "ansible_ssh_private_key_file: key")))
+
+
+class TestForms:
+    """A cluster's inventory may have any of Ansible's forms."""
+
+    INI = """\
+[all:vars]
+cluster_name=demo
+ansible_user="{{ admin }}"
+admin=debian
+[etcd]
+cp1 ansible_host=10.0.0.11
+[control_plane]
+cp1
+[node]
+node[1:2] max_pods=50
+[node:vars]
+ansible_host={{ '10.0.0.2' ~ inventory_number }}
+"""
+
+    def test_ini(self, tmp_path: Path) -> None:
+        path = tmp_path / "hosts.ini"
+        path.write_text(self.INI.replace("node[1:2]", "10.0.0.21").replace("ansible_host={{", "unused={{"))
+        with pytest.raises(InventoryErrors, match="ansible_user is read before templates are"):
+            load(path)
+        inventory = load(path, render=lambda text, variables: text.replace("{{ admin }}", variables["admin"]))
+        assert inventory.is_cluster and inventory.cluster.cluster_name == "demo"
+        assert inventory.hosts["cp1"].user == "debian"
+        assert inventory.hosts["10.0.0.21"].variables["max_pods"] == 50
+
+    def test_its_mistakes_have_lines(self, tmp_path: Path) -> None:
+        path = tmp_path / "hosts.ini"
+        path.write_text(
+            "[all:vars]\nclutser_name=x\n[etcd]\ncp1 ansible_host=10.0.0.11\n[control_plane]\ncp1\n[nodes]\ncp1\n"
+        )
+        with pytest.raises(InventoryErrors) as caught:
+            load(path, cluster=None)
+        assert [str(problem).replace(str(path), "F") for problem in caught.value.problems] == [
+            "F:2: unknown variable clutser_name in all.vars\n    did you mean cluster_name?",
+            "F:7: group node is missing\n    rename nodes to node?",
+        ]
+
+    @pytest.mark.parametrize(
+        ("arguments", "jump"),
+        [
+            ("-J me@bastion", "me@bastion"),
+            ("-o StrictHostKeyChecking=no -o ProxyJump=bastion:2222", "bastion:2222"),
+            ("-o ProxyCommand='ssh -W %h:%p -q -p 2222 me@bastion'", "me@bastion:2222"),
+            ("-o ControlMaster=auto -o ControlPersist=60s", None),
+        ],
+    )
+    def test_what_inventories_tell_ssh(self, tmp_path: Path, arguments: str, jump: str | None) -> None:
+        path = tmp_path / "hosts.ini"
+        path.write_text(f'[all]\nw1\n[all:vars]\nansible_ssh_common_args="{arguments}"\n')
+        host = load(path, cluster=False).hosts["w1"]
+        assert (host.jump_host, host.variables.get("kprov_jump_host")) == (jump, jump)
+
+    def test_a_plain_one_has_what_ansible_has_and_no_more(self, tmp_path: Path) -> None:
+        path = tmp_path / "hosts.ini"
+        path.write_text("[web-servers]\nW_1 ansible_ssh_pass=1234 node_labels=[1] cluster_name='My Shop!'\n")
+        inventory = load(path, cluster=None)
+        host = inventory.hosts["W_1"]
+        assert not inventory.is_cluster
+        assert host.password == "1234" and host.groups == ("all", "web-servers")
+        assert host.variables == {
+            "ansible_ssh_pass": 1234,
+            "ansible_password": "1234",
+            "node_labels": [1],
+            "cluster_name": "My Shop!",
+            "inventory_file": str(path),
+            "inventory_dir": str(tmp_path),
+        }
+        assert [warning.line for warning in inventory.warnings] == [1]
+        assert inventory.cluster.state_directory == tmp_path / ".kprov" / "hosts"
+
+    def test_a_list_of_names(self) -> None:
+        inventory = load("10.0.0.1,w[1:2]:2222,", cluster=None)
+        assert [(host.address, host.port) for host in inventory.hosts.values()] == [
+            ("10.0.0.1", 22),
+            ("w1", 2222),
+            ("w2", 2222),
+        ]
+
+    @pytest.mark.parametrize(
+        ("name", "text", "message"),
+        [
+            ("x.toml", "", "is TOML"),
+            ("x.yml", "plugin: aws_ec2\n", "can't run"),
+            ("x.sh", "#!/bin/sh\nexit 3\n", "ended with code 3"),
+            ("x.sh", "#!/bin/sh\necho no\n", "printed no JSON"),
+            ("x.sh", "#!/bin/sh\necho '[]'\n", "printed a list"),
+            ("x.sh", "#!/bin/sh\necho '{}'\n", "no _meta"),
+            ("x.sh", '#!/bin/sh\necho \'{"_meta": {}, "a": 5}\'\n', "neither a list nor an object"),
+            ("x.sh", "#!/no/such/shell\n", "can't be run"),
+        ],
+    )
+    def test_what_is_refused(self, tmp_path: Path, name: str, text: str, message: str) -> None:
+        path = tmp_path / name
+        path.write_text(text)
+        path.chmod(0o755)
+        with pytest.raises(InventoryErrors, match=message):
+            load(path, cluster=False)
