@@ -273,11 +273,13 @@ class Templar:
             value = context.vars["result"]
             if isinstance(value, jinja2.Undefined):
                 value._fail_with_undefined_error()
+            if hasattr(value, "__next__"):
+                value = list(value)  # what is wrong with a filter may show only now
         except (NeedsResult, TemplateProblem):
             raise
         except Exception as error:
             raise TemplateProblem(self._explain(error, expression, scope)) from None
-        return list(value) if hasattr(value, "__next__") else value
+        return value
 
     def _compile_expression(self, expression: str) -> jinja2.Template:
         try:
