@@ -97,6 +97,8 @@ def run(
     """
     mark = f"KPROV_BENCH={secrets.token_hex(8)}"
     env = {**os.environ, **environment, **dict([mark.split("=")])}
+    # Peers come compiled; a checkout of kprov is compiled by its first run, and not again.
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     carried = wire() if callable(wire) else 0
     watch = Watch(mark)
     began = time.monotonic()
