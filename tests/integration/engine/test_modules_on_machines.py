@@ -45,8 +45,8 @@ WORK: list[tuple[str, dict[str, Any], str]] = [
     ("dpkg_selections", {"name": "bash", "selection": "install"}, "dpkg --get-selections bash | grep -q install"),
     (
         "cron",
-        {"name": "kptest", "job": "true", "cron_file": "kptest", "user": "root", "hour": "3"},
-        "grep -q '^. 3 . . . root true' /etc/cron.d/kptest",
+        {"name": "kptest", "job": "true", "cron_file": "/etc/kptest.cron", "user": "root", "hour": "3"},
+        "grep -q '^. 3 . . . root true' /etc/kptest.cron",
     ),
     ("sysctl", {"name": "net.ipv4.ip_default_ttl", "value": "65", "sysctl_file": "/etc/sysctl.d/kptest.conf"},
      "sysctl -n net.ipv4.ip_default_ttl | grep -q 65"),
@@ -60,7 +60,7 @@ WORK: list[tuple[str, dict[str, Any], str]] = [
 ]  # fmt: skip
 
 TIDY = """
-systemctl disable -q --now kptest; rm -f /etc/systemd/system/kptest.service /etc/cron.d/kptest /etc/sysctl.d/kptest.conf
+systemctl disable -q --now kptest; rm -f /etc/systemd/system/kptest.service /etc/kptest.cron /etc/sysctl.d/kptest.conf
 userdel -r kptest; groupdel kptest; sysctl -qw net.ipv4.ip_default_ttl=64; rm -f /tmp/kptest.deb; umount /mnt/kptest
 sed -i /kptest/d /etc/fstab /root/.ssh/known_hosts; rmdir /mnt/kptest; systemctl daemon-reload
 """

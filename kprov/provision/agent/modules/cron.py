@@ -164,6 +164,8 @@ def run(call: Call) -> dict[str, Any]:
     new = _with_variable(call, lines) if call["env"] else _with_job(call, lines)
     after = "".join(line + "\n" for line in new)
     changed = new != lines
+    if path is not None and changed and not call.check and not os.path.isdir(os.path.dirname(path)):
+        raise ModuleFailed("folder %s does not exist: is the package cron installed?" % os.path.dirname(path))
     shown = path or "crontab of %s" % (call["user"] or "the agent's user")
     result: dict[str, Any] = {"changed": changed}
     result["jobs"] = [line[len(MARK) :] for line in new if line.startswith(MARK)]
