@@ -50,8 +50,8 @@ def list_runs(
     """
     from kprov.cli.run_texts import HEADER, facts_of, row_of
     from kprov.cli.tables import table
+    from kprov.provision.engine.journal_reader import read_summary
     from kprov.provision.engine.run_history import run_folders
-    from kprov.provision.engine.runs import read_summary
 
     folder = state_directory_of(inventory, state_directory)
     found = [read_summary(path) for path in run_folders(folder)[-number if number else 0 :]]

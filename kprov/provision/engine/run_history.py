@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kprov.provision.engine.journal import JOURNAL_NAME
-from kprov.provision.engine.runs import Run, is_running, read_run, read_summary
+from kprov.provision.engine.journal_reader import is_running, read_run, read_summary
+from kprov.provision.engine.runs import Run
 
 LAST = "last"
 

@@ -23,7 +23,8 @@ from pathlib import Path
 import killed_work
 import pytest
 
-from kprov.provision.engine.runs import Run, read_run
+from kprov.provision.engine.journal_reader import read_run
+from kprov.provision.engine.runs import Run
 from kprov.provision.engine.state_lock import holder_of
 
 KILLS = int(os.environ.get("KPROV_KILLED_RUNS", "25"))

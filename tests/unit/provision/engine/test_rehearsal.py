@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kprov.provision.engine import Result
-from kprov.provision.engine.runs import read_run
+from kprov.provision.engine.journal_reader import read_run
 
 ROLE = """
 - name: Write

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kprov.provision.engine import Engine, runs
+from kprov.provision.engine import Engine
 from kprov.provision.engine.journal import Journal, JournalError, new_run_id
+from kprov.provision.engine.journal_reader import JournalReader, read_run, read_summary
 from kprov.provision.engine.run_comparison import compare
 from kprov.provision.engine.run_history import NoSuchRun, find_run, list_runs, prune, run_folders
-from kprov.provision.engine.runs import Run, read_run, read_summary
+from kprov.provision.engine.runs import Run
 from kprov.provision.engine.secrets import Secrets
 
 ROLE = """
@@ -45,7 +46,7 @@ def written(folder: Path, *records: dict[str, Any], tail: bytes = b"") -> Run:
     return read_run(folder)
 
 
-EVENTS = [name.removeprefix("_on_") for name in vars(runs._Reader) if name.startswith("_on_")] + ["take", "finish"]
+EVENTS = [name.removeprefix("_on_") for name in vars(JournalReader) if name.startswith("_on_")] + ["take", "finish"]
 FIELDS = ["time", "host", "hosts", "number", "tasks", "role", "task", "status", "title", "outcome", "pid", "state"]
 STARTED = {"event": "run_started", "command": "kprov up", "by": "me@here", "pid": 7}
 PHASE = {"event": "phase_started", "title": "P", "hosts": ["h"]}
