@@ -167,12 +167,24 @@ class TaskReader:
             and key not in task_keywords.TASK
             and (own_name(key) is not None or self._is_foreign(key))
         ]
+        if not found and self.lenient:
+            found = self._nobodys(entry)
         self.unknown(entry, task_keywords.TASK, "a task", module=found[0] if found else "")
         if not found:
             if all(key in task_keywords.TASK or str(key).startswith("with_") for key in entry):
                 self.tell(entry.line, f"task '{entry.get('name', '')}' names no module")
             return None
         return Named(found[0], entry[found[0]], entry.key_lines[found[0]])
+
+    def _nobodys(self, entry: Lines) -> list[str]:
+        """The one word that is no keyword and like nothing that is known: a module that came from elsewhere."""
+        strange = [
+            key
+            for key in entry
+            if key not in task_keywords.TASK | set(task_keywords.REFUSED) and not str(key).startswith("with_")
+        ]
+        known = (*task_keywords.TASK, *task_keywords.BLOCK)
+        return strange if len(strange) == 1 and closest(str(strange[0]), known) is None else []
 
     def _loop(self, entry: Lines) -> tuple[Any, str | None]:
         found = [key for key in entry if key == "loop" or str(key).startswith("with_")]
