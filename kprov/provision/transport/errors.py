@@ -13,8 +13,9 @@ class Unreachable(Exception):
     kind = "unreachable"
 
     def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+        # Much of it may be what a machine said: it must not steer the terminal on which it is read.
+        self.message = "".join(letter if letter.isprintable() or letter == "\n" else "�" for letter in message)
+        super().__init__(self.message)
 
 
 class NameNotResolved(Unreachable):

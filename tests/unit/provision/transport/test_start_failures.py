@@ -129,3 +129,12 @@ def test_a_foreign_python_gets_sources_and_what_was_asked_before(monkeypatch: py
     assert link.wait(number, 30)["result"]["ping"] == "pong"
     assert link.round_trips <= 1
     link.close()
+
+
+def test_what_a_machine_says_does_not_steer_the_terminal(tmp_path: Path) -> None:
+    rude = tmp_path / "python"
+    rude.write_text("#!/bin/sh\nprintf '\\033]0;owned\\007\\033[2J\\r gone' >&2; exit 1\n")
+    rude.chmod(0o755)
+    with pytest.raises(Unreachable) as caught:
+        local.connect(target(become=False, python=str(rude)))
+    assert "gone" in caught.value.message and caught.value.message.isprintable()
