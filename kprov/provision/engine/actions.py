@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from kprov.provision.agent.modules import copy as copy_module
-from kprov.provision.agent.modules import shell as shell_module
 from kprov.provision.agent.parameters import Parameter, Specification
 from kprov.provision.engine.templating import Scope, Templar, TemplateProblem
 
@@ -181,7 +180,20 @@ def _copy(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared:
     if arguments.get("content") is not None:
         rest = {key: value for key, value in arguments.items() if key != "content"}
         return with_content("copy", rest, text_of(arguments["content"]).encode())
-    return _with_file("copy", arguments, _find(str(arguments["src"]), surroundings))
+    path = _find(str(arguments["src"]), surroundings)
+    if arguments.get("checksum"):
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha1").hexdigest()  # Ansible's checksums of files are SHA-1
+        if found != str(arguments["checksum"]).lower():
+            raise TemplateProblem(f"the checksum of {path} is {found}, not {arguments['checksum']}")
+    return _with_file("copy", _preserved(arguments, path), path)
+
+
+def _preserved(arguments: dict[str, Any], path: Path | None) -> dict[str, Any]:
+    """The arguments with the permissions of the controller's file, where `mode` is preserve."""
+    if arguments.get("mode") != "preserve" or path is None:
+        return arguments
+    return {**arguments, "_mode": f"{path.stat().st_mode & 0o7777:04o}"}
 
 
 # What `template` says of the rendering; the rest goes to the machine.
@@ -209,6 +221,7 @@ def _template(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared
     own = {"src", "newline_sequence", "output_encoding"} | _RENDERING
     rest = {key: value for key, value in arguments.items() if key not in own}
     data = text.encode(str(arguments.get("output_encoding") or "utf-8"))
+    rest = _preserved(rest, surroundings.templar.search_path.find("templates", name))
     return with_content("copy", {**rest, "_name": Path(name).name}, data)
 
 
@@ -258,13 +271,8 @@ _TEMPLATE_PARAMETERS = {
 }
 
 
-def _raw(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared:
-    return Prepared("shell", arguments, {})
-
-
 ACTIONS: dict[str, Action] = {
     "copy": Action(_copy),
-    "raw": Action(_raw, shell_module.PARAMETERS, free_form="cmd"),
     "template": Action(_template, _TEMPLATE_PARAMETERS),
     "unarchive": Action(_unarchive),
     "deb": Action(_listed("packages")("deb")),

@@ -123,3 +123,17 @@ def test_modules_are_listed_and_explained(kprov: KPROV) -> None:
     assert "Returns:\n" in page
     data = json.loads(kprov("module", "doc", "file", "--output", "json").out)
     assert data["parameters"]["path"]["aliases"] == ["dest", "name"]
+
+
+def test_a_file_of_the_controller_with_its_permissions_and_its_checksum(
+    kprov: KPROV, here: Path, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "run.sh", tmp_path / "out.sh"
+    source.write_text("#!/bin/sh\n")
+    source.chmod(0o751)
+    words = ("module", "copy", f"src={source}", f"dest={target}", "mode=preserve", "-i", here, "-l", "one")
+    assert "is bd971bec88149956458a10fc9c5ecb3eb99dd452, not 00" in kprov(*words, "checksum=00").out
+    assert not target.exists()
+    assert kprov(*words, "checksum=bd971bec88149956458a10fc9c5ecb3eb99dd452").code == 0
+    assert target.stat().st_mode & 0o777 == 0o751
+    assert "one: ok" in kprov(*words).out
