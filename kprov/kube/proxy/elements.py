@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from kprov.kube.proxy.ruleset import MASQUERADE_MARK
 from kprov.kube.proxy.service_ports import Endpoint, ServicePort
 
 # (map or set, key) -> value; the value is "" in a set.
@@ -36,7 +37,8 @@ def _short(*parts: object) -> str:
 def _affinity_chain(port: ServicePort, endpoints: tuple[Endpoint, ...], scope: str, into: Contribution) -> str:
     """A chain that sends a client back to the endpoint that it had, for ``affinity_seconds`` after its last packet."""
     base = _short(port.namespace, port.name, port.port_name, port.protocol, port.port, scope)
-    rules = []
+    # The answer must come back this way, as from the shared chain of node ports.
+    rules = [f"meta mark set meta mark | {MASQUERADE_MARK:#x}"] if scope == "nodeport" else []
     targets = []
     for index, endpoint in enumerate(endpoints):
         mark = f"{base}-{_short(endpoint.address, endpoint.port)}"

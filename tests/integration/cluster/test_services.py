@@ -40,6 +40,16 @@ def test_spread_and_affinity(cluster: AcceptanceCluster, kube: Kubectl) -> None:
     assert len(set(_ask(cluster, "cp1", f"http://{address['same']}/", 20))) == 1
 
 
+def test_node_ports_keep_clients_from_any_machine(cluster: AcceptanceCluster, kube: Kubectl) -> None:
+    _named_pods(kube)
+    kube.apply(service("same", app="named", kind="NodePort", sessionAffinity="ClientIP"))
+    port = kube.json("get", "service", "same")["spec"]["ports"][0]["nodePort"]
+    # cp2 has none of the pods: what it hands on must come back through it
+    url = f"http://{cluster.address('cp2')}:{port}"
+    answer = eventually("an answer", lambda: (found := set(_ask(cluster, "cp1", url))) and "" not in found and found)
+    assert len(answer) == 1
+
+
 def test_external_traffic_policy_local(cluster: AcceptanceCluster, kube: Kubectl) -> None:
     _named_pods(kube)
     kube.apply(service("near", app="named", kind="NodePort", externalTrafficPolicy="Local"))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kprov.kube.proxy.elements import contribution
 from kprov.kube.proxy.service_ports import Endpoint, service_ports
 
 
@@ -85,3 +86,18 @@ def test_affinity_policies_and_addresses_are_read() -> None:
     )
     assert (port.protocol, port.node_port, port.affinity_seconds) == ("udp", 30080, 10800)
     assert (port.internal_local, port.external_local, port.external_addresses) == (True, True, ("192.0.2.1",))
+
+
+@pytest.mark.parametrize(("policy", "marked"), [("Cluster", True), ("Local", False)])
+def test_node_ports_with_affinity_answer_through_the_same_machine(policy: str, marked: bool) -> None:
+    made = service(
+        type="NodePort",
+        ports=[{"name": "web", "port": 80, "nodePort": 30080}],
+        sessionAffinity="ClientIP",
+        externalTrafficPolicy=policy,
+    )
+    share = contribution(service_ports(made, [piece(endpoint("10.244.1.2"))], "w1"))
+    goal = share.elements["node-ports", "tcp . 30080"].removeprefix("goto ")
+    assert (share.chains[goal][0] == "meta mark set meta mark | 0x4000") is marked
+    goal = share.elements["services", "10.96.0.20 . tcp . 80"].removeprefix("goto ")
+    assert "mark" not in share.chains[goal][0]
