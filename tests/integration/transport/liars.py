@@ -41,7 +41,7 @@ def asked():
     archive()
     while True:
         message = request()
-        if message["op"] != "alive":
+        if "id" in message:
             return message
 def forever():
     while True:
