@@ -167,7 +167,9 @@ class Connections:
         if result.get("failed"):
             raise Unreachable(f"its facts could not be gathered: {result.get('msg')}")
         facts = gathered_facts.checked(session.name, result)
-        facts["kprov_clock_offset_ms"] = round((facts["kprov_time"] - (before + time.time()) / 2) * 1000)
+        # Python's start lies between asking and gathering where the agent was not waited for.
+        asked = max(before, link.greeted_at)
+        facts["kprov_clock_offset_ms"] = round((facts["kprov_time"] - (asked + time.time()) / 2) * 1000)
         self._cache.keep(session.name, facts)
         return facts
 

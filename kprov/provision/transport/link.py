@@ -38,6 +38,8 @@ class AgentLink:
     def __init__(self, target: Target, pipe: Pipe) -> None:
         self.target = target
         self.greeting: bootstrap.Greeting | None = None
+        self.greeted_at = 0.0
+        """When the agent first spoke, by the wall clock: what it tells of its time is not older."""
         self._agent_sent: bytes | None = None
         self._in_parts = False
         self._code: frozenset[str] = frozenset()
@@ -118,6 +120,7 @@ class AgentLink:
                     f"the machine overloaded or its disk stuck?"
                 )
         self.greeting, rest = found
+        self.greeted_at = time.time()
         if self.greeting.version < OLDEST_PYTHON:
             version = ".".join(map(str, self.greeting.version))
             raise PythonMissing(
