@@ -43,7 +43,7 @@ def file_hash(path: str) -> str | None:
             while chunk:
                 digest.update(chunk)
                 chunk = stream.read(_PIECE)
-            return digest.hexdigest()
+            return str(digest.hexdigest())
     except OSError:
         return None
 

@@ -37,9 +37,10 @@ import tarfile
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from typing import Any, Callable
+from typing import Any
 
 from kprov.provision.agent import atomic, diffs
+from kprov.provision.agent.archives import Member, tar_members, zip_members
 from kprov.provision.agent.attributes import ATTRIBUTE_PARAMETERS, Wanted, mode_bits
 from kprov.provision.agent.call import Call
 from kprov.provision.agent.contents import file_hash
@@ -65,47 +66,6 @@ PARAMETERS = {
 MUTUALLY_EXCLUSIVE = [("include", "exclude")]
 
 MARKS = ".kprov-archives"
-
-
-class Member:
-    """One path of an archive, whatever kind of archive it is."""
-
-    def __init__(
-        self, name: str, kind: str, mode: int, mtime: int, size: int, target: str, data: Callable[[], Any] | None
-    ) -> None:
-        self.name, self.kind, self.mode, self.mtime = name, kind, mode, mtime
-        self.size, self.target, self._data = size, target, data
-
-    def open(self) -> Any:
-        """The content of a file."""
-        assert self._data is not None
-        return self._data()
-
-
-def _tar_members(archive: tarfile.TarFile) -> Iterator[Member]:
-    for info in archive:
-        kind = "directory" if info.isdir() else "link" if info.issym() else "hard" if info.islnk() else "file"
-        if info.isdev():
-            continue
-        yield Member(
-            info.name, kind, info.mode & 0o7777, int(info.mtime), info.size, info.linkname,
-            lambda info=info: archive.extractfile(info),  # type: ignore[misc]
-        )  # fmt: skip
-
-
-def _zip_members(archive: zipfile.ZipFile) -> Iterator[Member]:
-    import time
-
-    for info in archive.infolist():
-        attributes = info.external_attr >> 16
-        mtime = int(time.mktime((*info.date_time, 0, 0, -1)))
-        if stat.S_ISLNK(attributes):
-            yield Member(info.filename, "link", 0o777, mtime, 0, archive.read(info).decode(), None)
-            continue
-        kind = "directory" if info.is_dir() else "file"
-        mode = attributes & 0o7777 or (0o755 if info.is_dir() else 0o644)
-        data: Callable[[], Any] = lambda info=info: archive.open(info)  # type: ignore[misc]  # noqa: E731
-        yield Member(info.filename.rstrip("/"), kind, mode, mtime, info.file_size, "", data)
 
 
 def _strip(call: Call) -> int:
@@ -243,9 +203,9 @@ def _read(call: Call, path: str, folder: str) -> tuple[str, list[str], list[str]
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as zipped:
-                return ("ZipArchive", *_unpack(call, _chosen(call, _zip_members(zipped)), folder))
+                return ("ZipArchive", *_unpack(call, _chosen(call, zip_members(zipped)), folder))
         with tarfile.open(path, "r:*") as archive:
-            return ("TgzArchive", *_unpack(call, _chosen(call, _tar_members(archive)), folder))
+            return ("TgzArchive", *_unpack(call, _chosen(call, tar_members(archive)), folder))
     except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
         raise ModuleFailed("%s cannot be unpacked: %s" % (call["src"], error)) from None
 
@@ -319,7 +279,7 @@ def _fast(call: Call, path: str, tree: str) -> None:
             # Newer Pythons filter by themselves, and would drop modes; the members are checked here.
             archive.extraction_filter = getattr(tarfile, "fully_trusted_filter", None)
             infos = []
-            checked = {member.name for member in _chosen(call, _tar_members(archive))}
+            checked = {member.name for member in _chosen(call, tar_members(archive))}
             for name, info in by_name.items():
                 if os.path.normpath(name.lstrip("/")) in checked:
                     info.name = name.lstrip("/")

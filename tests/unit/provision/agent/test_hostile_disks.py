@@ -139,12 +139,13 @@ def test_the_oldest_python_can_read_it(path: Path) -> None:
 
 def _pythons() -> list[str]:
     """Interpreters of the versions that machines may have, as far as they are here."""
-    found = {name: shutil.which(name) for name in (f"python3.{minor}" for minor in range(9, 14))}
-    for folder in sorted(Path.home().glob(".pyenv/versions/3.*")):
-        name = "python" + ".".join(folder.name.split(".")[:2])
-        if name in found and not found[name]:
-            found[name] = str(folder / "bin/python")
-    return [path for path in found.values() if path] or [sys.executable]
+    found: dict[str, str] = {}
+    for minor in range(9, 14):
+        installed = sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python"))
+        path = str(installed[-1]) if installed else shutil.which(f"python3.{minor}")
+        if path:
+            found[f"3.{minor}"] = path
+    return list(found.values()) or [sys.executable]
 
 
 @pytest.mark.parametrize("python", _pythons(), ids=lambda path: Path(path).parents[1].name)
@@ -162,8 +163,6 @@ def test_every_module_is_understood(python: str, tmp_path: Path) -> None:
     root = str(AGENT.parents[2])
     command = [python, "-I", "-S", "-B", "-c", code, root, str(tmp_path / "f")]
     done = subprocess.run(command, capture_output=True, text=True)
-    if "pyenv:" in done.stderr:
-        pytest.skip("only a name of this interpreter is here")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "f").read_text() == "x\n"
 

@@ -64,7 +64,7 @@ def test_what_they_need_of_the_library_is_there(link: AgentLink, tmp_path: Path)
     for name, arguments in asked:
         answer = task(link, name, **arguments)
         assert not answer.get("failed"), f"{name}: {answer}"
-    for name, arguments, words in [
+    refused: list[tuple[str, dict[str, Any], str]] = [
         ("uri", {"url": "http://127.0.0.1:1/"}, "refused"),
         ("uri", {"url": "https://127.0.0.1:1/"}, "refused"),
         ("get_url", {"url": "http://127.0.0.1:1/", "dest": path, "checksum": "sha256:00"}, "refused"),
@@ -77,7 +77,8 @@ def test_what_they_need_of_the_library_is_there(link: AgentLink, tmp_path: Path)
         ("deb822_repository", {"name": "x", "uris": "y", "suites": "z", "signed_by": "?"}, "must be a path"),
         ("timezone", {"name": "Mars/Base"}, "knows no time zone"),
         ("user", {"name": "root", "group": "nosuchgroup"}, "no group 'nosuchgroup'"),
-    ]:
+    ]
+    for name, arguments, words in refused:
         answer = task(link, name, **arguments)
         assert words in answer["msg"], f"{name}: {answer}"
         assert "exception" not in answer, answer
