@@ -16,6 +16,8 @@ REQUIRED = ("etcd", "control_plane", "node")
 
 Variables = dict[str, Located]
 
+_WHOLE = re.compile(r"\s*[-+]?\d{1,9}\s*")
+
 
 @dataclass(slots=True)
 class Group:
@@ -168,6 +170,11 @@ class Tree:
                     group.location,
                     f"group name {name!r} must be letters, digits and underscores",
                     f"did you mean {fixed}?",
+                )
+            priority = group.variables.get("ansible_group_priority")
+            if priority is not None and isinstance(priority.value, str) and not _WHOLE.fullmatch(priority.value):
+                log.add(
+                    priority.location, f"ansible_group_priority of {name} must be a whole number", "write 1 or more"
                 )
             if name in self.host_variables:
                 at = next(group.hosts[name] for group in self.groups.values() if name in group.hosts)
