@@ -36,7 +36,7 @@ def engine_of(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
     made: list[Engine] = []
 
     def make(inventory: Inventory, **options: Any) -> Engine:
-        state = tmp_path / "state"
+        state = tmp_path / f"state-{len(made)}"  # as of controllers that know nothing of each other
         made.append(Engine(inventory, state_directory=state, lock_path=LOCK, timeouts=Timeouts(connect=3), **options))
         return made[-1]
 
@@ -76,7 +76,7 @@ def test_all_machines_at_once(inventory: Inventory, engine_of: Callable[..., Eng
         ),
         ({"kprov_host_key": None}, {}, ["is not known", "kprov_host_key: ssh-ed25519", "--accept-new-host-keys"]),
         ({"kprov_host_key": "rubbish"}, {}, ["cannot be read"]),
-        ({}, {"user": "nobody-at-all"}, ["does not let nobody-at-all in", "tried: key "]),
+        ({"ansible_user": "nobody-at-all"}, {}, ["does not let nobody-at-all in", "tried: key "]),
         ({"ansible_ssh_private_key_file": "/no/such/key"}, {}, ["/no/such/key", "does not exist"]),
         ({"ansible_python_interpreter": "/no/python3"}, {}, ["there is no /no/python3", "install it"]),
         ({}, {"port": 1}, ["refuses connections"]),
