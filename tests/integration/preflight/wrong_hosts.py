@@ -36,7 +36,7 @@ def python(statement: str) -> tuple[str, str]:
     """A python3, first in PATH, that does a statement before what it was asked for; and how to take it away."""
     path = "/usr/local/bin/python3"
     # kprov calls: python3 -I -S -B -c PROGRAM
-    call = f"exec /usr/bin/python3 -I -S -B -c 'import sys; {statement}; exec(sys.argv[1])' \"$5\""
+    call = f"exec /usr/bin/python3 -I -S -B -c 'import sys; {statement}; exec(sys.argv[1], {{}})' \"$5\""
     return f"cat > {path} <<'END'\n#!/bin/sh\n{call}\nEND\nchmod 755 {path}", f"rm {path}"
 
 
