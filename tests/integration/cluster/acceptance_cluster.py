@@ -45,7 +45,15 @@ class Kubectl:
 
     def line(self, *words: str) -> list[str]:
         """The command line."""
-        return [self.program, f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}", *words]
+        # What one version remembers of a server (which versions it prefers, say) is not for another version.
+        cache = self.kubeconfig.parent / "kubectl-cache" / self.program.strip("/").replace("/", "-")
+        return [
+            self.program,
+            f"--kubeconfig={self.kubeconfig}",
+            f"--cache-dir={cache}",
+            f"--namespace={self.namespace}",
+            *words,
+        ]
 
     def run(self, *words: str, given: str | None = None, within: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run it, whatever it ends with."""
