@@ -10,6 +10,14 @@ from kprov.cli.output.base import PhaseTally, count_of
 # How talkative one must be for a task's end to be shown.
 _VERBOSITY_OF = {"unreachable": 0, "failed": 0, "changed": 0, "ok": 1, "skipped": 2}
 
+# A machine's words are shown, not obeyed: a terminal would take these as orders.
+_ORDERS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code != ord("\t")}
+
+
+def printable(line: str) -> str:
+    """A line with its control characters written out."""
+    return line.translate(_ORDERS)
+
 
 def is_shown(status: str, verbosity: int, message: str = "") -> bool:
     """Whether a task that ended so deserves a line; one that is well and says something all the same was made to."""
@@ -24,9 +32,9 @@ def task_lines(
     time = f" ({duration:.1f} s)" if duration >= 1 else ""
     yield f"  {host}: {status}: {name}{time}"
     if message and status in ("failed", "unreachable", "rescued", "ok"):
-        yield from (f"      {line}" for line in message.splitlines())
+        yield from (f"      {printable(line)}" for line in message.splitlines())
     if diff and show_diff:
-        yield from (f"      {line}" for line in diff.splitlines())
+        yield from (f"      {printable(line)}" for line in diff.splitlines())
 
 
 def phase_end(phase: PhaseTally) -> str:
@@ -50,7 +58,7 @@ def recap(summary: Mapping[str, Any], states: Mapping[str, tuple[str, str]]) -> 
         )
         reason = str(count_of(counts, "reason") or states.get(host, ("", ""))[1] or "")
         mark = "  unreachable" if count_of(counts, "unreachable") else ""
-        yield f"  {host:<{width}}  {numbers}{mark}{': ' + reason if reason and trouble(host) else ''}"
+        yield f"  {host:<{width}}  {numbers}{mark}{': ' + printable(reason) if reason and trouble(host) else ''}"
         if trouble(host) and (place := _place(counts)):
             yield f"  {'':<{width}}  {place}"
 

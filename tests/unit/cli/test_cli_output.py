@@ -15,6 +15,7 @@ from kprov.cli.invocation import OutputFormat, current
 from kprov.cli.output import make_reporter
 from kprov.cli.output.base import RunReporter
 from kprov.cli.output.json_lines import JsonReporter
+from kprov.cli.output.lines import task_lines
 from kprov.cli.output.live import LiveReporter
 from kprov.cli.output.plain import PlainReporter
 from kprov.provision.engine.result import HostSummary, PhaseResult, Result, Status
@@ -151,3 +152,10 @@ def test_the_reporter_fits(output: OutputFormat, kind: type[RunReporter]) -> Non
         assert type(make_reporter(stream=io.StringIO())) is kind
     finally:
         current.reset()
+
+
+def test_a_machines_words_give_the_terminal_no_orders() -> None:
+    lines = list(
+        task_lines("h", "", "t", "failed", "red \x1b[31m\x07 text\ttab", "+\x1b]0;title\x07\n", 0.0, show_diff=True)
+    )
+    assert lines[1:] == ["      red \\x1b[31m\\x07 text\ttab", "      +\\x1b]0;title\\x07"]
