@@ -11,6 +11,8 @@ import pytest
 import yaml
 from lab_machines import LabMachines
 
+from kprov.lab.readiness import wait_until_ready
+
 UNIT = """
 [Unit]
 Description={{ description }}
@@ -82,6 +84,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def two(lab: LabMachines) -> tuple[str, str]:
+    wait_until_ready(lab.state, lab.layout.machines)  # other tests take their links and power away
     names = list(yaml.safe_load(lab.inventory.read_text())["all"]["hosts"])
     return names[0], names[1]
 
