@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 from contextlib import suppress
@@ -16,18 +17,22 @@ from kprov.lab.layout import Layout
 from kprov.lab.network import remove_cable
 from kprov.lab.state import LabState
 
+_FLOCK = struct.Struct("hhqqi4x")  # struct flock of 64-bit Linux: type, whence, start, length, process
+
 
 def supervisor_of(state: LabState, name: str) -> int | None:
-    """The process that runs a machine, or None when the machine is off."""
+    """The process that runs a machine, or None when the machine is off.
+
+    The kernel is asked who holds the lock that a supervisor holds. To try the lock instead would be to hold it for a
+    moment, in which a supervisor that starts would find the machine taken.
+    """
+    question = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     try:
         with open(state.machine_folder(name) / "power") as power:
-            try:
-                fcntl.flock(power, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return int(power.read() or 0) or None
+            kind, _, _, _, holder = _FLOCK.unpack(fcntl.fcntl(power, fcntl.F_GETLK, question))
     except FileNotFoundError:
-        pass
-    return None
+        return None
+    return None if kind == fcntl.F_UNLCK else holder
 
 
 def leader_of(state: LabState, name: str) -> int | None:

@@ -123,9 +123,7 @@ def supervise(state: LabState, name: str) -> int:
     machine = layout.machine(name)
     folder = state.machine_folder(name)
     with open(folder / "power", "w") as power:
-        fcntl.flock(power, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held while the machine is on
-        power.write(str(os.getpid()))
-        power.flush()
+        fcntl.lockf(power, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held while the machine is on: power.supervisor_of asks who
         _mount_disk(folder)
         tree = (folder / "root").stat()  # systemd-nspawn locks by it, and leaves the lock's file when it is killed
         (folder / "nspawn-lock").write_text(f"/run/systemd/nspawn/locks/inode-{tree.st_dev}:{tree.st_ino}")
