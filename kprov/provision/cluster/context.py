@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kprov.provision.bundle import Bundle
+from kprov.provision.bundle import Bundle, BundleError
 from kprov.provision.cluster.planned_changes import Guard, Recorder
 from kprov.provision.engine import Engine
 from kprov.provision.inventory import Host, Inventory
 from kprov.provision.kubeapi.client import ClusterApi, ClusterApiError
 from kprov.provision.kubeapi.credentials import read_kubeconfig
 from kprov.provision.pki.authority import Authorities
+from kprov.provision.pki.errors import PkiError
 
 PAUSE_IMAGE = "registry.kprov.local/pause:1"
 
@@ -28,8 +29,10 @@ class Context:
 
     engine: Engine
     inventory: Inventory
-    bundle: Bundle
-    authorities: Authorities
+    opened_bundle: Bundle | None
+    """None in procedures that bring nothing to the machines."""
+    opened_authorities: Authorities | None
+    """None in procedures that sign nothing: their keys may be sealed, and stay so."""
     kubeconfig: Path
     """The administrator's, on the controller."""
     limit: frozenset[str] | None = None
@@ -51,6 +54,28 @@ class Context:
             self.recorder.phase = phase
         with self.guard.during(phase, hosts) if self.guard is not None else nullcontext():
             yield
+
+    @property
+    def bundle(self) -> Bundle:
+        """What machines need.
+
+        Raises:
+            BundleError: the procedure was begun without one.
+        """
+        if self.opened_bundle is None:
+            raise BundleError("this command works without a bundle, and can't install anything")
+        return self.opened_bundle
+
+    @property
+    def authorities(self) -> Authorities:
+        """The cluster's authorities.
+
+        Raises:
+            PkiError: the procedure was begun without them.
+        """
+        if self.opened_authorities is None:
+            raise PkiError("this command works without the authorities' keys, and can't sign anything")
+        return self.opened_authorities
 
     def hosts_of(self, pattern: str) -> list[Host]:
         """The machines of a pattern that the run is for."""

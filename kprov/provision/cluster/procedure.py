@@ -93,8 +93,13 @@ class Options:
 
 
 @contextmanager
-def engine_for(inventory: Inventory, reporter: Reporter, options: Options) -> Iterator[Engine]:
-    """An engine for the inventory, its connections closed at the end."""
+def engine_for(
+    inventory: Inventory, reporter: Reporter, options: Options, *, locked: bool | None = None
+) -> Iterator[Engine]:
+    """An engine for the inventory, its connections closed at the end.
+
+    Args: ``locked``: hold the locks of the cluster's state and of its machines; None: unless it only compares.
+    """
     with Engine(
         inventory,
         reporter=reporter,
@@ -107,6 +112,7 @@ def engine_for(inventory: Inventory, reporter: Reporter, options: Options) -> It
         templates_path=templates_folder(),
         state_directory=inventory.cluster.state_directory,
         accept_new_host_keys=options.accept_new_host_keys,
+        lock=locked,
         timeouts=options.timeouts,
         command_line=options.command_line,
     ) as engine:
