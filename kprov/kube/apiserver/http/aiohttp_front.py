@@ -6,6 +6,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
@@ -13,7 +14,7 @@ from aiohttp.abc import AbstractStreamWriter
 
 from kprov.kube.api import errors
 from kprov.kube.apiserver.http import tunnel
-from kprov.kube.apiserver.http.message import Answer, Request, Response, Stream, Tunnel, json_response
+from kprov.kube.apiserver.http.message import Answer, BrokenOff, Request, Response, Stream, Tunnel, json_response
 from kprov.kube.apiserver.request import UserInfo, parse_request_info
 
 _log = logging.getLogger(__name__)
@@ -122,6 +123,10 @@ class AiohttpFront:
             await response.write_eof()
         except ConnectionError:
             pass  # the client went away
+        except BrokenOff as error:
+            _log.info("the answer to %s broke off: %s", request.path, error)
+            if request.transport is not None:
+                request.transport.abort()
         finally:
             close = getattr(answer.chunks, "aclose", None)
             if close is not None:
@@ -137,11 +142,14 @@ class AiohttpFront:
             await tunnel.run(answer, protocol, transport)
         except (OSError, TimeoutError) as error:
             _log.info("%s:%d cannot be reached for %s: %s", answer.host, answer.port, request.path, error)
-            status = errors.internal(f"error dialing backend: {error}").status
-            plain = json_response(status, 500)
+            if answer.unreachable is not None:
+                plain = answer.unreachable(str(error) or "connection timed out")
+            else:
+                plain = json_response(errors.internal(f"error dialing backend: {error}").status, 500)
+            phrase = HTTPStatus(plain.status).phrase
             transport.write(
-                b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
-                b"Connection: close\r\n\r\n%b" % (len(plain.body), plain.body)
+                b"HTTP/1.1 %d %b\r\nContent-Type: %b\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
+                % (plain.status, phrase.encode(), plain.content_type.encode(), len(plain.body), plain.body)
             )
         protocol.force_close()
         transport.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -63,6 +63,10 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+class BrokenOff(Exception):
+    """Raised by a stream's iterator that ends before its time: the client must not take what came for the whole."""
+
+
 @dataclass(slots=True)
 class Stream:
     """A response whose body comes in pieces. The iterator is closed when the client goes away."""
@@ -82,6 +86,7 @@ class Tunnel:
     tls: ssl.SSLContext | None
     head: bytes
     server_name: str | None = None
+    unreachable: Callable[[str], Response] | None = None  # what is answered where the other server is not to be had
 
 
 Answer = Response | Stream | Tunnel

@@ -8,6 +8,8 @@ import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
+from kprov.kube.apiserver.http.client_authorities import announce_authorities
+
 _log = logging.getLogger(__name__)
 _CHECK_SECONDS = 10.0
 
@@ -41,6 +43,7 @@ class ServerTLS:
             self.context.load_verify_locations(cafile=path)
         if self._authorities:
             self.context.verify_mode = ssl.CERT_OPTIONAL
+            announce_authorities(self.context, self._authorities)
         self._seen = self._state()
 
     def _state(self) -> dict[str, tuple[int, int]]:
