@@ -118,7 +118,15 @@ def gone(pid: int, seconds: float) -> bool:
     return False
 
 
-@pytest.mark.parametrize("lie", [b"", os.urandom(64), struct.pack(">II", 2**31, 0), struct.pack(">II", 100, 0) + b"{"])
+@pytest.mark.parametrize(
+    "lie",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(os.urandom(64), id="noise"),
+        pytest.param(struct.pack(">II", 2**31, 0), id="a frame of two gigabytes"),
+        pytest.param(struct.pack(">II", 100, 0) + b"{", id="half a frame"),
+    ],
+)
 def test_an_agent_whose_controller_dies_lies_or_stalls_leaves_by_itself(tmp_path: Path, lie: bytes) -> None:
     here = Target("here", "localhost", local=True, become=False, silence_timeout=1.0)
     link = local.connect(here)

@@ -35,9 +35,7 @@ case "$SUDO_STANDS_FOR" in
     if [ $interactive = no ]; then echo "sudo: a password is required" >&2; exit 1; fi
     for try in 1 2 3; do
       printf '%s' "$prompt" >&2
-      word=""
-      while :; do c=$(dd bs=1 count=1 2>/dev/null; echo x); c=${c%x}; [ "$c" = "
-" ] && break; word="$word$c"; done
+      IFS= read -r word || { echo "sudo: no password was provided" >&2; exit 1; }
       [ "$word" = sesame ] && exec "$@"
       echo "Sorry, try again." >&2
     done
