@@ -1,0 +1,1 @@
+"""What benchmarks/apiserver.py is made of: servers, load, watchers, the figures."""
