@@ -26,9 +26,12 @@ CGROUP = f"kprov-test-{os.getpid()}"
 IMAGE = "registry.kprov.local/busybox:1"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def runtime() -> Iterator[PrivateRuntime]:
-    """A containerd; the tests' own sockets are in its network namespace while it lives."""
+    """A containerd; the tests' own sockets are in its network namespace while it lives.
+
+    One a module, not one a session: the whole process of the tests is in there, and other folders' tests would be too.
+    """
     if os.geteuid() != 0 or not shutil.which("containerd") or not shutil.which("runc"):
         pytest.fail("the kubelet's tests need root, containerd and runc: apt-get install containerd runc")
     folder = Path(tempfile.mkdtemp(prefix="kprov-kubelet-", dir=os.environ.get("KPROV_TEST_DIRECTORY")))
