@@ -44,7 +44,7 @@ from kprov.kube.apiserver.storage.hub import NotFreshInTime
 _log = logging.getLogger(__name__)
 
 ResourceHandler = Callable[[Parts, Request, ResourceInfo], Awaitable[Answer]]
-PathHandler = Callable[[Request], Awaitable[Response | None]]
+PathHandler = Callable[[Request], Awaitable[Answer | None]]
 
 
 async def _patch(parts: Parts, request: Request, info: ResourceInfo) -> Answer:
@@ -186,12 +186,20 @@ class Dispatcher:
             }
         if not decision.allowed:
             raise forbidden(request.user, request.info, decision.reason)
+        remote = self._parts.aggregator.serving(request.path)
+        if remote is not None:
+            return await self._parts.aggregator.forward(request, remote)
         if not request.info.is_resource:
             return await self._path(request)
         return await self._resource(request)
 
     async def _path(self, request: Request) -> Answer:
         answer = await self._paths(request)
+        if answer is None and request.path.startswith("/apis/"):
+            await self._parts.definitions.catch_up()  # it may be served since a moment ago, by another server's word
+            if remote := self._parts.aggregator.serving(request.path):
+                return await self._parts.aggregator.forward(request, remote)
+            answer = await self._paths(request)
         if answer is None:
             raise errors.path_not_found()
         return answer
@@ -202,6 +210,8 @@ class Dispatcher:
         if resource is None or info.api_version not in resource.versions:
             # It may have been defined a moment ago, at another server.
             await self._parts.definitions.catch_up()
+            if remote := self._parts.aggregator.serving(request.path):
+                return await self._parts.aggregator.forward(request, remote)
             resource = find(info.api_group, info.resource)
             if resource is None or info.api_version not in resource.versions:
                 raise errors.path_not_found()

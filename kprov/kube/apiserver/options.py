@@ -20,7 +20,7 @@ def flag_set() -> FlagSet:
         "authorization-webhook-config-file", "egress-selector-config-file",
         "etcd-servers-overrides", "external-hostname", "feature-gates", "oidc-issuer-url", "oidc-client-id",
         "tls-cipher-suites", "tls-sni-cert-key", "tracing-config-file", "admission-control-config-file",
-        "runtime-config", "cors-allowed-origins", "enable-aggregator-routing", "storage-backend",
+        "runtime-config", "cors-allowed-origins", "storage-backend",
         "service-account-max-token-expiration", "goaway-chance", "unix-socket", "permit-port-sharing",
     )  # fmt: skip
     return flags
@@ -106,5 +106,6 @@ def _cluster(flags: FlagSet) -> None:
         "which of a node's addresses to reach its kubelet by",
     )
     flags.duration("kubelet-timeout", 5.0, "how long a kubelet may take to be connected to")
-    flags.string("proxy-client-cert-file", "", "the certificate of the aggregator, which kprov has none of")
+    flags.string("proxy-client-cert-file", "", "the certificate to show to API servers behind APIServices")
     flags.string("proxy-client-key-file", "", "its key")
+    flags.boolean("enable-aggregator-routing", False, "whether Services are reached by their endpoints' addresses")

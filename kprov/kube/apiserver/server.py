@@ -13,6 +13,8 @@ from kprov.kube.api import metrics
 from kprov.kube.api.daemon import DaemonError
 from kprov.kube.api.errors import ApiError
 from kprov.kube.api.flags import Flags
+from kprov.kube.apiserver.aggregation import aggregator
+from kprov.kube.apiserver.aggregation.aggregator import Aggregator
 from kprov.kube.apiserver.assembly import Security, build_security
 from kprov.kube.apiserver.audit_log import open_audit_log
 from kprov.kube.apiserver.bootstrap.reconcile import reconcile
@@ -30,6 +32,7 @@ from kprov.kube.apiserver.request_metrics import RequestMetrics
 from kprov.kube.apiserver.services.addresses import advertise_address
 from kprov.kube.apiserver.services.allocation import ServiceAllocation
 from kprov.kube.apiserver.services.kubernetes_service import KubernetesService
+from kprov.kube.apiserver.services.resolving import ServiceResolver
 from kprov.kube.apiserver.storage.compaction import compact_for_ever
 from kprov.kube.apiserver.storage.etcd import EtcdError
 from kprov.kube.apiserver.storage.hub import NotFreshInTime
@@ -54,16 +57,21 @@ class Server:
         self._tasks: list[asyncio.Task[None]] = []
         self._inflight = InFlight(flags.max_requests_inflight, flags.max_mutating_requests_inflight)
         self._advertise = advertise_address(flags.advertise_address or flags.bind_address)
-        self.security: Security = build_security(flags, self.store, self._catch_up)
+        self._resolver = ServiceResolver(self.store, to_endpoints=flags.enable_aggregator_routing)
+        self.security: Security = build_security(flags, self.store, self._resolver, self._catch_up)
         set_allow_privileged(flags.allow_privileged)
         allocation = ServiceAllocation(
             self.store, flags.service_cluster_ip_range.split(","), flags.service_node_port_range
         )
         self._allocation = allocation
         self._definitions = Definitions(self.store)
+        self._aggregator = Aggregator(
+            self.store, self._resolver, flags.proxy_client_cert_file, flags.proxy_client_key_file
+        )
         parts = Parts(
             store=self.store,
             definitions=self._definitions,
+            aggregator=self._aggregator,
             options=flags,
             authenticator=self.security.authenticator,
             authorizer=self.security.authorizer,
@@ -80,7 +88,8 @@ class Server:
             extra={"audiences": self.security.audiences},
         )
         self._auditor = open_audit_log(flags)
-        paths = Paths(self.health, self.security, flags, f"{self._advertise}:{flags.secure_port}")
+        address = f"{self._advertise}:{flags.secure_port}"
+        paths = Paths(self.health, self.security, flags, address, self._aggregator)
         dispatcher = Dispatcher(
             parts,
             paths.answer,
@@ -138,13 +147,14 @@ class Server:
             self._spawn(compact_for_ever(self.store.etcd, self._flags.etcd_compaction_interval))
         self._spawn(self._bootstrap())
         self._spawn(self._definitions.run())
+        self._spawn(self._aggregator.run())
 
     async def _reach_etcd(self) -> None:
         while True:
             try:
                 await self.store.start()
                 await self.store.ensure_cached(*sorted(self.security.caches))
-                await self.store.ensure_cached(("", "services"), ("", "namespaces"), DEFINITIONS)
+                await self.store.ensure_cached(("", "namespaces"), DEFINITIONS, *aggregator.CACHES)
                 return
             except EtcdError as error:
                 _log.warning("waiting for etcd: %s", error)
@@ -156,6 +166,7 @@ class Server:
         while True:
             try:
                 await reconcile(self.store, self._authentication_config())
+                await self._aggregator.register()
                 self.health.bootstrapped = True
                 break
             except (ApiError, EtcdError, NotFreshInTime) as error:
@@ -200,6 +211,7 @@ class Server:
             await asyncio.sleep(0.02)
         await self._front.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._aggregator.close()
         await self.security.admission.close()
         await self.store.stop()
         if self._auditor is not None:

@@ -67,6 +67,8 @@ def apiserver(folder: Path, ports: Ports, *, kubectl_suite: bool = False) -> lis
         f"--service-account-key-file={pki}/sa.pub",
         f"--service-account-signing-key-file={pki}/sa.key",
         "--service-cluster-ip-range=10.0.0.0/24",
+        f"--proxy-client-cert-file={pki}/front-proxy-client.crt",
+        f"--proxy-client-key-file={pki}/front-proxy-client.key",
     ]
     if kubectl_suite:
         off = "ServiceAccount,DefaultStorageClass,DefaultTolerationSeconds"

@@ -11,6 +11,7 @@ from kprov.kube.apiserver.admission.attributes import CREATE, UPDATE, AdmissionA
 from kprov.kube.apiserver.authentication.objects import GroupResource, ObjectStore
 from kprov.kube.apiserver.authorization.decision import Authorizer
 from kprov.kube.apiserver.authorization.rbac import RBACAuthorizer
+from kprov.kube.apiserver.services.resolving import ServiceResolver
 
 Object = dict[str, Any]
 
@@ -22,11 +23,13 @@ class Surroundings:
     Args:
         store: objects; plugins read its cache.
         authorizer: who may do what.
+        resolver: finds Services that webhooks are behind.
         rbac: the rules behind it, where RBAC is on.
     """
 
     store: ObjectStore
     authorizer: Authorizer
+    resolver: ServiceResolver
     rbac: RBACAuthorizer | None = None
 
 

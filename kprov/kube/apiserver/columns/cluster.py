@@ -156,6 +156,18 @@ def _webhooks(obj: Object, now: float) -> Cells:
 
 
 _RBAC = "rbac.authorization.k8s.io"
+
+
+def _api_service(obj: Object, now: float) -> Cells:
+    service = (obj.get("spec") or {}).get("service")
+    found = (obj.get("status") or {}).get("conditions") or ()
+    available = next((each for each in found if each.get("type") == "Available"), {"status": "Unknown"})
+    told = available["status"]
+    if told != "True" and available.get("reason"):
+        told = f"{told} ({available['reason']})"
+    return [name(obj), f"{service['namespace']}/{service['name']}" if service else "Local", told, age(obj, now)]
+
+
 _EVENT = "Last Seen | Type | Reason | Object | Subobject+ | Source+ | Message | First Seen+ | Count:integer+ | Name+"
 _BINDING = "Name | Role | Age | Users+ | Groups+ | ServiceAccounts+"
 _WEBHOOKS = "Name | Webhooks:integer | Age"
@@ -183,6 +195,7 @@ COLUMNS: dict[tuple[str, str], Columns] = {
         "Name | Value:integer | Global-Default:boolean | Age | PreemptionPolicy", _priority
     ),
     ("node.k8s.io", "runtimeclasses"): columns("Name | Handler | Age", _runtime_class),
+    ("apiregistration.k8s.io", "apiservices"): columns("Name | Service | Available | Age", _api_service),
     ("admissionregistration.k8s.io", "mutatingwebhookconfigurations"): columns(_WEBHOOKS, _webhooks),
     ("admissionregistration.k8s.io", "validatingwebhookconfigurations"): columns(_WEBHOOKS, _webhooks),
 }

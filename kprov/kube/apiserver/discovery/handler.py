@@ -7,13 +7,12 @@ import platform
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 import kprov
 from kprov import __version__
-from kprov.kube.apiserver.discovery import documents
 from kprov.kube.apiserver.http.message import Request, Response, json_response
 
 MAJOR, MINOR = 1, 32
@@ -58,7 +57,26 @@ def _wants_aggregated(accept: str) -> str:
     return ""
 
 
-def _aggregated(request: Request, prefix: str) -> Response | None:
+class Documents(Protocol):
+    """Who writes the documents: documents.py for this server alone."""
+
+    def api_versions(self, address: str) -> dict[str, Any]:
+        """/api."""
+
+    def group_list(self) -> dict[str, Any]:
+        """/apis."""
+
+    def api_group(self, group: str) -> dict[str, Any] | None:
+        """/apis/GROUP."""
+
+    def resource_list(self, group: str, version: str) -> dict[str, Any] | None:
+        """/apis/GROUP/VERSION."""
+
+    def aggregated(self, prefix: str, version: str) -> dict[str, Any]:
+        """/api or /apis, whole."""
+
+
+def _aggregated(request: Request, prefix: str, documents: Documents) -> Response | None:
     wanted = _wants_aggregated(request.headers.get("Accept", ""))
     if not wanted:
         return None
@@ -71,7 +89,7 @@ def _aggregated(request: Request, prefix: str) -> Response | None:
     return Response(body, 200, content_type, headers)
 
 
-def discovery(request: Request, address: str) -> Response | None:
+def discovery(request: Request, address: str, documents: Documents) -> Response | None:
     """The answer to a discovery path, or None where the path is none."""
     parts = [part for part in request.path.split("/") if part]
     found: Any = None
@@ -79,12 +97,12 @@ def discovery(request: Request, address: str) -> Response | None:
         case ["version"]:
             found = version()
         case ["api"]:
-            aggregated = _aggregated(request, "api")
+            aggregated = _aggregated(request, "api", documents)
             if aggregated is not None:
                 return aggregated
             found = documents.api_versions(address)
         case ["apis"]:
-            aggregated = _aggregated(request, "apis")
+            aggregated = _aggregated(request, "apis", documents)
             if aggregated is not None:
                 return aggregated
             found = documents.group_list()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from kprov.kube.api import errors
+from kprov.kube.apiserver.aggregation.api_service_schema import API_SERVICE
 from kprov.kube.apiserver.extensions import kinds
 from kprov.kube.apiserver.extensions.custom_objects import conformed
 from kprov.kube.apiserver.extensions.definition_schema import SCHEMAS
@@ -27,6 +28,7 @@ _MAX_REPORTED = 32
 # Types that the table of upstream's has not: (group, plural, version) -> schema.
 _SCHEMAS: dict[tuple[str, str, str], Object] = {
     **{("apiextensions.k8s.io", "customresourcedefinitions", version): found for version, found in SCHEMAS.items()},
+    **{("apiregistration.k8s.io", "apiservices", version): API_SERVICE for version in ("v1", "v1beta1")},
     **{(group, "ingresses", "v1beta1"): INGRESS_V1BETA1 for group in ("extensions", "networking.k8s.io")},
 }
 

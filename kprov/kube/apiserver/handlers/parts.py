@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kprov.kube.apiserver.admission.attributes import AdmissionAttributes
+from kprov.kube.apiserver.http.message import Answer, Request
 from kprov.kube.apiserver.request import RequestInfo, UserInfo
 from kprov.kube.apiserver.storage.store import Store
 
@@ -37,6 +38,16 @@ class Definitions(Protocol):
         """Return once every kind that is defined in etcd is served here."""
 
 
+class Aggregator(Protocol):
+    """Who passes requests on to other API servers (aggregation/aggregator.py)."""
+
+    def serving(self, path: str) -> Any:
+        """The other server that a path belongs to, or None."""
+
+    async def forward(self, request: Request, remote: Any) -> Answer:
+        """Its answer to a request."""
+
+
 class Allocation(Protocol):
     """What hands out cluster IPs and node ports (services/allocation.py)."""
 
@@ -57,6 +68,7 @@ class Parts:
     authorizer: Authorizer
     admission: AdmissionChain
     definitions: Definitions
+    aggregator: Aggregator
     allocation: Allocation | None = None
     token_issuer: Any = None
     kubelets: Any = None  # kubelet/connection.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -24,15 +25,24 @@ _LOG_PARAMETERS = ("follow", "previous", "sinceSeconds", "sinceTime", "timestamp
 
 
 def tunnel(
-    request: Request, host: str, port: int, tls: Any, path: str, *, server_name: str | None = None, authority: str = ""
+    request: Request,
+    host: str,
+    port: int,
+    tls: Any,
+    path: str,
+    *,
+    server_name: str | None = None,
+    authority: str = "",
+    more: Iterable[tuple[str, str]] = (),
 ) -> Tunnel:
-    """The request, sent on to another server under another path, its connection handed over."""
+    """The request, sent on to another server under another path and with more headers, its connection handed over."""
     upgrade = "upgrade" in request.headers.get("Connection", "").lower()
     lines = [f"{request.method} {path} HTTP/1.1", f"Host: {authority or host}"]
     for name, value in request.headers.items():
         lowered = name.lower()
         if lowered not in _KEPT_BACK and not lowered.startswith(("impersonate-", "x-remote-")):
             lines.append(f"{name}: {value}")
+    lines += [f"{name}: {value}" for name, value in more]
     lines.append(f"X-Forwarded-For: {request.remote}")
     lines.append(f"Connection: {'Upgrade' if upgrade else 'close'}")
     if request.body or request.method in ("POST", "PUT", "PATCH"):

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from kprov.kube.apiserver.openapi.remote import RemoteDocument, merge, to_v3
 from kprov.kube.apiserver.resources.info import ResourceInfo
 
 _LEVEL = 6
@@ -31,8 +32,8 @@ class CustomDocuments:
     v3: dict[str, dict[str, Any]]
 
 
-def build(custom: list[CustomDocuments]) -> Documents:
-    """Build them from the table of kinds, and users' own."""
+def build(custom: list[CustomDocuments], remotes: list[RemoteDocument]) -> Documents:
+    """Build them from the table of kinds, users' own, and what other API servers say of theirs."""
     import orjson
 
     from kprov import __version__
@@ -46,10 +47,15 @@ def build(custom: list[CustomDocuments]) -> Documents:
         return gzip.compress(content, _LEVEL, mtime=0)
 
     v2 = builder.v2()
+    v3 = {path: builder.v3(path) for path in builder.group_paths()}
+    for remote in remotes:
+        merge(v2, remote.v2)
+        if not remote.v3_url:
+            v3[remote.path] = to_v3(remote.v2, v2["info"])
     return Documents(
         packed(orjson.dumps(v2)),
         packed(encode(v2)),
-        {path: packed(orjson.dumps(builder.v3(path))) for path in builder.group_paths()},
+        {path: packed(orjson.dumps(document)) for path, document in v3.items()},
     )
 
 
@@ -57,5 +63,6 @@ if __name__ == "__main__":
     # By its own name, so that whoever reads it finds the class where it is defined.
     from kprov.kube.apiserver.openapi.build import build as build_all
 
-    given: list[CustomDocuments] = pickle.load(sys.stdin.buffer)  # noqa: S301 - the server's, over its own pipe
-    sys.stdout.buffer.write(pickle.dumps(build_all(given)))
+    given: tuple[list[CustomDocuments], list[RemoteDocument]]
+    given = pickle.load(sys.stdin.buffer)  # noqa: S301 - the server's, over its own pipe
+    sys.stdout.buffer.write(pickle.dumps(build_all(*given)))

@@ -9,6 +9,7 @@ import orjson
 from kprov.kube.apiserver.openapi.proto import openapi_v2_pb2 as messages
 
 Document = dict[str, Any]
+_METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch"})
 
 
 def _extensions(target: Any, source: Document) -> None:
@@ -27,7 +28,7 @@ def _fill_schema(target: messages.Schema, source: Document) -> None:
     target.required.extend(source.get("required", ()))
     if "type" in source:
         target.type.value.append(source["type"])
-    if "items" in source:
+    if isinstance(source.get("items"), dict):
         _fill_schema(target.items.schema.add(), source["items"])
     additional = source.get("additionalProperties")
     if isinstance(additional, bool):
@@ -41,7 +42,9 @@ def _fill_schema(target: messages.Schema, source: Document) -> None:
 
 
 def _fill_parameter(target: messages.Parameter, source: Document) -> None:
-    place = source["in"]
+    place = source.get("in")
+    if "$ref" in source or place not in ("body", "path", "query"):
+        return  # other servers' headers and forms: nothing that a reader of this form looks for
     if place == "body":
         body = target.body_parameter
         body.name = source["name"]
@@ -51,20 +54,22 @@ def _fill_parameter(target: messages.Parameter, source: Document) -> None:
         return
     both = target.non_body_parameter
     parameter = both.path_parameter if place == "path" else both.query_parameter
-    parameter.name, parameter.type, parameter.required = source["name"], source["type"], source.get("required", False)
+    parameter.name, parameter.required = source["name"], source.get("required", False)
+    parameter.type = source.get("type", "string")
     setattr(parameter, "in", place)
 
 
 def _fill_operation(target: messages.Operation, source: Document) -> None:
-    target.operation_id = source["operationId"]
-    target.consumes.extend(source["consumes"])
-    target.produces.extend(source["produces"])
-    for parameter in source["parameters"]:
+    target.operation_id = source.get("operationId", "")
+    target.consumes.extend(source.get("consumes", ()))
+    target.produces.extend(source.get("produces", ()))
+    for parameter in source.get("parameters", ()):
         _fill_parameter(target.parameters.add().parameter, parameter)
-    for code, response in source["responses"].items():
+    for code, response in source.get("responses", {}).items():
         answer = target.responses.response_code.add(name=code).value.response
-        answer.description = response["description"]
-        _fill_schema(answer.schema.schema, response["schema"])
+        answer.description = response.get("description", "")
+        if "schema" in response:
+            _fill_schema(answer.schema.schema, response["schema"])
     _extensions(target, source)
 
 
@@ -75,6 +80,8 @@ def encode(document: Document) -> bytes:
     for path, item in document["paths"].items():
         entry = message.paths.path.add(name=path).value
         for method, operation in item.items():
+            if method not in _METHODS:
+                continue
             _fill_operation(getattr(entry, method), operation)
     for name, schema in document["definitions"].items():
         _fill_schema(message.definitions.additional_properties.add(name=name).value, schema)

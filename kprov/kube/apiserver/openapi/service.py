@@ -10,11 +10,13 @@ import hashlib
 import os
 import pickle
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from kprov.kube.apiserver.extensions.kinds import all_kinds
 from kprov.kube.apiserver.extensions.openapi import definitions
 from kprov.kube.apiserver.openapi.build import CustomDocuments, Documents
+from kprov.kube.apiserver.openapi.remote import RemoteDocument
 from kprov.kube.apiserver.resources.table import on_change
 
 
@@ -27,13 +29,28 @@ class Encoded:
     etag: str
 
 
-class OpenApi:
-    """The documents of this server. Nothing is built before it is asked for, and again when users' kinds change."""
+_forget: list[Callable[[], None]] = []
 
-    def __init__(self) -> None:
+
+def schemas_changed() -> None:
+    """Other servers' documents are no longer what they were."""
+    for each in _forget:
+        each()
+
+
+class OpenApi:
+    """The documents of this server. Nothing is built before it is asked for, and again when kinds change.
+
+    Args:
+        remotes: gives other servers' documents.
+    """
+
+    def __init__(self, remotes: Callable[[], list[RemoteDocument]] = list) -> None:
+        self._remotes = remotes
         self._documents: Documents | None = None
         self._building: asyncio.Task[Documents] | None = None
         on_change(self._forget)
+        _forget.append(self._forget)
 
     def _forget(self) -> None:
         self._documents = self._building = None
@@ -41,7 +58,7 @@ class OpenApi:
     async def _all(self) -> Documents:
         while self._documents is None:
             if self._building is None:
-                self._building = asyncio.create_task(_build())
+                self._building = asyncio.create_task(_build(self._remotes()))
             building = self._building
             try:
                 documents = await asyncio.shield(building)
@@ -65,12 +82,9 @@ class OpenApi:
     async def v3_index(self) -> dict[str, object]:
         """/openapi/v3: where each document is."""
         documents = (await self._all()).v3
-        return {
-            "paths": {
-                path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={_hash(content)}"}
-                for path, content in documents.items()
-            }
-        }
+        urls = {path: f"/openapi/v3/{path}?hash={_hash(content)}" for path, content in documents.items()}
+        urls |= {each.path: each.v3_url for each in self._remotes() if each.v3_url}
+        return {"paths": {path: {"serverRelativeURL": url} for path, url in sorted(urls.items())}}
 
     async def v3_group(self, path: str) -> Encoded | None:
         """/openapi/v3/PATH; None for a group that is not served."""
@@ -86,7 +100,7 @@ def _encoded(content: bytes, content_type: str) -> Encoded:
     return Encoded(content, content_type, f'"{_hash(content)}"')
 
 
-async def _build() -> Documents:
+async def _build(remotes: list[RemoteDocument]) -> Documents:
     """Run the builder in a process of its own.
 
     Raises:
@@ -103,7 +117,7 @@ async def _build() -> Documents:
         env=environment,
     )
     custom = [CustomDocuments(each.info, definitions(each, 2), definitions(each, 3)) for each in all_kinds()]
-    output, errors = await process.communicate(pickle.dumps(custom))
+    output, errors = await process.communicate(pickle.dumps((custom, remotes)))
     if process.returncode:
         raise RuntimeError(f"the OpenAPI documents can't be built: {errors.decode(errors='replace')[-500:]}")
     built: Documents = pickle.loads(output)  # noqa: S301 - our own process's answer, over our own pipe

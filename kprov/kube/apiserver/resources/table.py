@@ -165,6 +165,10 @@ _ROWS: tuple[ResourceInfo, ...] = (
     _row("apiextensions.k8s.io", "customresourcedefinitions", "CustomResourceDefinition", versions=("v1", "v1beta1"),
          short=("crd", "crds"), categories=("api-extensions",), cluster=True, sub=("status",), generation=True,
          prefix="apiextensions.k8s.io/customresourcedefinitions"),
+    # other servers' kinds, and who serves each group and version
+    _row("apiregistration.k8s.io", "apiservices", "APIService", versions=("v1", "v1beta1"), cluster=True,
+         categories=("api-extensions",), sub=("status",), prefix="apiregistration.k8s.io/apiservices",
+         unconditional_update=False),
     # admission and flow control: stored as given
     _row("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", cluster=True,
          categories=("api-extensions",), generation=True),
@@ -191,8 +195,9 @@ RESOURCES: dict[tuple[str, str], ResourceInfo] = {row.key: row for row in _ROWS}
 
 # The order in which discovery lists groups: a client that knows only "deployments" takes the first that has them.
 _GROUP_ORDER = (
-    "", "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io", "autoscaling", "batch",
-    "certificates.k8s.io", "networking.k8s.io", "policy", "rbac.authorization.k8s.io", "storage.k8s.io",
+    "", "apiregistration.k8s.io", "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io",
+    "autoscaling", "batch", "certificates.k8s.io", "networking.k8s.io", "policy", "rbac.authorization.k8s.io",
+    "storage.k8s.io",
     "admissionregistration.k8s.io", "apiextensions.k8s.io", "scheduling.k8s.io", "coordination.k8s.io", "node.k8s.io",
     "discovery.k8s.io", "flowcontrol.apiserver.k8s.io", "extensions",
 )  # fmt: skip

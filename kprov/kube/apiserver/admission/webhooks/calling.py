@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
-from kprov.kube.apiserver.authentication.objects import ObjectReader
+from kprov.kube.apiserver.services.resolving import ServiceResolver, Unresolved, authority
 
 Object = dict[str, Any]
 _LARGEST_ANSWER = 32 << 20
@@ -43,8 +43,8 @@ async def _read(answer: aiohttp.ClientResponse) -> bytes:
 class Caller:
     """Calls webhooks over HTTPS; connections are kept for the next call."""
 
-    def __init__(self, store: ObjectReader) -> None:
-        self._store = store
+    def __init__(self, resolver: ServiceResolver) -> None:
+        self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
 
     async def call(self, client: Object, sent: Object, seconds: float) -> Object:
@@ -94,22 +94,12 @@ class Caller:
             return str(url), None
         service = client.get("service") or {}
         namespace, name = str(service.get("namespace") or ""), str(service.get("name") or "")
-        found = self._store.cached_get(("", "services"), namespace, name)
-        if found is None:
-            raise CallFailed(f'service "{name}" not found in namespace "{namespace}"')
-        spec, port = found.get("spec") or {}, int(service.get("port") or 443)
-        if spec.get("type") == "ExternalName":
-            address = str(spec.get("externalName"))
-        elif spec.get("clusterIP") in (None, "", "None"):
-            raise CallFailed(f"service {namespace}/{name} has no cluster IP to be called at")
-        else:
-            address = str(spec["clusterIP"])
-        if not any(each.get("port") == port for each in spec.get("ports") or ()):
-            raise CallFailed(f'no service port {port} found for service "{name}"')
-        if ":" in address:
-            address = f"[{address}]"
+        try:
+            host, port = self._resolver.resolve(namespace, name, int(service.get("port") or 443))
+        except Unresolved as error:
+            raise CallFailed(str(error)) from None
         path = "/" + str(service.get("path") or "").lstrip("/")
-        return f"https://{address}:{port}{path}", f"{name}.{namespace}.svc"
+        return f"https://{authority(host, port)}{path}", f"{name}.{namespace}.svc"
 
     async def close(self) -> None:
         """Close what is open."""

@@ -14,6 +14,7 @@ from kprov.kube.apiserver.admission.webhooks.configured import GROUP, Configured
 from kprov.kube.apiserver.admission.webhooks.review import Answer, patched, question, read_answer
 from kprov.kube.apiserver.authentication.objects import NAMESPACES, GroupResource
 from kprov.kube.apiserver.handlers.conformance import conform
+from kprov.kube.apiserver.services.resolving import ENDPOINTS, SERVICES
 from kprov.kube.apiserver.strategy import strategy_of
 from kprov.kube.apiserver.versions import from_storage, to_storage
 
@@ -31,7 +32,7 @@ class _Webhooks(Plugin):
     def __init__(self, around: Surroundings) -> None:
         super().__init__(around)
         self._configured = Configured(self.store, self.configurations)
-        self._caller = Caller(self.store)
+        self._caller = Caller(around.resolver)
 
     async def close(self) -> None:
         """Close the connections to webhooks."""
@@ -87,7 +88,7 @@ class MutatingAdmissionWebhook(_Webhooks):
 
     name = "MutatingAdmissionWebhook"
     configurations = (GROUP, "mutatingwebhookconfigurations")
-    caches = (configurations, NAMESPACES, ("", "services"))
+    caches = (configurations, NAMESPACES, SERVICES, ENDPOINTS)
 
     async def mutate(self, attrs: AdmissionAttributes) -> None:
         """Ask each webhook; ask those again that wish it, once, where others changed the object after them."""
@@ -122,7 +123,7 @@ class ValidatingAdmissionWebhook(_Webhooks):
 
     name = "ValidatingAdmissionWebhook"
     configurations = (GROUP, "validatingwebhookconfigurations")
-    caches = (configurations, NAMESPACES, ("", "services"))
+    caches = (configurations, NAMESPACES, SERVICES, ENDPOINTS)
 
     async def validate(self, attrs: AdmissionAttributes) -> None:
         """Ask each webhook. Raises ApiError of the first, in their order, that refuses."""
