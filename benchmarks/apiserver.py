@@ -8,6 +8,7 @@ Run: ./dev bench apiserver [--json FILE] [--quick] (see --help). Needs etcd, ope
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import shutil
 import signal
@@ -82,9 +83,7 @@ class Figures:
 
 def show(rows: list[dict[str, Any]], absent: dict[str, str]) -> None:
     """Print a line for every operation."""
-    print(
-        f"{'operation':36}{'parallel':>8}{'kprov':>14}{'upstream':>14}{'ratio':>8}  better  CPU ms each (kprov, upstream)"
-    )
+    print(f"{'operation':36}{'parallel':>8}{'kprov':>14}{'upstream':>14}{'ratio':>8}  better  CPU ms (kprov, upstream)")
     for row in rows:
         cells = "".join(
             f"{'-' if row[name] is None else format(row[name], ',.2f'):>14}" for name in ("kprov", "upstream")
@@ -117,17 +116,18 @@ def main() -> None:
     figures = Figures()
     for _ in range(options.repeat):
         for name, program in programs.items():
-            with tempfile.TemporaryDirectory(prefix="kprov-bench-") as folder:
-                with servers.running(name, program, Path(folder)) as server:
-                    Plan(
-                        server,
-                        figures.taker(name),
-                        Path(folder),
-                        seconds=options.seconds,
-                        parallels=options.parallel,
-                        watchers=options.watchers,
-                        most=options.pods,
-                    ).run()
+            with contextlib.ExitStack() as stack:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kprov-bench-")))
+                server = stack.enter_context(servers.running(name, program, folder))
+                Plan(
+                    server,
+                    figures.taker(name),
+                    folder,
+                    seconds=options.seconds,
+                    parallels=options.parallel,
+                    watchers=options.watchers,
+                    most=options.pods,
+                ).run()
     rows = figures.rows()
     show(rows, absent)
     if options.json:
