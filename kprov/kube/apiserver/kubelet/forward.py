@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -12,6 +13,7 @@ from kprov.kube.apiserver.admission.attributes import CONNECT, AdmissionAttribut
 from kprov.kube.apiserver.handlers.parts import Parts
 from kprov.kube.apiserver.http.message import Answer, Request, Tunnel
 from kprov.kube.apiserver.kubelet.connection import KubeletTarget
+from kprov.kube.apiserver.kubelet.web_proxy import web_answer
 from kprov.kube.apiserver.resources import RESOURCES, ResourceInfo
 
 Object = dict[str, Any]
@@ -132,17 +134,17 @@ async def node_proxy(parts: Parts, request: Request, info: ResourceInfo) -> Answ
     await _admit(parts, request, info)
     name, _, port = request.info.name.partition(":")
     target = await node_target(parts, name)
-    return tunnel(request, target.host, int(port or target.port), target.tls, _rest(request))
+    return await _proxied(request, target.host, int(port or target.port), target.tls)
 
 
 def _rest(request: Request) -> str:
-    """The path below .../proxy, with the query, as it was sent."""
+    """The path below .../proxy, with the query, as it was sent; without a slash where none follows "proxy"."""
     path, mark, query = request.raw_path.partition("?")
     # by its place: a namespace or a pod may have "proxy" in its name
     # /api/v1/namespaces/NS/pods/NAME/proxy/... or /api/v1/nodes/NAME/proxy/...
     segments = path.split("/")
     below = segments[8:] if segments[3] == "namespaces" else segments[6:]
-    return "/" + "/".join(below) + mark + query
+    return "".join(f"/{segment}" for segment in below) + mark + query
 
 
 def _scheme_name_port(text: str) -> tuple[str, str, str]:
@@ -172,7 +174,7 @@ async def pod_proxy(parts: Parts, request: Request, info: ResourceInfo) -> Answe
         port = str(ports[0]) if ports else "80"
     elif not port.isdigit():
         port = _named_port(pod, port)
-    return _through(request, scheme, address, int(port))
+    return await _through(request, scheme, address, int(port))
 
 
 def _named_port(pod: Object, name: str) -> str:
@@ -183,7 +185,7 @@ def _named_port(pod: Object, name: str) -> str:
     raise errors.bad_request(f"pod {pod['metadata']['name']} has no port {name!r}")
 
 
-def _through(request: Request, scheme: str, address: str, port: int) -> Tunnel:
+async def _through(request: Request, scheme: str, address: str, port: int) -> Answer:
     tls = None
     if scheme == "https":
         import ssl
@@ -191,7 +193,16 @@ def _through(request: Request, scheme: str, address: str, port: int) -> Tunnel:
         tls = ssl.create_default_context()
         tls.check_hostname = False
         tls.verify_mode = ssl.CERT_NONE
-    return tunnel(request, address, port, tls, _rest(request), authority=f"{address}:{port}")
+    return await _proxied(request, address, port, tls)
+
+
+async def _proxied(request: Request, address: str, port: int, tls: Any) -> Answer:
+    path = _rest(request)
+    authority = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    # An upgraded connection is no longer HTTP; and what HEAD says of a body that does not come is passed on untouched.
+    if request.method == "HEAD" or "upgrade" in request.headers.get("Connection", "").lower():
+        return tunnel(request, address, port, tls, path if path.startswith("/") else f"/{path}", authority=authority)
+    return await web_answer(request, authority, tls, path)
 
 
 async def service_proxy(parts: Parts, request: Request, info: ResourceInfo) -> Answer:
@@ -214,5 +225,6 @@ async def service_proxy(parts: Parts, request: Request, info: ResourceInfo) -> A
     for subset in endpoints.get("subsets") or ():
         for port in subset.get("ports") or ():
             if port.get("name", "") == chosen[0].get("name", "") and subset.get("addresses"):
-                return _through(request, scheme, subset["addresses"][0]["ip"], int(port["port"]))
+                address = random.choice(subset["addresses"])["ip"]
+                return await _through(request, scheme, address, int(port["port"]))
     raise unavailable

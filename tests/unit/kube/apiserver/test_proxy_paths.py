@@ -13,15 +13,15 @@ from kprov.kube.apiserver.kubelet.forward import _rest, _scheme_name_port
 @pytest.mark.parametrize(
     ("path", "rest"),
     [
-        ("/api/v1/namespaces/default/pods/web/proxy", "/"),
+        ("/api/v1/namespaces/default/pods/web/proxy", ""),
         ("/api/v1/namespaces/default/pods/web/proxy/", "/"),
         ("/api/v1/namespaces/default/pods/web:80/proxy/a/b?c=d", "/a/b?c=d"),
         ("/api/v1/namespaces/proxy-9908/pods/http:proxy-service-x:162/proxy/", "/"),
         ("/api/v1/namespaces/proxy/services/https:proxy:tls/proxy/proxy/x", "/proxy/x"),
         ("/api/v1/namespaces/default/pods/web/proxy/a%2Fb//c", "/a%2Fb//c"),
         ("/api/v1/nodes/proxy-1/proxy/pods", "/pods"),
-        ("/api/v1/nodes/n:10250/proxy", "/"),
-        ("/api/v1/namespaces/default/pods/web/proxy?x=1", "/?x=1"),
+        ("/api/v1/nodes/n:10250/proxy", ""),
+        ("/api/v1/namespaces/default/pods/web/proxy?x=1", "?x=1"),
     ],
 )
 def test_what_is_asked_for_behind_the_proxy(path: str, rest: str) -> None:
