@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kprov.provision.bundle import Bundle, BundleError
+from kprov.provision.cluster.lost_members import lost_members
 from kprov.provision.cluster.planned_changes import Guard, Recorder
 from kprov.provision.engine import Engine
 from kprov.provision.inventory import Host, Inventory
@@ -123,6 +124,8 @@ class Context:
             "machine_is_container": "{{ ansible_virtualization_type in container_types }}",
             "container_types": ["systemd-nspawn", "lxc", "container", "docker", "podman"],
             "cgroup_driver": "{{ 'systemd' if kprov_cgroup_version == 2 else 'cgroupfs' }}",
+            # An API server that asks one of these would ask a cluster that is no more.
+            "lost_etcd_members": lost_members(self.inventory.cluster.state_directory),
             **self.variables,
         }
 

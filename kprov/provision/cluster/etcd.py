@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kprov.provision.cluster.context import Context
+from kprov.provision.cluster.lost_members import forget_lost, lost_members
 from kprov.provision.cluster.phase import ClusterError
 from kprov.provision.engine import Engine
 from kprov.provision.engine.phase_recorder import PhaseRecorder
@@ -23,6 +24,13 @@ _INITIAL_CLUSTER = "/etc/etcd/initial-cluster.env"
 _LOCAL = "https://127.0.0.1:2379"
 
 
+NOT_FINISHED = "/var/lib/kprov/etcd-restore"
+"""Is on a machine while etcd is restored there: who finds it knows that a restore was cut off."""
+_PUT_ASIDE = """
+if [ -d /var/lib/etcd/member-data ]; then
+    rm -rf /var/lib/etcd/member-data.lost && mv /var/lib/etcd/member-data /var/lib/etcd/member-data.lost
+fi
+"""
 _WHERE_IT_JOINS = "Where it joins"
 _RUNS = ("systemd", {"name": "etcd", "state": "started", "enabled": True, "daemon_reload": True})
 
@@ -58,6 +66,7 @@ def form_etcd(context: Context, hosts: list[Host]) -> None:
     """
     engine = context.engine
     with engine.phase("Form the etcd cluster", hosts) as phase:
+        lost = _put_aside_lost(context, hosts)
         found = engine.module_all({host.name: ("stat", {"path": DATA}) for host in hosts})
         hosts = [host for host in hosts if not found[host.name].failed]  # the others were lost just now
         with_data = [host for host in hosts if found[host.name]["stat"]["exists"]]
@@ -78,6 +87,39 @@ def form_etcd(context: Context, hosts: list[Host]) -> None:
         _promote_learners(engine, door)  # of a run that was killed: etcd has room for one learner at a time
         for host in [host for host in hosts if host not in with_data]:
             _join(engine, door, host)
+            if host in lost:
+                forget_lost(context.inventory.cluster.state_directory, [host.name])
+
+
+def _put_aside_lost(context: Context, hosts: Sequence[Host]) -> list[Host]:
+    """Data of a cluster that is no more are never started again: they make room for those of the one that is.
+
+    Returns: the machines that had such data.
+
+    Raises:
+        ClusterError: a restore was cut off: some members have the old data, some the new.
+    """
+    engine = context.engine
+    cut_off = engine.module_all({host.name: ("stat", {"path": NOT_FINISHED}) for host in hosts})
+    names = [name for name, result in cut_off.items() if not result.failed and result["stat"]["exists"]]
+    if names:
+        raise ClusterError(
+            f"a restore of etcd was cut off on {', '.join(names)}: run the same `kprov etcd restore` again first"
+        )
+    known = lost_members(context.inventory.cluster.state_directory)
+    lost = [host for host in hosts if host.name in known]
+    if lost and not engine.check:
+        for results in engine.module_all(
+            {
+                host.name: [
+                    ("systemd", {"name": "etcd", "state": "stopped"}),
+                    ("command", {"argv": ["sh", "-c", _PUT_ASIDE], "_title": "Put data of the lost cluster aside"}),
+                ]
+                for host in lost
+            }
+        ).values():
+            results[-1].raise_if_failed()  # where etcd was never installed there is nothing to stop
+    return lost
 
 
 def _foretell(engine: Engine, phase: PhaseRecorder, with_data: list[Host], new: list[Host]) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from kprov.provision.cluster.etcd import form_etcd
+from kprov.provision.cluster.etcd import NOT_FINISHED, form_etcd
+from kprov.provision.cluster.lost_members import lost_members, remember_lost
 from kprov.provision.cluster.phase import ClusterError
 from kprov.provision.engine import Result, Status
 from kprov.provision.inventory import Inventory, load
@@ -42,6 +43,7 @@ class Machines:
         self.inventory = inventory
         self.data: set[str] = set()
         self.running: set[str] = set()
+        self.cut_off: set[str] = set()
         self.members: dict[str, dict[str, Any]] = {}  # by machine
         self.files: dict[str, str] = {}
         self.log: list[str] = []
@@ -51,18 +53,27 @@ class Machines:
         yield
 
     def module_all(self, tasks: dict[str, Any]) -> dict[str, Result]:
-        return {name: self.module(name, module, **arguments) for name, (module, arguments) in tasks.items()}
+        found: dict[str, Any] = {}
+        for name, given in tasks.items():
+            calls = [given] if isinstance(given, tuple) else given
+            results = [self.module(name, module, **arguments) for module, arguments in calls]
+            found[name] = results[0] if isinstance(given, tuple) else results
+        return found
 
     def module(self, host: Any, module: str, **arguments: Any) -> Result:
         name = getattr(host, "name", host)
         data: dict[str, Any] = {}
         status = Status.OK
         if module == "stat":
-            data = {"stat": {"exists": name in self.data}}
+            data = {"stat": {"exists": name in (self.cut_off if arguments["path"] == NOT_FINISHED else self.data)}}
         elif module == "copy":
             self.files[name] = arguments["content"]
+        elif module == "systemd" and arguments["state"] == "stopped":
+            self.running.discard(name)
         elif module == "systemd":
             self._start(name)
+        elif arguments["argv"][0] == "sh":
+            self.data.discard(name)
         else:
             argv = arguments["argv"]
             fine, output = self._etcdctl(name, argv[1].removeprefix("--endpoints=").split(","), argv[7:])
@@ -229,3 +240,26 @@ def test_no_quorum_is_said_and_nothing_is_added(machines: Machines) -> None:
     with pytest.raises(ClusterError, match="a quorum of etcd"):
         form(machines, "cp2", "cp3")
     assert machines.log == ["start cp1"]
+
+
+def test_data_of_a_cluster_that_is_no_more_are_put_aside(machines: Machines) -> None:
+    form(machines)
+    state = machines.inventory.cluster.state_directory
+    # Quorum was lost, and cp1 alone was made a new cluster; the others come back with what they had.
+    machines.members = {"cp1": machines.members["cp1"]}
+    machines.running = {"cp1"}
+    remember_lost(state, ["cp2", "cp3"])
+    form(machines)
+    assert {name: member["learner"] for name, member in machines.members.items()} == dict.fromkeys(
+        ["cp1", "cp2", "cp3"], False
+    )
+    assert lost_members(state) == []
+
+
+def test_a_restore_that_was_cut_off_comes_first(machines: Machines) -> None:
+    form(machines)
+    machines.cut_off = {"cp2"}
+    before = list(machines.log)
+    with pytest.raises(ClusterError, match="cut off on cp2: run the same `kprov etcd restore`"):
+        form(machines)
+    assert machines.log == before

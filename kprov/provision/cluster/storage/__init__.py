@@ -1,0 +1,1 @@
+"""Looking after etcd: how its members stand, snapshots of it, and the way back from one."""
