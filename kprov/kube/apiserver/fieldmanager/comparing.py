@@ -25,6 +25,9 @@ _ALWAYS_THERE = frozenset(
 )
 
 
+_MAPS = frozenset((Form.STRUCT, Form.MAP, Form.FREE))
+
+
 class Difference(NamedTuple):
     """What differs: fields that were added or changed, and fields that went (with all below them)."""
 
@@ -40,7 +43,7 @@ def parts(value: Any, shape: Shape) -> Parts | None:
     form = shape.form
     if form is Form.LEAF:
         return None
-    if form in (Form.STRUCT, Form.MAP, Form.FREE):
+    if form in _MAPS:
         if not isinstance(value, dict):
             return None
         return {f"f:{name}": (each, shape.child(name)) for name, each in value.items()}
@@ -76,8 +79,23 @@ def _collect(found: Parts, shape: Shape, out: FieldSet) -> None:
 def difference(old: Any, new: Any, shape: Shape) -> Difference:
     """In which fields two objects of one kind differ."""
     found = Difference(FieldSet(), FieldSet())
-    _compare(parts(old, shape) or {}, parts(new, shape) or {}, *found)
+    if isinstance(old, dict) and isinstance(new, dict) and shape.form in _MAPS:
+        _compare_maps(old, new, shape, *found)
+    else:
+        _compare(parts(old, shape) or {}, parts(new, shape) or {}, *found)
     return found
+
+
+def _compare_maps(old: dict[str, Any], new: dict[str, Any], shape: Shape, changed: FieldSet, removed: FieldSet) -> None:
+    """As ``_compare``, without taking apart what is the same: most of an object, most of the time."""
+    for name, value in new.items():
+        if name not in old:
+            _add(f"f:{name}", value, shape.child(name), changed)
+        elif old[name] is not value and old[name] != value:
+            _compare_values(f"f:{name}", old[name], value, shape.child(name), changed, removed)
+    for name in old:
+        if name not in new:
+            removed.members.add(f"f:{name}")
 
 
 def _compare(old: Parts, new: Parts, changed: FieldSet, removed: FieldSet) -> None:
@@ -86,21 +104,27 @@ def _compare(old: Parts, new: Parts, changed: FieldSet, removed: FieldSet) -> No
             _add(element, value, shape, changed)
             continue
         before = old[element][0]
-        if before is value or before == value:
-            continue
-        left, right = parts(before, shape), parts(value, shape)
-        if left is None or right is None:
-            changed.members.add(element)
-        else:
-            below, gone = FieldSet(), FieldSet()
-            _compare(left, right, below, gone)
-            if below:
-                changed.children[element] = below
-            if gone:
-                removed.children[element] = gone
+        if before is not value and before != value:
+            _compare_values(element, before, value, shape, changed, removed)
     for element in old:
         if element not in new:
             removed.members.add(element)
+
+
+def _compare_values(element: str, before: Any, value: Any, shape: Shape, changed: FieldSet, removed: FieldSet) -> None:
+    below, gone = FieldSet(), FieldSet()
+    if isinstance(before, dict) and isinstance(value, dict) and shape.form in _MAPS:
+        _compare_maps(before, value, shape, below, gone)
+    else:
+        left, right = parts(before, shape), parts(value, shape)
+        if left is None or right is None:
+            changed.members.add(element)
+            return
+        _compare(left, right, below, gone)
+    if below:
+        changed.children[element] = below
+    if gone:
+        removed.children[element] = gone
 
 
 def _add(element: str, value: Any, shape: Shape, out: FieldSet) -> None:

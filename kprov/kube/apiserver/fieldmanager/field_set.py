@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -18,7 +19,11 @@ _ELEMENT = re.compile(r"[fkvi]:")
 
 
 class FieldSet:
-    """A set of fields: its ``members`` at this level, and the sets below, by element."""
+    """A set of fields: its ``members`` at this level, and the sets below, by element.
+
+    Arithmetic shares what it can: a result may be one of its operands, or hold parts of them. So a set is only added to
+    by who makes it, before it is used.
+    """
 
     __slots__ = ("children", "members")
 
@@ -39,17 +44,24 @@ class FieldSet:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, FieldSet):
             return NotImplemented
+        if self is other:
+            return True
         return self.members == other.members and _kept(self.children) == _kept(other.children)
 
     __hash__ = None  # type: ignore[assignment]
 
     def __or__(self, other: FieldSet) -> FieldSet:
-        out = FieldSet()
-        out.members = self.members | other.members
-        for element in (*self.children, *(each for each in other.children if each not in self.children)):
-            mine, others = self.children.get(element), other.children.get(element)
-            out.children[element] = mine | others if mine and others else (mine or others or FieldSet())
-        return out
+        children = self.children
+        for element, theirs in other.children.items():
+            mine = self.children.get(element)
+            both = theirs if mine is None else mine | theirs
+            if both is not mine:
+                if children is self.children:
+                    children = dict(children)
+                children[element] = both
+        if children is self.children and other.members <= self.members:
+            return self
+        return _made(self.members | other.members, children)
 
     def __and__(self, other: FieldSet) -> FieldSet:
         out = FieldSet()
@@ -60,25 +72,27 @@ class FieldSet:
         return out
 
     def __sub__(self, other: FieldSet) -> FieldSet:
-        out = FieldSet()
-        out.members = self.members - other.members
-        for element, mine in self.children.items():
-            rest = mine - other.children[element] if element in other.children else mine
-            if rest:
-                out.children[element] = rest
-        return out
+        children = self.children
+        for element, theirs in other.children.items():
+            mine = self.children.get(element)
+            if mine is not None and (rest := mine - theirs) is not mine:
+                children = _replaced(self.children, children, element, rest)
+        if children is self.children and self.members.isdisjoint(other.members):
+            return self
+        return _made(self.members - other.members, children)
 
     def without(self, other: FieldSet) -> FieldSet:
         """This set without the other's fields and all that is below them."""
-        out = FieldSet()
-        out.members = self.members - other.members
-        for element, mine in self.children.items():
-            if element in other.members:
-                continue
-            rest = mine.without(other.children[element]) if element in other.children else mine
-            if rest:
-                out.children[element] = rest
-        return out
+        children = self.children
+        for element in other.members & self.children.keys():
+            children = _replaced(self.children, children, element, None)
+        for element, theirs in other.children.items():
+            mine = children.get(element)
+            if mine is not None and (rest := mine.without(theirs)) is not mine:
+                children = _replaced(self.children, children, element, rest)
+        if children is self.children and self.members.isdisjoint(other.members):
+            return self
+        return _made(self.members - other.members, children)
 
     def with_parents(self, shape: Shape) -> FieldSet:
         """This set, and each field of a struct that something below it is in the set."""
@@ -125,6 +139,35 @@ class FieldSet:
             if below:
                 out.children[element] = below
         return out
+
+
+def _made(members: set[str], children: dict[str, FieldSet]) -> FieldSet:
+    out = FieldSet()
+    out.members, out.children = members, children
+    return out
+
+
+def _replaced(
+    first: dict[str, FieldSet], children: dict[str, FieldSet], element: str, by: FieldSet | None
+) -> dict[str, FieldSet]:
+    """Children with one of them replaced, or taken out where nothing is left of it; the first ones are not changed."""
+    if children is first:
+        children = dict(first)
+    if by:
+        children[element] = by
+    else:
+        del children[element]
+    return children
+
+
+@lru_cache(maxsize=256)
+def known(wire: bytes) -> tuple[FieldSet, bool]:
+    """The set that FieldsV1 in JSON describes, and whether ``to_wire`` says it in the same words.
+
+    Many objects have the same, and most of what is read is not changed: it is remembered. Raises ValueError.
+    """
+    found = FieldSet.from_wire(orjson.loads(wire))
+    return found, orjson.dumps(found.to_wire()) == wire
 
 
 def _kept(children: dict[str, FieldSet]) -> dict[str, FieldSet]:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from kprov.kube.apiserver.fieldmanager.field_set import FieldSet
+import orjson
+
+from kprov.kube.apiserver.fieldmanager.field_set import FieldSet, known
 
 APPLY, UPDATE = "Apply", "Update"
 _MOST_UPDATE_MANAGERS = 10
@@ -37,6 +39,12 @@ class Managed:
 
     fields: FieldSet
     time: str = ""
+    wire: dict[str, Any] | None = None  # the fields as they were read, as long as they are the same
+
+    def keep(self, fields: FieldSet) -> None:
+        """Manage these fields from now on, as of the same time."""
+        if fields is not self.fields:
+            self.fields, self.wire = fields, None
 
 
 Managers = dict[Manager, Managed]
@@ -84,12 +92,13 @@ def decode(entries: Any) -> Managers | None:
             str(entry.get("subresource") or ""),
         )
         try:
-            fields = FieldSet.from_wire(entry.get("fieldsV1") or {})
+            wire = entry.get("fieldsV1") or {}
+            fields, same = known(orjson.dumps(wire))
         except ValueError:
             return None
         if who in found:
-            fields = fields | found[who].fields
-        found[who] = Managed(fields, str(entry.get("time") or ""))
+            fields, same = fields | found[who].fields, False
+        found[who] = Managed(fields, str(entry.get("time") or ""), wire if same else None)
     return found
 
 
@@ -103,7 +112,7 @@ def encode(managers: Managers) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"manager": who.name, "operation": who.operation, "apiVersion": who.api_version}
         if what.time:
             row["time"] = what.time
-        row |= {"fieldsType": "FieldsV1", "fieldsV1": what.fields.to_wire()}
+        row |= {"fieldsType": "FieldsV1", "fieldsV1": what.wire or what.fields.to_wire()}
         if who.subresource:
             row["subresource"] = who.subresource
         rows.append(row)
@@ -114,9 +123,9 @@ def tidy(managers: Managers) -> Managers:
     """Without managers of nothing, and with the oldest updates of many managers under one name."""
     kept = {}
     for who, what in managers.items():
-        fields = what.fields - NEVER_MANAGED
-        if fields:
-            kept[who] = Managed(fields, what.time)
+        what.keep(what.fields - NEVER_MANAGED)
+        if what.fields:
+            kept[who] = what
     updates = sorted((who for who in kept if who.operation == UPDATE), key=lambda who: (kept[who].time, who.name))
     while len(updates) > _MOST_UPDATE_MANAGERS:
         oldest = updates.pop(0)

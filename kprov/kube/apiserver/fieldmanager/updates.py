@@ -66,7 +66,7 @@ def take_away(managers: Managers, taker: Manager, compare: Callable[[str], Diffe
     for who, what in managers.items():
         if who != taker:
             changed, removed = compare(who.api_version)
-            what.fields = (what.fields - changed).without(removed)
+            what.keep((what.fields - changed).without(removed))
 
 
 def record_update(
