@@ -68,6 +68,7 @@ class Timeouts:
     quorum: float = _kind("90s", "etcd has a quorum, takes a new member, lets it vote")
     ready: float = _kind("60s", "what was changed on a machine says that it is ready, before the next machine's turn")
     nodes: float = _kind("3m", "the machines are nodes that are Ready")
+    drain: float = _kind("5m", "the pods of a node that is drained are gone")
     api: float = _kind("10s", "the cluster's API answers one request")
     workload: float = _kind("90s", "the workload that verifies the cluster runs, and runs again after a loss")
     service: float = _kind("15s", "a Service of that workload is reached from a machine")

@@ -1,0 +1,119 @@
+"""``kprov node``: machines of a cluster that stands: given no new pods, emptied, added, taken out, replaced."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kprov.cli.invocation import OutputFormat
+from kprov.cli.options import (
+    DEFAULT_INVENTORY,
+    Check,
+    ExtraVars,
+    InventoryPath,
+    Output,
+    TimeoutOptions,
+    Verbose,
+)
+from kprov.provision.cluster.nodes.deadline import AtDeadline
+
+if TYPE_CHECKING:
+    from kprov.provision.cluster.nodes.drain import DrainOptions
+
+app = typer.Typer(help="Drain, add, replace or remove machines.", no_args_is_help=True)
+
+Machines = Annotated[
+    str, typer.Argument(metavar="MACHINE,...", help="Names of machines, or a pattern as --limit takes it.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Delete pods, too, that no controller makes anew.")]
+DeleteEmptydirData = Annotated[
+    bool, typer.Option("--delete-emptydir-data", help="Move pods with emptyDir volumes: what is in these is deleted.")
+]
+GracePeriod = Annotated[
+    int | None,
+    typer.Option("--grace-period", min=0, help="Seconds that a pod has to end. Default: its own.", show_default=False),
+]
+Deadline = Annotated[
+    AtDeadline,
+    typer.Option(
+        "--at-deadline",
+        help="What is done with pods that are still there after `--timeout drain=DURATION`: stop and say which and "
+        "why, or delete them whatever their PodDisruptionBudgets say.",
+    ),
+]
+
+
+def drain_options(
+    *, force: bool, delete_emptydir_data: bool, grace_period: int | None, at_deadline: AtDeadline
+) -> DrainOptions:
+    """What these options mean together."""
+    from kprov.provision.cluster.nodes.drain import DrainOptions
+    from kprov.provision.kubeapi.pods import Guards
+
+    return DrainOptions(Guards(force, delete_emptydir_data), grace_period, at_deadline)
+
+
+@app.command("cordon")
+def cordon_machines(
+    machines: Machines,
+    inventory: InventoryPath = DEFAULT_INVENTORY,
+    check: Check = False,
+    timeout: TimeoutOptions = None,
+    extra_vars: ExtraVars = None,
+    output: Output = OutputFormat.TEXT,
+    verbose: Verbose = 0,
+) -> None:
+    """Let no new pods come to machines. Those that are there stay."""
+    from kprov.cli.node_runs import on_nodes
+    from kprov.provision.cluster.nodes.cordon import cordon
+
+    raise typer.Exit(on_nodes("cordon", inventory, machines, cordon, extra_vars, timeout, check=check))
+
+
+@app.command("uncordon")
+def uncordon_machines(
+    machines: Machines,
+    inventory: InventoryPath = DEFAULT_INVENTORY,
+    check: Check = False,
+    timeout: TimeoutOptions = None,
+    extra_vars: ExtraVars = None,
+    output: Output = OutputFormat.TEXT,
+    verbose: Verbose = 0,
+) -> None:
+    """Let new pods come to machines again."""
+    from kprov.cli.node_runs import on_nodes
+    from kprov.provision.cluster.nodes.cordon import uncordon
+
+    raise typer.Exit(on_nodes("uncordon", inventory, machines, uncordon, extra_vars, timeout, check=check))
+
+
+@app.command("drain")
+def drain_machines(
+    machines: Machines,
+    inventory: InventoryPath = DEFAULT_INVENTORY,
+    force: Force = False,
+    delete_emptydir_data: DeleteEmptydirData = False,
+    grace_period: GracePeriod = None,
+    at_deadline: Deadline = AtDeadline.STOP,
+    check: Check = False,
+    timeout: TimeoutOptions = None,
+    extra_vars: ExtraVars = None,
+    output: Output = OutputFormat.TEXT,
+    verbose: Verbose = 0,
+) -> None:
+    """Cordon machines, then move their pods away, one machine after the other, as PodDisruptionBudgets let them.
+
+    Pods of DaemonSets and of static manifests stay. Nothing is moved when a pod would be lost: it is named, with the
+    option that allows it. The machines stay cordoned until `kprov node uncordon`.
+    """
+    from kprov.cli.node_runs import on_nodes
+    from kprov.provision.cluster.nodes.emptying import Emptying
+
+    options = drain_options(
+        force=force,
+        delete_emptydir_data=delete_emptydir_data,
+        grace_period=grace_period,
+        at_deadline=at_deadline,
+    )
+    raise typer.Exit(on_nodes("drain", inventory, machines, Emptying(options).run, extra_vars, timeout, check=check))
