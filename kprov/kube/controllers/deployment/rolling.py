@@ -46,7 +46,8 @@ def scale_down(deployment: Object, new: Object, old: list[Object]) -> Sizes:
             given_up = min(budget, unhealthy)
             sizes[replica_set["metadata"]["name"]] = _size(replica_set) - given_up
             budget -= given_up
-    spare = status_sum([*old, new], "availableReplicas") - minimum
+    # A set that was made smaller a moment ago may still count pods that are on their way out.
+    spare = sum(min(_size(each), status_sum([each], "availableReplicas")) for each in [*old, new]) - minimum
     for replica_set in ordered:
         if spare <= 0:
             break
