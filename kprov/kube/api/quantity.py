@@ -112,5 +112,9 @@ def format_quantity(number: Exact, style: str = "DecimalSI") -> str:
 
 def canonical(quantity: str | int | float) -> str:
     """A quantity's text as upstream writes it back: ``1000m`` becomes ``1``, ``1024Mi`` becomes ``1Gi``."""
-    number, style = _parse(str(quantity))
-    return format_quantity(number, style)
+    return _canonical(str(quantity))
+
+
+@lru_cache(maxsize=4096)
+def _canonical(text: str) -> str:
+    return format_quantity(*_parse(text))

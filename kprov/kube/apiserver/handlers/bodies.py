@@ -97,13 +97,13 @@ def without_nulls(value: Any) -> Any:
     return value
 
 
-def decode_object(request: Request, info: ResourceInfo, name: str = "") -> Object:
-    """The body as an object of the URL's kind, in the version that is stored."""
+def decode_object(request: Request, info: ResourceInfo, name: str = "", known: Object | None = None) -> Object:
+    """The body as an object of the URL's kind, in the version that is stored; ``known`` as ``conform`` takes it."""
     obj = decode(request)
     version = request.info.api_version
     check_kind(obj, info, version)
     check_place(obj, info, request.info.namespace, name)
-    obj = conform(obj, info, version, request.query.get("fieldValidation", ""), request.warnings)
+    obj = conform(obj, info, version, request.query.get("fieldValidation", ""), request.warnings, known=known)
     return to_storage(info, version, obj)
 
 

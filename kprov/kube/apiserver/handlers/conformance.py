@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from kprov.kube.api import errors
 from kprov.kube.apiserver.aggregation.api_service_schema import API_SERVICE
 from kprov.kube.apiserver.extensions import kinds
@@ -109,7 +111,14 @@ def _struct(fields: dict[str, tuple[str, str]], value: Object, path: str, unknow
 
 
 def conform(
-    obj: Object, info: ResourceInfo, version: str, validation: str, warnings: list[str], *, patched: bool = False
+    obj: Object,
+    info: ResourceInfo,
+    version: str,
+    validation: str,
+    warnings: list[str],
+    *,
+    patched: bool = False,
+    known: Object | None = None,
 ) -> Object:
     """The object as its type has it.
 
@@ -120,6 +129,7 @@ def conform(
         validation: the query's fieldValidation: Ignore, Warn (as without it) or Strict.
         warnings: where unknown fields are noted for Warn.
         patched: whether it is a patch's result, for the error's text.
+        known: the present object in this version: what is the same in it was held against the type before.
 
     Raises:
         ApiError: 400 for a wrong type, or for an unknown field under Strict.
@@ -142,18 +152,29 @@ def conform(
     message = message_of(info.group, version, info.kind) or message_of(info.group, info.versions[0], info.kind)
     fields = fields_of(message) if message else None
     if fields is None:
-        return obj
+        return _settled(obj, obj)
     head = {"kind": obj.get("kind"), "apiVersion": obj.get("apiVersion")}
     rest = {name: item for name, item in obj.items() if name not in head}
     label = f'{info.kind} in version "{version}" cannot be handled as a {info.kind}: '
+    settled = _settled(rest, known) if known else {}
     try:
-        typed = _struct(fields, rest, "", unknown)
+        typed = _struct(fields, {name: item for name, item in rest.items() if name not in settled}, "", unknown)
     except _Mismatch as error:
         if patched and error.of_map:  # upstream turns patched objects back into structs by another way
             raise errors.bad_request(f"{label}cannot restore map from {error.given}") from None
         raise errors.bad_request(label + str(error)) from None
     _report(unknown, info, version, validation, warnings, patched)
+    if settled:
+        typed |= settled
+        typed = {name: typed[name] for name in rest if name in typed}
     return {**head, "metadata": {}, **typed}
+
+
+def _settled(obj: Object, known: Object) -> Object:
+    """Copies of those of an object's fields that are as they were."""
+    same = {name: known[name] for name, item in obj.items() if name in known and item == known[name]}
+    copied: Object = orjson.loads(orjson.dumps(same))
+    return copied
 
 
 def _metadata(value: Any, info: ResourceInfo, version: str, unknown: list[str]) -> Object:

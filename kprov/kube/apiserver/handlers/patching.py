@@ -69,5 +69,10 @@ class Patch:
             raise errors.bad_request(str(error)) from None
         if not isinstance(new, dict) or not isinstance(new.get("metadata"), dict):
             raise errors.bad_request("the patched object is not an object with metadata")
-        cleaned: Object = new if self._custom else bodies.without_nulls(new)  # a custom kind may know null
-        return cleaned
+        if self._custom:  # a custom kind may know null
+            return new
+        return {
+            name: value if value is obj.get(name) else bodies.without_nulls(value)
+            for name, value in new.items()
+            if value is not None
+        }

@@ -13,7 +13,7 @@ from kprov.kube.apiserver.storage.cache import ResourceCache
 from kprov.kube.apiserver.storage.encoding import encode, with_revision
 from kprov.kube.apiserver.storage.entry import Entry
 from kprov.kube.apiserver.storage.etcd import EtcdClient
-from kprov.kube.apiserver.storage.hub import Hub
+from kprov.kube.apiserver.storage.hub import Hub, NotFreshInTime
 from kprov.kube.apiserver.storage.keys import Keys
 from kprov.kube.apiserver.storage.leases import SharedLeases
 from kprov.kube.apiserver.storage.writer import Stored, Writer
@@ -72,6 +72,10 @@ class Store:
         await self.hub.wait_for(await self.etcd.current_revision())
         return cache if cache.loaded else await self.loaded(info)
 
+    def cached(self, info: ResourceInfo, namespace: str, name: str) -> Entry | None:
+        """An object as the cache has it, if it has it."""
+        return self.cache(info).entries.get(f"{namespace}/{name}" if info.namespaced else name)
+
     def position(self, cache: ResourceCache) -> int:
         """The revision that a cache's content is of."""
         return max(self.hub.position, cache.last_event)
@@ -82,6 +86,20 @@ class Store:
         if entry is None:
             raise errors.not_found(info, name)
         return entry
+
+    async def fresh_entry(self, info: ResourceInfo, namespace: str, name: str) -> Entry:
+        """As ``get_entry``, at a fraction of its cost where the kind is in the cache: many who ask at the same time
+        share one question to etcd, how far it is."""
+        if self.cache(info).loaded:
+            try:
+                cache = await self.fresh(info)
+            except NotFreshInTime:
+                return await self.get_entry(info, namespace, name)
+            entry = cache.entries.get(f"{namespace}/{name}" if info.namespaced else name)
+            if entry is None:
+                raise errors.not_found(info, name)
+            return entry
+        return await self.get_entry(info, namespace, name)
 
     async def _read(self, info: ResourceInfo, namespace: str, name: str) -> tuple[Entry | None, int]:
         stored, revision = await self.writer.read(self.keys.key(info, namespace, name))
