@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 START = """#!/usr/bin/python3
-import json, os, struct, sys, time
+import json, os, struct, sys, threading, time
 def out(data):
     view = memoryview(data)
     while view:
@@ -46,6 +46,12 @@ def asked():
 def forever():
     while True:
         time.sleep(3600)
+def leave():  # whatever it is at, it ends with whom it lies to
+    while os.getppid() == controller:
+        time.sleep(0.2)
+    os._exit(0)
+controller = os.getppid()
+threading.Thread(target=leave, daemon=True).start()
 """
 
 # What answers from the beginning. The words are those of the reason that kprov gives.
@@ -125,7 +131,7 @@ FROM_THE_START: dict[str, tuple[str, str]] = {
 
 # A real agent, until a task comes that is named here: what it does then. `agent` speaks with it, `m` is the request.
 TURNCOAT = """
-import select, subprocess, threading
+import subprocess
 agent = subprocess.Popen(["/usr/bin/python3", *sys.argv[1:]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
 def back():
     while True:
