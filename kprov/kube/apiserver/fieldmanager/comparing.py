@@ -137,3 +137,46 @@ def _add(element: str, value: Any, shape: Shape, out: FieldSet) -> None:
     inside = out.below(element)
     for each, (inner, its_shape) in below.items():
         _add(each, inner, its_shape, inside)
+
+
+def added_on_wire(value: dict[str, Any], shape: Shape, besides: FieldSet) -> dict[str, Any]:
+    """FieldsV1 of all that is added with a value, besides some fields: what ``difference`` finds where nothing was.
+
+    A creation has nothing to compare and nobody to take from, so no set is made on the way.
+    """
+    return _added_map(value, shape, besides)
+
+
+def _added_map(value: dict[str, Any], shape: Shape, besides: FieldSet | None) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for name in sorted(value):
+        element = f"f:{name}"
+        below = besides.children.get(element) if besides is not None else None
+        if (wire := _added(element, value[name], shape.child(name), below)) is None:
+            continue
+        if besides is not None and element in besides.members:
+            wire.pop(".", None)
+            if not wire:
+                continue
+        out[element] = wire
+    return out
+
+
+def _added(element: str, value: Any, shape: Shape, besides: FieldSet | None) -> dict[str, Any] | None:
+    """The wire form of what is below an element; None where nothing is left of it."""
+    if isinstance(value, dict) and shape.form in _MAPS:
+        if not value:
+            return {}
+        inner = _added_map(value, shape, besides)
+    else:
+        found = parts(value, shape)
+        if not found:
+            return {}
+        inner = {}
+        for each in sorted(found):
+            wire = _added(each, *found[each], None)
+            if wire is not None:
+                inner[each] = wire
+    if element in _ALWAYS_THERE:
+        return inner or None
+    return {".": {}, **inner}

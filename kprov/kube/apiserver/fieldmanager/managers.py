@@ -109,14 +109,19 @@ def encode(managers: Managers) -> list[dict[str, Any]]:
         managers.items(), key=lambda item: (item[0].operation, item[1].time, item[0].name, item[0].api_version)
     )
     for who, what in order:
-        row: dict[str, Any] = {"manager": who.name, "operation": who.operation, "apiVersion": who.api_version}
-        if what.time:
-            row["time"] = what.time
-        row |= {"fieldsType": "FieldsV1", "fieldsV1": what.wire or what.fields.to_wire()}
-        if who.subresource:
-            row["subresource"] = who.subresource
-        rows.append(row)
+        rows.append(row_of(who, what.time, what.wire or what.fields.to_wire()))
     return rows
+
+
+def row_of(who: Manager, time: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """One entry of managedFields."""
+    row: dict[str, Any] = {"manager": who.name, "operation": who.operation, "apiVersion": who.api_version}
+    if time:
+        row["time"] = time
+    row |= {"fieldsType": "FieldsV1", "fieldsV1": fields}
+    if who.subresource:
+        row["subresource"] = who.subresource
+    return row
 
 
 def tidy(managers: Managers) -> Managers:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from kprov.kube.apiserver.fieldmanager.comparing import Difference, difference
+from kprov.kube.apiserver.fieldmanager.comparing import Difference, added_on_wire, difference
 from kprov.kube.apiserver.fieldmanager.field_set import FieldSet
 from kprov.kube.apiserver.fieldmanager.managers import (
     NEVER_MANAGED,
@@ -17,6 +17,7 @@ from kprov.kube.apiserver.fieldmanager.managers import (
     decode,
     encode,
     now,
+    row_of,
     tidy,
 )
 from kprov.kube.apiserver.fieldmanager.shapes import shape_of
@@ -84,6 +85,9 @@ def record_update(
     """
     metadata = obj["metadata"]
     managers = managers_of(obj, old)
+    if old is None and not managers:
+        _record_creation(obj, info, manager or "unknown", version, subresource)
+        return
     compare = in_versions(info, old or {"metadata": {}}, obj)
     taker = Manager(manager or "unknown", UPDATE, info.api_version(version), subresource)
     changed, removed = compare(taker.api_version)
@@ -98,3 +102,13 @@ def record_update(
         metadata["managedFields"] = entries
     else:
         metadata.pop("managedFields", None)
+
+
+def _record_creation(obj: Object, info: ResourceInfo, manager: str, version: str, subresource: str) -> None:
+    metadata = obj["metadata"]
+    metadata.pop("managedFields", None)
+    shown = from_storage(info, version, obj)
+    fields = added_on_wire(shown, shape_of(info, version), NEVER_MANAGED)
+    if fields:
+        maker = Manager(manager, UPDATE, info.api_version(version), subresource)
+        metadata["managedFields"] = [row_of(maker, now(), fields)]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kprov.kube.apiserver.fieldmanager.comparing import difference, fields_in
-from kprov.kube.apiserver.fieldmanager.field_set import FieldSet, shown
+from kprov.kube.apiserver.fieldmanager.comparing import added_on_wire, difference, fields_in
+from kprov.kube.apiserver.fieldmanager.field_set import FieldSet, known, shown
+from kprov.kube.apiserver.fieldmanager.managers import NEVER_MANAGED
 from kprov.kube.apiserver.fieldmanager.merging import merge, remove
 from kprov.kube.apiserver.fieldmanager.shapes import Shape, of_schema, shape_of
 from kprov.kube.apiserver.resources import RESOURCES
@@ -170,3 +172,63 @@ def test_custom_kinds_are_owned_as_their_schema_says() -> None:
             "f:words": {},
         }
     }
+
+
+_VALUES = st.recursive(
+    st.sampled_from([None, 0, "x", [], {}]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["name", "a", "b"]), inner, max_size=3),
+    max_leaves=6,
+)
+_OWNERS = st.fixed_dictionaries({"uid": st.sampled_from("12")}, optional={"name": _VALUES})
+_PODS = st.fixed_dictionaries(
+    {
+        "apiVersion": st.just("v1"),
+        "kind": st.just("Pod"),
+        "metadata": st.fixed_dictionaries(
+            {"name": st.just("a")},
+            optional={
+                "labels": st.dictionaries(st.sampled_from("xy"), st.just("1")),
+                "uid": st.just("u"),
+                "finalizers": st.lists(st.sampled_from(["a/b", "a/c"])),
+                "ownerReferences": st.lists(_OWNERS),
+            },
+        ),
+    },
+    optional={
+        "spec": st.fixed_dictionaries(
+            {},
+            optional={
+                "containers": st.lists(
+                    st.fixed_dictionaries(
+                        {"name": st.sampled_from("ab")},
+                        optional={
+                            "ports": st.lists(st.fixed_dictionaries({"containerPort": st.sampled_from([1, 2])})),
+                            "env": _VALUES,
+                            "resources": _VALUES,
+                        },
+                    ),
+                    max_size=3,
+                ),
+                "securityContext": _VALUES,
+                "nodeSelector": st.dictionaries(st.sampled_from("xy"), st.just("1")),
+            },
+        ),
+        "status": _VALUES,
+    },
+)  # fmt: skip
+
+
+@settings(max_examples=200)
+@given(_PODS)
+def test_a_creation_owns_what_a_change_from_nothing_would(pod: Any) -> None:
+    before = {"metadata": {}}
+    changed = difference(before, pod, POD).changed - NEVER_MANAGED
+    assert added_on_wire(pod, POD, NEVER_MANAGED) == changed.to_wire()
+
+
+@settings(max_examples=100)
+@given(wire)
+def test_sets_that_are_remembered_are_those_that_are_read(fields: Any) -> None:
+    found, same = known(orjson.dumps(_clean(fields)))
+    assert found == sets(fields)
+    assert same is (orjson.dumps(found.to_wire()) == orjson.dumps(_clean(fields)))
