@@ -79,7 +79,7 @@ async def test_a_stateful_set_grows_in_order_and_shrinks_from_the_top(bench, clu
     ]
     pod = cluster.find(PODS, "db-1", "default")
     assert (pod["spec"]["hostname"], pod["spec"]["subdomain"]) == ("db-1", "db")
-    await bench.until(lambda: cluster.find(STATEFUL_SETS, "db", "default")["status"].get("readyReplicas") == 3)
+    await bench.until(lambda: cluster.find(STATEFUL_SETS, "db", "default").get("status", {}).get("readyReplicas") == 3)
     cluster.change(STATEFUL_SETS, "db", "default", spec={"replicas": 1})
     await bench.until(lambda: names(cluster) == ["db-0"])
     assert len(cluster.of(PERSISTENT_VOLUME_CLAIMS)) == 3
@@ -90,7 +90,7 @@ async def test_a_stateful_set_rolls_from_the_top_down_to_its_partition(bench, cl
     await bench.start(StatefulSetController)
     await bench.until(lambda: len(cluster.of(PODS)) == 3)
     cluster.run_pods()
-    await bench.until(lambda: cluster.find(STATEFUL_SETS, "db", "default")["status"].get("readyReplicas") == 3)
+    await bench.until(lambda: cluster.find(STATEFUL_SETS, "db", "default").get("status", {}).get("readyReplicas") == 3)
     rolling = {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}
     new = stateful_set(3, "two")["spec"]["template"]
     cluster.change(STATEFUL_SETS, "db", "default", spec={"template": new, "updateStrategy": rolling})
@@ -219,7 +219,9 @@ async def test_a_quota_counts_what_is_there_and_what_went(bench, cluster):
         "count/jobs.batch": "0",
     }
     await cluster.delete(PODS, "a", "default")
-    await bench.until(lambda: cluster.find(RESOURCE_QUOTAS, "q", "default")["status"]["used"]["pods"] == "1")
+    await bench.until(
+        lambda: cluster.find(RESOURCE_QUOTAS, "q", "default").get("status", {}).get("used", {}).get("pods") == "1"
+    )
     await cluster.delete(SECRETS, "x", "default")
     await bench.until(lambda: cluster.find(RESOURCE_QUOTAS, "q", "default")["status"]["used"]["secrets"] == "0")
 
@@ -300,7 +302,7 @@ async def test_a_claim_gets_the_smallest_volume_that_fits_and_is_protected(bench
 
     await bench.until(lambda: claim().get("status", {}).get("phase") == "Bound")
     assert claim()["spec"]["volumeName"] == "fit"
-    await bench.until(lambda: cluster.find(PERSISTENT_VOLUMES, "big")["status"]["phase"] == "Available")
+    await bench.until(lambda: cluster.find(PERSISTENT_VOLUMES, "big").get("status", {}).get("phase") == "Available")
     await bench.until(lambda: "kubernetes.io/pvc-protection" in claim()["metadata"].get("finalizers", []))
     user = {"nodeName": "n", "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]}
     cluster.add(PODS, {"metadata": {"name": "user"}, "spec": user})
