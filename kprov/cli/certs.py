@@ -1,4 +1,4 @@
-"""``kprov certs``: every certificate with its days left, and the seal on the authorities' keys."""
+"""``kprov certs``: every certificate with its days left, their renewal, and the seal on the authorities' keys."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from kprov.cli.invocation import OutputFormat
 from kprov.cli.options import (
     DEFAULT_INVENTORY,
     AcceptNewHostKeys,
+    Check,
     ExtraVars,
     Forks,
     InventoryPath,
     Limit,
     Output,
+    TimeoutOptions,
     Verbose,
 )
 
 if TYPE_CHECKING:
-    from kprov.provision.inventory import Inventory
+    from kprov.provision.inventory import Host, Inventory
     from kprov.provision.pki.expiry import ExpiryRow
 
-app = typer.Typer(help="List certificates with their days left; seal the authorities' keys.", no_args_is_help=True)
+app = typer.Typer(help="List and renew certificates; seal the authorities' keys.", no_args_is_help=True)
 
 # The variables of the environment that hold them.
 OLD_FROM = "KPROV_PASSPHRASE"
@@ -71,6 +73,77 @@ def list_certificates(
     else:
         typer.echo(_as_text(rows))
     raise typer.Exit(int(code))
+
+
+@app.command()
+def renew(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[CERTIFICATE]...", help="Only these, as `kprov certs list` names them.", show_default=False
+        ),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every certificate, though it need not be. Default: those near their end.")
+    ] = False,
+    inventory: InventoryPath = DEFAULT_INVENTORY,
+    limit: Limit = "",
+    check: Check = False,
+    timeout: TimeoutOptions = None,
+    forks: Forks = 32,
+    accept_new_host_keys: AcceptNewHostKeys = False,
+    extra_vars: ExtraVars = None,
+    output: Output = OutputFormat.TEXT,
+    verbose: Verbose = 0,
+) -> None:
+    """Make certificates anew while the cluster serves.
+
+    Keys stay on their machines. Only daemons that read what was made anew are restarted: one machine at a time, each
+    well again before the next. Safe to interrupt and to repeat.
+    """
+    from kprov.cli.exit_codes import of_outcome
+    from kprov.cli.inventory_source import limit_hosts, open_inventory
+    from kprov.cli.run_limits import read_timeouts
+    from kprov.cli.run_output import open_run_output
+    from kprov.provision.cluster.operation import operation
+    from kprov.provision.cluster.pace import run_phases
+    from kprov.provision.cluster.procedure import Options
+    from kprov.provision.cluster.renewing import RENEW
+
+    loaded = open_inventory(inventory, extra_vars)
+    hosts = limit_hosts(loaded, limit)
+    wanted = _known_names(loaded, names or [], hosts)
+    options = Options(
+        check=check,
+        forks=forks,
+        limit=frozenset(host.name for host in hosts) if limit else None,
+        accept_new_host_keys=accept_new_host_keys,
+        timeouts=read_timeouts(loaded, timeout),
+        passphrase=os.environ.get(OLD_FROM),
+        command_line="kprov certs renew",
+    )
+    with open_run_output() as shown:
+        with operation(loaded, shown.reporter, options, hosts, signs=True) as context:
+            context.limit = options.limit
+            context.renew = frozenset({"all"}) if every else wanted
+            times = run_phases(context, RENEW)
+            engine = context.engine
+        code = of_outcome(engine.outcome())
+        shown.finish(times, code, None)
+    raise typer.Exit(int(code))
+
+
+def _known_names(inventory: Inventory, names: list[str], hosts: list[Host]) -> frozenset[str]:
+    from kprov.cli.run_limits import OptionError
+    from kprov.provision.inventory.problems import did_you_mean
+    from kprov.provision.pki.catalogue import certificates_of
+
+    everyone = list(inventory.hosts.values())
+    known = {spec.name for host in hosts for spec in certificates_of(host, inventory.cluster, everyone)}
+    for name in names:
+        if name not in known:
+            raise OptionError(f"these machines have no certificate {name}: {did_you_mean(name, sorted(known))}")
+    return frozenset(names)
 
 
 def exit_code_for(rows: list[ExpiryRow], within_days: int | None) -> ExitCode:

@@ -24,7 +24,7 @@ VERBS: dict[str, Verb] = {
     "backup": Verb("backup", "Save the cluster's state."),
     "restore": Verb("restore", "Bring the cluster's state back."),
     "reset": Verb("reset", "Take everything that kprov put there off the machines."),
-    "certs": Verb("certs", "List certificates with their days left; seal the authorities' keys."),
+    "certs": Verb("certs", "List and renew certificates; seal the authorities' keys."),
     "run": Verb("run", "Run playbooks of your own, in Ansible's terms."),
     "exec": Verb("exec", "Run a command on some machines, now."),
     "module": Verb("module", "Run one module on some machines, now; list modules and read their manuals."),

@@ -81,6 +81,8 @@ def issue_certificates(context: Context, hosts: list[Host]) -> None:
                 authority = context.authorities.by_name(spec.authority)
                 digest = None if engine.compares(host) and key.changed else key["public_key_sha256"]
                 reason = needs_renewal(found, spec, authority, public_key_sha256=digest)
+                if reason is None and context.renew & {"all", spec.name}:
+                    reason = "it was asked for"
                 if reason is None:
                     continue
                 if engine.compares(host):

@@ -41,6 +41,8 @@ class Context:
     variables: dict[str, Any] = field(default_factory=dict)
     stale_services: dict[str, set[str]] = field(default_factory=dict)
     """By machine: the units that run with a certificate or a release that has been replaced."""
+    renew: frozenset[str] = frozenset()
+    """Certificates that are made anew though they need not be, by name; "all" for every one."""
     recorder: Recorder | None = None
     """Takes down what is changed, phase by phase."""
     guard: Guard | None = None

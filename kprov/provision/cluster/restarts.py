@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 
 from kprov.provision.cluster.artifacts import CURRENT, daemons_of
+from kprov.provision.cluster.canary import api_servers_answer, etcd_answers, kubelets_answer
 from kprov.provision.cluster.context import Context
-from kprov.provision.cluster.phase import ClusterError
+from kprov.provision.cluster.phase import ClusterError, Procedure
 from kprov.provision.inventory import Host
 from kprov.provision.pki.catalogue import certificates_of
 
@@ -31,6 +32,14 @@ for unit, files in read.items():
     if any(os.path.lexists(path) and os.lstat(path).st_ctime > started for path in files):
         print(unit)
 """
+
+
+# What must hold on a machine before anything else is restarted: that a unit is active is not enough.
+_GATES: dict[str, Procedure] = {
+    "etcd": etcd_answers,
+    "kube-apiserver": api_servers_answer,
+    "kubelet": kubelets_answer,
+}
 
 
 def files_read_once(context: Context, host: Host) -> dict[str, list[str]]:
@@ -81,3 +90,5 @@ def restart_stale_services(context: Context, hosts: list[Host]) -> None:
                         f"{host.name}: {unit} does not come back with its new release or certificate: {result.message}"
                         + (f"\nNot restarted, they run with the old: {', '.join(kept)}" if kept else "")
                     )
+                if unit in _GATES and not context.engine.check:
+                    _GATES[unit](context, [host])

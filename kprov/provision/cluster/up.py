@@ -22,6 +22,7 @@ UP: tuple[Phase, ...] = (
         tags=("certificates",),
         leaves="/etc/kubernetes/pki/ca.crt",
     ),
+    Phase("Watch the certificates", "all", role="certificate-watch", tags=("certificates",)),
     Phase(
         "Configure etcd",
         "etcd",

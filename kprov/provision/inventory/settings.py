@@ -44,6 +44,9 @@ class ClusterSettings:
         (), values.names_or_addresses, "more names and addresses for the API server's certificate"
     )
     certificate_lifetime_days: int = _setting(365, values.whole(1, 3650), "how long certificates live")
+    certificate_warning_days: int = _setting(
+        30, values.whole(1, 3650), "how many days before its end a certificate is warned of, and fails `kprov verify`"
+    )
     ca_lifetime_days: int = _setting(3650, values.whole(1, 36500), "how long authorities live")
     kprov_version: str = _setting("", values.text, "the one release of kprov that may raise this cluster; default: any")
     kprov_timeouts: Timeouts = _setting(  # noqa: RUF009 -- a field, as the others are

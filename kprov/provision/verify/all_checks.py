@@ -6,6 +6,7 @@ import ssl
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from kprov.provision.verify.certificates import verify_files, warning_days
 from kprov.provision.verify.control_plane import verify_control_plane, verify_nodes
 from kprov.provision.verify.high_availability import verify_high_availability
 from kprov.provision.verify.machines import verify_machines
@@ -15,9 +16,6 @@ from kprov.provision.verify.workload import verify_workload
 
 if TYPE_CHECKING:
     from kprov.provision.inventory import Host
-
-# A certificate that ends sooner than this fails the verification: there must be time to act.
-MINIMUM_DAYS_LEFT = 14
 
 
 def _certificate_days(address: str, port: int) -> float:
@@ -34,19 +32,22 @@ def _certificate_days(address: str, port: int) -> float:
 
 
 def verify_certificates(session: Session) -> None:
-    """What API servers and kubelets show to their clients does not end soon."""
+    """What API servers and kubelets show to their clients does not end soon, nor does any file on the machines."""
+    least = warning_days(session.inventory)
 
     def look(host: Host, name: str, port: int) -> None:
         with session.report.check("certificates", f"The {name} of {host.name} shows one that lasts") as result:
             days = _certificate_days(host.node_address, port)
             result.figures["days_left"] = round(days, 1)
-            if days < MINIMUM_DAYS_LEFT:
-                raise CheckFailed(f"it ends in {days:.1f} days: kprov up renews it")
+            if days < least:
+                raise CheckFailed(f"it ends in {days:.1f} days: `kprov certs renew` makes it anew")
 
     for host in session.inventory.group("control_plane"):
         look(host, "API server", session.inventory.cluster.api_server_port)
     for host in session.inventory.hosts.values():
         look(host, "kubelet", 10250)
+    hosts = session.engine.alive(session.inventory.hosts.values())
+    verify_files(session.engine, session.inventory, hosts, session.report)
 
 
 def verify_cluster(session: Session, *, high_availability: bool, allow_stopping: bool = False) -> None:
