@@ -97,9 +97,12 @@ async def test_mounts_and_folders_are_gone_afterwards(api: FakeApi, machine: Mac
     )
     uid = (api.get_pod("gone") or {})["metadata"]["uid"]
     await api.until(lambda: not (machine.root / "pods" / uid).exists(), "the folders to be gone")
-    mounts = Path(f"/proc/{machine.runtime.holder}/mounts").read_text()
-    assert uid not in mounts
-    assert not list(Path("/sys/fs/cgroup").glob(f"*/kprov-test-*/kubepods/*/pod{uid}"))
+    mounts = Path(f"/proc/{machine.runtime.holder}/mounts")
+    await api.until(lambda: uid not in mounts.read_text(), "the mounts to be gone")
+    groups = Path("/sys/fs/cgroup")
+    await api.until(
+        lambda: not list(groups.glob(f"*/kprov-test-*/kubepods/*/pod{uid}")), "the control groups to be gone"
+    )
 
 
 async def test_logs_are_turned_over(api: FakeApi, machine: Machine) -> None:
