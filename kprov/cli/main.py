@@ -18,6 +18,7 @@ from kprov.cli import failures
 from kprov.cli.exit_codes import ExitCode, epilog
 from kprov.cli.invocation import current
 from kprov.cli.options import Verbose
+from kprov.cli.plain_values import take_plain_values
 from kprov.cli.vault_options import add_vault_options
 from kprov.cli.verbs import Verb, available
 
@@ -90,6 +91,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Args: ``arguments`` without the program's name; None takes the process's own.
     """
     current.reset()
+    take_plain_values()
     try:
         typer.main.get_command(app).main(args=None if arguments is None else list(arguments), prog_name="kprov")
     except SystemExit as end:
