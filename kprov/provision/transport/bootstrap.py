@@ -7,6 +7,7 @@ import importlib.util
 import json
 import re
 import shlex
+import threading
 from collections.abc import Set
 from dataclasses import dataclass
 
@@ -92,15 +93,27 @@ def _frame(magic: bytes, packed: bytes) -> bytes:
     return wire.HEADER.pack(len(magic), len(packed)) + magic + packed
 
 
-@functools.cache
+# Many machines are connected to at once, and all want the same: one packs it, the others wait. Nor may two pack for
+# different Pythons at once: Python before 3.12 counts the depth of syntax trees for all threads together, and fails
+# where their numbers mix (github.com/python/cpython/issues/106905).
+_packing = threading.Lock()
+_archives: dict[bytes, bytes] = {}
+_packed: dict[bytes, packing.Packed] = {}
+
+
 def archive(magic: bytes) -> bytes:
     """The frame with the whole agent for a Python with this magic number: its text is the magic number."""
-    return _frame(magic, packing.whole(magic))
+    with _packing:
+        if magic not in _archives:
+            _archives[magic] = _frame(magic, packing.whole(magic))
+        return _archives[magic]
 
 
-@functools.cache
 def _likely() -> packing.Packed:
-    return packing.cached(LIKELY)
+    with _packing:
+        if LIKELY not in _packed:
+            _packed[LIKELY] = packing.cached(LIKELY)
+        return _packed[LIKELY]
 
 
 def core() -> bytes:
