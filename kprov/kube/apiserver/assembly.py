@@ -20,7 +20,8 @@ from kprov.kube.apiserver.authentication.service_accounts import ServiceAccountT
 from kprov.kube.apiserver.authentication.static_tokens import StaticTokens
 from kprov.kube.apiserver.authentication.token_issuer import TokenIssuer
 from kprov.kube.apiserver.authorization.union import UnionAuthorizer, build_authorizer
-from kprov.kube.apiserver.services.resolving import ServiceResolver
+from kprov.kube.apiserver.extensions.conversion import Conversion
+from kprov.kube.apiserver.services.calling import Caller
 from kprov.kube.apiserver.storage.store import Store
 
 GroupResource = tuple[str, str]
@@ -87,14 +88,15 @@ def _token_issuer(flags: Flags, audiences: list[str]) -> TokenIssuer | None:
 
 
 def build_security(
-    flags: Flags, store: Store, resolver: ServiceResolver, catch_up: Callable[[], Awaitable[None]]
+    flags: Flags, store: Store, webhooks: Caller, conversion: Conversion, catch_up: Callable[[], Awaitable[None]]
 ) -> Security:
     """Build the rooms.
 
     Args:
         flags: the command line.
         store: the store, started or not: what must be cached before the first request is in ``caches``.
-        resolver: finds Services that webhooks are behind.
+        webhooks: calls webhooks.
+        conversion: converts objects of custom kinds.
         catch_up: waits until the cache has every write that was answered before.
 
     Raises:
@@ -140,7 +142,7 @@ def build_security(
     )
     try:
         authorizer = build_authorizer(flags.authorization_mode, store)
-        around: Any = Surroundings(store, authorizer, resolver, authorizer.rbac)
+        around: Any = Surroundings(store, authorizer, webhooks, conversion, authorizer.rbac)
         admission = build_chain(around, flags.enable_admission_plugins, flags.disable_admission_plugins)
     except ValueError as error:
         raise DaemonError(str(error)) from error

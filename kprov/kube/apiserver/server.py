@@ -21,6 +21,7 @@ from kprov.kube.apiserver.bootstrap.reconcile import reconcile
 from kprov.kube.apiserver.dispatch import Dispatcher
 from kprov.kube.apiserver.etcd_connection import connect_etcd
 from kprov.kube.apiserver.extensions.controller import DEFINITIONS, Definitions
+from kprov.kube.apiserver.extensions.conversion import Conversion
 from kprov.kube.apiserver.handlers.parts import Parts
 from kprov.kube.apiserver.health import Health
 from kprov.kube.apiserver.http.aiohttp_front import AiohttpFront
@@ -31,6 +32,7 @@ from kprov.kube.apiserver.paths import Paths
 from kprov.kube.apiserver.request_metrics import RequestMetrics
 from kprov.kube.apiserver.services.addresses import advertise_address
 from kprov.kube.apiserver.services.allocation import ServiceAllocation
+from kprov.kube.apiserver.services.calling import Caller
 from kprov.kube.apiserver.services.kubernetes_service import KubernetesService
 from kprov.kube.apiserver.services.resolving import ServiceResolver
 from kprov.kube.apiserver.storage.compaction import compact_for_ever
@@ -57,21 +59,22 @@ class Server:
         self._tasks: list[asyncio.Task[None]] = []
         self._inflight = InFlight(flags.max_requests_inflight, flags.max_mutating_requests_inflight)
         self._advertise = advertise_address(flags.advertise_address or flags.bind_address)
-        self._resolver = ServiceResolver(self.store, to_endpoints=flags.enable_aggregator_routing)
-        self.security: Security = build_security(flags, self.store, self._resolver, self._catch_up)
+        resolver = ServiceResolver(self.store, to_endpoints=flags.enable_aggregator_routing)
+        self._webhooks = Caller(resolver)
+        conversion = Conversion(self._webhooks)
+        self.security: Security = build_security(flags, self.store, self._webhooks, conversion, self._catch_up)
         set_allow_privileged(flags.allow_privileged)
         allocation = ServiceAllocation(
             self.store, flags.service_cluster_ip_range.split(","), flags.service_node_port_range
         )
         self._allocation = allocation
         self._definitions = Definitions(self.store)
-        self._aggregator = Aggregator(
-            self.store, self._resolver, flags.proxy_client_cert_file, flags.proxy_client_key_file
-        )
+        self._aggregator = Aggregator(self.store, resolver, flags.proxy_client_cert_file, flags.proxy_client_key_file)
         parts = Parts(
             store=self.store,
             definitions=self._definitions,
             aggregator=self._aggregator,
+            conversion=conversion,
             options=flags,
             authenticator=self.security.authenticator,
             authorizer=self.security.authorizer,
@@ -212,7 +215,7 @@ class Server:
         await self._front.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._aggregator.close()
-        await self.security.admission.close()
+        await self._webhooks.close()
         await self.store.stop()
         if self._auditor is not None:
             await asyncio.to_thread(self._auditor.close)

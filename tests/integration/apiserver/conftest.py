@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hook_server import Hooks
 
 from kprov.lab.control_plane.plane import ControlPlane, control_plane
 
@@ -17,6 +18,16 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """etcd and an API server."""
     with control_plane(tmp_path_factory.mktemp("control-plane"), daemons=("kube-apiserver",)) as started:
         yield started
+
+
+@pytest.fixture
+def hooks(tmp_path: Path) -> Iterator[Hooks]:
+    """A server of webhooks."""
+    made = Hooks(tmp_path)
+    yield made
+    made.hold.set()
+    made.server.shutdown()
+    made.server.server_close()
 
 
 class Kubectl:

@@ -107,11 +107,6 @@ class AdmissionChain:
         for plugin in self._concerned(attrs, False):
             await plugin.validate(attrs)
 
-    async def close(self) -> None:
-        """Let plugins go of what they hold."""
-        for plugin in self.plugins:
-            await plugin.close()
-
     @property
     def caches(self) -> set[GroupResource]:
         """The kinds that must be in the watch cache before the first request."""

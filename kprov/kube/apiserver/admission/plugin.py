@@ -11,7 +11,8 @@ from kprov.kube.apiserver.admission.attributes import CREATE, UPDATE, AdmissionA
 from kprov.kube.apiserver.authentication.objects import GroupResource, ObjectStore
 from kprov.kube.apiserver.authorization.decision import Authorizer
 from kprov.kube.apiserver.authorization.rbac import RBACAuthorizer
-from kprov.kube.apiserver.services.resolving import ServiceResolver
+from kprov.kube.apiserver.extensions.conversion import Conversion
+from kprov.kube.apiserver.services.calling import Caller
 
 Object = dict[str, Any]
 
@@ -23,13 +24,15 @@ class Surroundings:
     Args:
         store: objects; plugins read its cache.
         authorizer: who may do what.
-        resolver: finds Services that webhooks are behind.
+        webhooks: calls webhooks.
+        conversion: converts objects of custom kinds.
         rbac: the rules behind it, where RBAC is on.
     """
 
     store: ObjectStore
     authorizer: Authorizer
-    resolver: ServiceResolver
+    webhooks: Caller
+    conversion: Conversion
     rbac: RBACAuthorizer | None = None
 
 
@@ -51,9 +54,6 @@ class Plugin:
 
     async def validate(self, attrs: AdmissionAttributes) -> None:
         """Raise ApiError to refuse."""
-
-    async def close(self) -> None:
-        """Let go of what it holds, at the server's end."""
 
     def looks_at(self, resource: GroupResource, operation: str, subresource: str) -> bool:
         """Whether a write is of interest."""

@@ -26,6 +26,10 @@ def conformed(obj: Object, kind: kinds.CustomKind, version: str, unknown: list[s
     return obj
 
 
+def _version(obj: Object) -> str:
+    return str(obj["apiVersion"]).rpartition("/")[2]
+
+
 class CustomStrategy(Strategy):
     """The strategy of every custom kind: its schema decides."""
 
@@ -33,10 +37,10 @@ class CustomStrategy(Strategy):
         self._key = (group, plural)
 
     def default(self, obj: Object) -> None:
-        """As the schema of the stored version has it."""
+        """As the schema of its version has it."""
         kind = kinds.find(*self._key)
         if kind is not None:
-            schema.default(obj, kind.schema(kind.info.storage_version))
+            schema.default(obj, kind.schema(_version(obj)))
 
     def prepare_for_create(self, obj: Object, ctx: StrategyContext) -> None:
         """A kind that goes takes no new objects. Raises ApiError (405) then."""
@@ -45,11 +49,11 @@ class CustomStrategy(Strategy):
             raise errors.method_not_supported(kind.info, "create")
 
     def validate(self, obj: Object) -> list[FieldError]:
-        """As the schema of the stored version has it."""
+        """As the schema of its version has it."""
         kind = kinds.find(*self._key)
         if kind is None:
             return []
-        found = kind.schema(kind.info.storage_version)
+        found = kind.schema(_version(obj))
         if not found:
             return []
         # apiVersion, kind and metadata are not for the schema to judge, but for what it says of metadata.name

@@ -38,12 +38,14 @@ class CustomKind:
     printed: dict[str, list[Object]]  # what ``columns`` is made of
     scale: dict[str, ScalePaths]
     terminating: bool
+    webhook: Object | None  # spec.conversion.webhook, where the strategy is Webhook
     deprecated: dict[str, str]  # version -> what its users are told
     as_stored: bool
     """Whether what lies in etcd can be handed out as it is: in the one version there is, with no defaults to add.
 
     What was stored before the stored version changed, or before a default was written, is not what it should be.
     """
+    memo: dict[tuple[str, bytes], Object] = field(default_factory=dict, compare=False)  # extensions/conversion.py
 
     def schema(self, version: str) -> Schema:
         """The schema of a version; the stored one's where that version is not served."""
@@ -95,9 +97,14 @@ def custom_kind(definition: Object) -> CustomKind:
         {version["name"]: _scale_paths(version["subresources"]["scale"]) for version in served
          if "scale" in (version.get("subresources") or {})},
         bool(definition["metadata"].get("deletionTimestamp")),
+        _webhook(spec.get("conversion") or {}),
         {version["name"]: _warning(info, version) for version in served if version.get("deprecated")},
         len(schemas) == 1 and not any(map(_has_defaults, schemas.values())),
     )  # fmt: skip
+
+
+def _webhook(conversion: Object) -> Object | None:
+    return (conversion.get("webhook") or {}) if conversion.get("strategy") == "Webhook" else None
 
 
 def _warning(info: ResourceInfo, version: Object) -> str:

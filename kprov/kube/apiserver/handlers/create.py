@@ -99,19 +99,20 @@ async def create_object(
         if (f"{obj['metadata']['namespace']}/{name}" if info.namespaced else name) in cache.entries:
             raise errors.already_exists(info, name)
         return Entry("", 0, encode(obj), 0)
+    stored = await parts.conversion.stored(info, obj)
     try:
         while True:
             attempts -= 1
             try:
-                entry = await parts.store.create_entry(info, obj, ttl_seconds=event_ttl(parts, info))
+                entry = await parts.store.create_entry(info, stored, ttl_seconds=event_ttl(parts, info))
                 break
             except ApiError as error:
                 if error.reason != "AlreadyExists" or not attempts:
                     raise
-                obj["metadata"].pop("name")
-                metadata.generate_name(obj["metadata"])
+                stored["metadata"].pop("name")
+                metadata.generate_name(stored["metadata"])
     except ApiError:
         if allocation is not None:
             await allocation.undo()
         raise
-    return entry
+    return await parts.conversion.entry(info, entry, request.info.api_version)

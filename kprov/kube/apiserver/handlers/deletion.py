@@ -98,6 +98,7 @@ async def delete(parts: Parts, request: Request, info: ResourceInfo) -> Response
         return json_response(
             {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
         )
+    entry = await parts.conversion.entry(info, entry, request.info.api_version)
     return renderer.entry(entry, 202 if not gone and options.get("orphanDependents") is False else 200)
 
 
@@ -117,6 +118,7 @@ async def delete_collection(parts: Parts, request: Request, info: ResourceInfo) 
         except ApiError as error:
             if error.reason != "NotFound":
                 raise
+    chosen = await parts.conversion.entries(info, chosen, request.info.api_version)
     return renderer.list(chosen, {"resourceVersion": str(revision)})
 
 
@@ -158,7 +160,9 @@ class Deletion:
             return entry, True
 
     async def _admit(self, namespace: str, name: str) -> None:
-        old = (await self._parts.store.get_entry(self._info, namespace, name)).object()
+        entry = await self._parts.store.get_entry(self._info, namespace, name)
+        version = self._request.info.api_version
+        old = await self._parts.conversion.object(self._info, entry.object(), version)
         attrs = AdmissionAttributes(
             user=self._request.user,
             operation=DELETE,

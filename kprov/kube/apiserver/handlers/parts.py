@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kprov.kube.apiserver.admission.attributes import AdmissionAttributes
+from kprov.kube.apiserver.extensions.conversion import Conversion
 from kprov.kube.apiserver.http.message import Answer, Request
 from kprov.kube.apiserver.request import RequestInfo, UserInfo
 from kprov.kube.apiserver.storage.store import Store
@@ -69,6 +70,7 @@ class Parts:
     admission: AdmissionChain
     definitions: Definitions
     aggregator: Aggregator
+    conversion: Conversion
     allocation: Allocation | None = None
     token_issuer: Any = None
     kubelets: Any = None  # kubelet/connection.py

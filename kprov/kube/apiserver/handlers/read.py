@@ -79,8 +79,8 @@ async def get(parts: Parts, request: Request, info: ResourceInfo) -> Response:
         if entry is None:
             raise errors.not_found(info, name)
     else:
-        entry = await parts.store.get_entry(info, namespace, name)
-    return renderer.entry(entry)
+        entry = await parts.store.fresh_entry(info, namespace, name)
+    return renderer.entry(await parts.conversion.entry(info, entry, request.info.api_version))
 
 
 def _token(revision: int, start: str) -> str:
@@ -136,10 +136,11 @@ async def list_objects(parts: Parts, request: Request, info: ResourceInfo) -> Re
             entries = [found] if found else []
         else:
             entries = list(cache.select(prefix))
-    return _page(renderer, entries, selection, revision, limit)
+    entries, metadata = _page(entries, selection, revision, limit)
+    return renderer.list(await parts.conversion.entries(info, entries, request.info.api_version), metadata)
 
 
-def _page(renderer: Renderer, entries: list[Entry], selection: Selection, revision: int, limit: int) -> Response:
+def _page(entries: list[Entry], selection: Selection, revision: int, limit: int) -> tuple[list[Entry], dict[str, Any]]:
     metadata: dict[str, Any] = {"resourceVersion": str(revision)}
     if not selection.everything:
         entries = [entry for entry in entries if selection.matches(entry)]
@@ -148,7 +149,7 @@ def _page(renderer: Renderer, entries: list[Entry], selection: Selection, revisi
         if selection.everything:
             metadata["remainingItemCount"] = len(entries) - limit
         entries = entries[:limit]
-    return renderer.list(entries, metadata)
+    return entries, metadata
 
 
 async def _at_revision(

@@ -15,7 +15,6 @@ from kprov.kube.apiserver.handlers.patching import Patch
 from kprov.kube.apiserver.handlers.update import Update
 from kprov.kube.apiserver.http.message import Request, Response, json_response
 from kprov.kube.apiserver.resources.info import ResourceInfo
-from kprov.kube.apiserver.storage.entry import Entry
 
 Object = dict[str, Any]
 _SCALE = ResourceInfo("autoscaling", ("v1",), "scales", "Scale", "scale", True)
@@ -83,7 +82,9 @@ async def scale(parts: Parts, request: Request, info: ResourceInfo) -> Response:
     if custom is not None and paths is None:
         raise errors.path_not_found()
     if request.info.verb == "get":
-        return json_response(scale_of((await parts.store.get_entry(info, namespace, name)).object(), paths))
+        entry = await parts.store.get_entry(info, namespace, name)
+        entry = await parts.conversion.entry(info, entry, request.info.api_version)
+        return json_response(scale_of(entry.object(), paths))
     if request.info.verb == "patch":
         change: Patch | None = Patch.of(request, info)
         given: Object = {}
@@ -109,7 +110,7 @@ async def scale(parts: Parts, request: Request, info: ResourceInfo) -> Response:
         current_copy["metadata"] = dict(current["metadata"])
         return current_copy
 
-    entry: Entry = await _ScaleUpdate(parts, request, info, dry_run=bodies.dry_run(request)).run(make_new)
+    entry = await _ScaleUpdate(parts, request, info, dry_run=bodies.dry_run(request)).run(make_new)
     return json_response(scale_of(entry.object(), paths))
 
 

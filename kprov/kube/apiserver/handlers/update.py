@@ -8,6 +8,7 @@ from typing import Any
 from kprov.kube.api import errors
 from kprov.kube.api.errors import ApiError
 from kprov.kube.apiserver.admission.attributes import UPDATE, AdmissionAttributes
+from kprov.kube.apiserver.extensions import kinds
 from kprov.kube.apiserver.fieldmanager import manager_of, record_update
 from kprov.kube.apiserver.handlers import bodies, deletion, metadata
 from kprov.kube.apiserver.handlers.conformance import conform
@@ -79,7 +80,7 @@ class Update:
                 info,
                 namespace,
                 name,
-                lambda current: self._change(current, make_new),
+                lambda current: self._converted_change(current, make_new),
                 ttl_seconds=event_ttl(self._parts, info),
             )
         except _DryRun as stopped:
@@ -92,7 +93,7 @@ class Update:
             raise
         if self._allocation is not None:
             await self._allocation.commit()
-        return entry
+        return await self._parts.conversion.entry(info, entry, self._request.info.api_version)
 
     async def _delete(self, namespace: str, name: str, obj: Object) -> Entry:
         revision = obj["metadata"]["resourceVersion"]
@@ -105,12 +106,18 @@ class Update:
         await deletion.after(self._parts, self._info, obj)
         return Entry("", 0, _with_revision(obj), 0)
 
+    async def _converted_change(self, current: Object, make_new: MakeNew) -> Object | None:
+        """The change, made in the version that the client speaks."""
+        info, conversion = self._info, self._parts.conversion
+        new = await self._change(await conversion.object(info, current, self._request.info.api_version), make_new)
+        return None if new is None else await conversion.stored(info, new)
+
     async def _change(self, current: Object, make_new: MakeNew) -> Object | None:
         info, subresource = self._info, self._subresource
         if self._allocation is not None:  # the object moved on: what was allocated for its former state goes back
             await self._allocation.undo()
             self._allocation = None
-        obj = make_new(current)
+        obj = await self._parts.conversion.settled(lambda: make_new(current))
         self._check_preconditions(obj, current)
         metadata.keep_for_update(obj, current)
         if subresource == "status":
@@ -122,7 +129,8 @@ class Update:
                 obj.pop("status", None)
         self._strategy.default(obj)
         if self.records_managers:
-            self._record_managers(obj, current)
+            changed = obj
+            await self._parts.conversion.settled(lambda: self._record_managers(changed, current))
         attrs = AdmissionAttributes(
             user=self._request.user,
             operation=UPDATE,
@@ -234,7 +242,7 @@ def _only_status(obj: Object, current: Object, info: ResourceInfo) -> Object:
 async def update(parts: Parts, request: Request, info: ResourceInfo) -> Response:
     """PUT: replace what may be replaced."""
     renderer = Renderer(request, info)
-    obj = bodies.decode_object(request, info, request.info.name)
+    obj = bodies.decode_object(request, info, request.info.name, _known(parts, request, info))
     dry = bodies.dry_run(request)
     if not obj["metadata"].get("name"):
         raise errors.bad_request("the name of the object could not be determined: name must be provided")
@@ -253,6 +261,15 @@ async def update(parts: Parts, request: Request, info: ResourceInfo) -> Response
             ) from None
         return renderer.entry(await create_object(parts, request, info, obj, dry_run=dry), 201)
     return renderer.entry(entry)
+
+
+def _known(parts: Parts, request: Request, info: ResourceInfo) -> Object | None:
+    """The object as the cache has it, in the version that the client speaks, if it is there."""
+    if kinds.find(*info.key) is not None:
+        return None
+    namespace = request.info.namespace if info.namespaced else ""
+    found = parts.store.cached(info, namespace, request.info.name)
+    return from_storage(info, request.info.api_version, found.object()) if found else None
 
 
 def _copy(encoded: bytes, version: str | None) -> Object:
@@ -277,7 +294,8 @@ async def patch(parts: Parts, request: Request, info: ResourceInfo) -> Response:
         bodies.check_kind(new, info, version)
         bodies.check_place(new, info, request.info.namespace, request.info.name)
         noted: list[str] = []
-        new = conform(new, info, version, request.query.get("fieldValidation", ""), noted, patched=True)
+        validation = request.query.get("fieldValidation", "")
+        new = conform(new, info, version, validation, noted, patched=True, known=shown)
         request.warnings.extend(text for text in noted if text not in request.warnings)
         return to_storage(info, version, new)
 

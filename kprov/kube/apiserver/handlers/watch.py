@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 
 from kprov.kube.api import errors
+from kprov.kube.api.errors import ApiError
 from kprov.kube.apiserver.handlers.parts import Parts
 from kprov.kube.apiserver.handlers.read import cache_at_least, key_prefix, parse_revision
 from kprov.kube.apiserver.http.message import Request, Stream
@@ -118,7 +119,7 @@ class _Watcher:
         next_bookmark = min(time.monotonic() + _BOOKMARK_SECONDS, max(loop_end - 2.0, time.monotonic() + seconds / 2))
         stopping: asyncio.Event | None = self._parts.stopping
         try:
-            matching = [entry for entry in start if selection.matches(entry)]
+            matching = await self._converted([entry for entry in start if selection.matches(entry)])
             for position in range(0, len(matching), _BATCH):
                 yield b"".join([write(ADDED, entry, None) for entry in matching[position : position + _BATCH]])
             if initial_end:
@@ -130,7 +131,8 @@ class _Watcher:
                     if feed.closed or time.monotonic() >= loop_end or (stopping is not None and stopping.is_set()):
                         return
                     await feed.wait(min(loop_end, next_bookmark) - time.monotonic())
-                lines = [line for event in feed.take() if event.revision > after and (line := self._line(event))]
+                events = [event for event in feed.take() if event.revision > after]
+                lines = [line for event in await self._in_version(events) if (line := self._line(event))]
                 if lines:
                     yield b"".join(lines)
                 if bookmarks and time.monotonic() >= next_bookmark and not feed.pending and not feed.closed:
@@ -138,8 +140,18 @@ class _Watcher:
                     yield self._renderer.bookmark(self._parts.store.position(self._cache))
                 elif not bookmarks and time.monotonic() >= next_bookmark:
                     next_bookmark = time.monotonic() + _BOOKMARK_SECONDS
+        except ApiError as error:  # a webhook did not convert: the client lists anew, and hears why
+            yield self._renderer.event("ERROR", error.status)
         finally:
             feed.close()
+
+    async def _converted(self, entries: list[Entry]) -> list[Entry]:
+        renderer = self._renderer
+        return await self._parts.conversion.entries(renderer.info, entries, renderer.version)
+
+    async def _in_version(self, events: list[CacheEvent]) -> list[CacheEvent]:
+        renderer = self._renderer
+        return await self._parts.conversion.events(renderer.info, events, renderer.version)
 
     def _line(self, event: CacheEvent) -> bytes | None:
         """The event as this watcher sees it: what leaves the selection is DELETED, what enters it ADDED."""

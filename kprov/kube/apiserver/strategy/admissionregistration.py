@@ -6,6 +6,7 @@ from typing import Any
 
 from kprov.kube.apiserver.strategy.base import FieldError, Strategy, not_supported, required
 from kprov.kube.apiserver.strategy.fields import selector_errors
+from kprov.kube.apiserver.strategy.webhook_clients import client_errors
 from kprov.kube.apiserver.strategy.workloads import set_missing
 
 Object = dict[str, Any]
@@ -65,9 +66,7 @@ class WebhookConfigurationStrategy(Strategy):
                     found.append(not_supported(f"{here}.{field}", value, known))
             for field in ("namespaceSelector", "objectSelector"):
                 found += selector_errors(hook.get(field), f"{here}.{field}")
-            config = hook.get("clientConfig") or {}
-            if bool(config.get("url")) == bool(config.get("service")):
-                found.append(required(f"{here}.clientConfig", "exactly one of url or service is required"))
+            found += client_errors(hook.get("clientConfig"), f"{here}.clientConfig")
         return found
 
 

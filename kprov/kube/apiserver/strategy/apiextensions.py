@@ -18,11 +18,14 @@ from kprov.kube.apiserver.strategy.base import (
     not_supported,
     required,
 )
+from kprov.kube.apiserver.strategy.fields import dns_1035_error
+from kprov.kube.apiserver.strategy.webhook_clients import client_errors
 
 Object = dict[str, Any]
 
 _APPROVED = "api-approved.kubernetes.io"
 _PROTECTED = re.compile(r"(^|\.)(k8s|kubernetes)\.io$")
+_STRATEGIES = ["None", "Webhook"]
 _COLUMN_TYPES = ["boolean", "date", "integer", "number", "string"]
 
 
@@ -37,7 +40,10 @@ class DefinitionStrategy(Strategy):
             names.setdefault("singular", names["kind"].lower())
             names.setdefault("listKind", names["kind"] + "List")
         obj["spec"] = spec
-        spec["conversion"] = spec.get("conversion") or {"strategy": "None"}
+        conversion = spec["conversion"] = spec.get("conversion") or {"strategy": "None"}
+        service = ((conversion.get("webhook") or {}).get("clientConfig") or {}).get("service")
+        if isinstance(service, dict):
+            service.setdefault("port", 443)
 
     def prepare_for_create(self, obj: Object, ctx: StrategyContext) -> None:
         """Nothing is accepted yet."""
@@ -74,10 +80,7 @@ class DefinitionStrategy(Strategy):
         found = _head_errors(obj)
         found += _names_errors(spec.get("names") or {})
         found += _version_errors(spec)
-        if (spec.get("conversion") or {}).get("strategy") not in ("None", None):
-            text = "conversion by webhooks is not implemented by kprov"
-            found.append(forbidden("spec.conversion.strategy", text))
-        return found
+        return found + _conversion_errors(spec)
 
     def validate_update(self, obj: Object, old: Object) -> list[FieldError]:
         """As at creation; group, scope and names stay once the kind is served."""
@@ -177,6 +180,39 @@ def _version_errors(spec: Object) -> list[FieldError]:
             found += structural.errors_of(schema, f"{path}.schema.openAPIV3Schema", structural_only=not old)
         found += _column_errors(version.get("additionalPrinterColumns") or (), f"{path}.additionalPrinterColumns")
         found += _scale_errors((version.get("subresources") or {}).get("scale"), f"{path}.subresources.scale")
+    return found
+
+
+def _conversion_errors(spec: Object) -> list[FieldError]:
+    conversion, path = spec.get("conversion") or {}, "spec.conversion"
+    strategy, webhook = conversion.get("strategy"), conversion.get("webhook")
+    found: list[FieldError] = []
+    if strategy not in (None, "None") and spec.get("preserveUnknownFields"):
+        text = "must be None if spec.preserveUnknownFields is true"
+        found.append(invalid(f"{path}.strategy", strategy, text))
+    if not strategy:
+        return [*found, required(f"{path}.strategy")]
+    if strategy not in _STRATEGIES:
+        found.append(not_supported(f"{path}.strategy", strategy, _STRATEGIES))
+    if strategy != "Webhook":
+        text = "should not be set when strategy is not set to Webhook"
+        return found + ([forbidden(f"{path}.webhook", text)] if webhook else [])
+    client = (webhook or {}).get("clientConfig")
+    if client is None:
+        found.append(required(f"{path}.webhook.clientConfig", "required when strategy is set to Webhook"))
+    else:
+        found += client_errors(client, f"{path}.webhook.clientConfig")
+    reviews = (webhook or {}).get("conversionReviewVersions") or []
+    path = f"{path}.webhook.conversionReviewVersions"
+    if not reviews:
+        return [*found, required(path)]
+    for index, version in enumerate(reviews):
+        if version in reviews[:index]:
+            found.append(invalid(f"{path}[{index}]", version, "duplicate version"))
+        elif problem := dns_1035_error(version):
+            found.append(invalid(f"{path}[{index}]", version, problem))
+    if not {"v1", "v1beta1"} & set(reviews):
+        found.append(invalid(path, reviews, "must include at least one of v1, v1beta1"))
     return found
 
 

@@ -181,7 +181,13 @@ def test_a_definition_is_judged() -> None:
     assert any("exactly one version marked as storage" in each for each in problems(versions=[{"name": "v1"}]))
     assert any("must be spec.names.plural" in each for each in problems(names={"plural": "other", "kind": "Tool"}))
     assert any("spec.scope" in each for each in problems(scope="Everywhere"))
-    assert any("not implemented by kprov" in each for each in problems(conversion={"strategy": "Webhook"}))
+    conversion = {"strategy": "Webhook", "webhook": {"clientConfig": {"url": "http://here?x=1"}}}
+    assert problems(conversion=conversion) == [
+        "spec.conversion.webhook.clientConfig.url: Invalid value: \"http\": 'https' is the only allowed URL scheme; "
+        "desired format: https://host[/path]",
+        'spec.conversion.webhook.clientConfig.url: Invalid value: "x=1": query parameters are not permitted in the URL',
+        "spec.conversion.webhook.conversionReviewVersions: Required value",
+    ]
     column = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": SCHEMA},
               "additionalPrinterColumns": [{"name": "A", "type": "text", "jsonPath": ".spec["}]}  # fmt: skip
     said = problems(versions=[column])

@@ -9,11 +9,11 @@ from typing import Any
 from kprov.kube.api import errors
 from kprov.kube.apiserver.admission.attributes import CONNECT, CREATE, DELETE, UPDATE, AdmissionAttributes
 from kprov.kube.apiserver.admission.plugin import Plugin, Surroundings
-from kprov.kube.apiserver.admission.webhooks.calling import Caller, CallFailed
 from kprov.kube.apiserver.admission.webhooks.configured import GROUP, Configured, Webhook
 from kprov.kube.apiserver.admission.webhooks.review import Answer, patched, question, read_answer
 from kprov.kube.apiserver.authentication.objects import NAMESPACES, GroupResource
 from kprov.kube.apiserver.handlers.conformance import conform
+from kprov.kube.apiserver.services.calling import CallFailed
 from kprov.kube.apiserver.services.resolving import ENDPOINTS, SERVICES
 from kprov.kube.apiserver.strategy import strategy_of
 from kprov.kube.apiserver.versions import from_storage, to_storage
@@ -32,11 +32,7 @@ class _Webhooks(Plugin):
     def __init__(self, around: Surroundings) -> None:
         super().__init__(around)
         self._configured = Configured(self.store, self.configurations)
-        self._caller = Caller(around.resolver)
-
-    async def close(self) -> None:
-        """Close the connections to webhooks."""
-        await self._caller.close()
+        self._caller, self._conversion = around.webhooks, around.conversion
 
     def _concerned(self, attrs: AdmissionAttributes) -> list[tuple[Webhook, str]]:
         """The webhooks that want to hear of a write, each with the version that it wants to see."""
@@ -66,7 +62,8 @@ class _Webhooks(Plugin):
         try:
             if hook.conditions:
                 raise CallFailed("kprov does not evaluate matchConditions")
-            asked = question(attrs, hook, version)
+            obj, old = [await self._shown(attrs, version, each) for each in (attrs.obj, attrs.old_obj)]
+            asked = question(attrs, hook, version, obj, old)
             answer = read_answer(hook, asked, await self._caller.call(hook.client, asked, hook.seconds))
         except CallFailed as error:
             return self._failed(hook, error)
@@ -74,6 +71,14 @@ class _Webhooks(Plugin):
         if answer.refusal is not None:
             raise answer.refusal
         return answer
+
+    async def _shown(self, attrs: AdmissionAttributes, version: str, obj: Object | None) -> Object | None:
+        """An object in the version that a webhook wants to see."""
+        info = attrs.resource_info
+        # A subresource's own kinds (Eviction, Binding, options of a connect) have no other version.
+        if obj is None or obj.get("kind") != info.kind:
+            return obj
+        return from_storage(info, version, await self._conversion.object(info, obj, version))
 
     @staticmethod
     def _failed(hook: Webhook, error: CallFailed) -> Answer:
@@ -105,17 +110,18 @@ class MutatingAdmissionWebhook(_Webhooks):
         if answer.patch is None or attrs.obj is None:
             return
         info = attrs.resource_info
+        shown = await self._shown(attrs, version, attrs.obj)
         try:
-            if attrs.obj.get("kind") != info.kind:
-                attrs.obj = patched(attrs.obj, answer.patch)
-                return
-            new = patched(from_storage(info, version, attrs.obj), answer.patch)
+            new = patched(shown or {}, answer.patch)
         except CallFailed as error:
             self._failed(hook, error)
             return
+        if attrs.obj.get("kind") != info.kind:
+            attrs.obj = new
+            return
         new = to_storage(info, version, conform(new, info, version, "Ignore", []))
         strategy_of(info.group, info.plural).default(new)
-        attrs.obj = new
+        attrs.obj = await self._conversion.object(info, new, attrs.version)
 
 
 class ValidatingAdmissionWebhook(_Webhooks):

@@ -15,9 +15,8 @@ from kprov.kube.api import errors
 from kprov.kube.api.errors import ApiError
 from kprov.kube.api.patches import PatchError, apply_json_patch
 from kprov.kube.apiserver.admission.attributes import AdmissionAttributes
-from kprov.kube.apiserver.admission.webhooks.calling import CallFailed
 from kprov.kube.apiserver.admission.webhooks.configured import Webhook
-from kprov.kube.apiserver.versions import from_storage
+from kprov.kube.apiserver.services.calling import CallFailed
 
 Object = dict[str, Any]
 _SPOKEN = ("v1", "v1beta1")
@@ -40,8 +39,10 @@ def review_version(hook: Webhook) -> str:
     raise CallFailed(f"it speaks AdmissionReview {', '.join(hook.review_versions)}, not v1 or v1beta1")
 
 
-def question(attrs: AdmissionAttributes, hook: Webhook, version: str) -> Object:
-    """The AdmissionReview that asks about a write; the object in the version that the webhook wants."""
+def question(
+    attrs: AdmissionAttributes, hook: Webhook, version: str, obj: Object | None, old_obj: Object | None
+) -> Object:
+    """The AdmissionReview that asks about a write, its objects in the version that the webhook wants."""
     info = attrs.resource_info
 
     def kind(of: str) -> Object:
@@ -49,12 +50,6 @@ def question(attrs: AdmissionAttributes, hook: Webhook, version: str) -> Object:
 
     def resource(of: str) -> Object:
         return {"group": info.group, "version": of, "resource": info.plural}
-
-    def shown(obj: Object | None) -> Object | None:
-        # A subresource's own kinds (Eviction, Binding, options of a connect) have no other version.
-        if obj is None or obj.get("kind") != info.kind:
-            return obj
-        return from_storage(info, version, obj)
 
     request: Object = {
         "uid": str(uuid.uuid4()),
@@ -65,8 +60,8 @@ def question(attrs: AdmissionAttributes, hook: Webhook, version: str) -> Object:
         "name": attrs.name,
         "operation": attrs.operation,
         "userInfo": attrs.user.as_dict(),
-        "object": shown(attrs.obj),
-        "oldObject": shown(attrs.old_obj),
+        "object": obj,
+        "oldObject": old_obj,
         "dryRun": attrs.dry_run,
         "options": attrs.options or None,
     }

@@ -11,7 +11,6 @@ from kprov.kube.apiserver.admission.plugin import Surroundings
 from kprov.kube.apiserver.authorization.union import build_authorizer
 from kprov.kube.apiserver.request import UserInfo
 from kprov.kube.apiserver.resources import RESOURCES
-from kprov.kube.apiserver.services.resolving import ServiceResolver
 
 JANE = UserInfo("jane", groups=("system:authenticated",))
 NODE = UserInfo("system:node:one", groups=("system:nodes", "system:authenticated"))
@@ -24,7 +23,7 @@ def chain_of(store):
 
     def make(*names, modes=("RBAC",)):
         authorizer = build_authorizer(modes, store)
-        around = Surroundings(store, authorizer, ServiceResolver(store), authorizer.rbac)
+        around = Surroundings(store, authorizer, None, None, authorizer.rbac)
         return build_chain(around, names, set(DEFAULT_PLUGINS) - set(names))
 
     return make
@@ -65,7 +64,7 @@ def container(name="c", **resources):
 
 
 def test_names_are_checked(store):
-    around = Surroundings(store, build_authorizer(["RBAC"], store), ServiceResolver(store))
+    around = Surroundings(store, build_authorizer(["RBAC"], store), None, None)
     with pytest.raises(ValueError, match="PodSecurityPolicy"):
         build_chain(around, ["PodSecurityPolicy"])
     with pytest.raises(ValueError, match="overlapped"):

@@ -124,7 +124,7 @@ def asked(group: str, plural: str, obj: dict[str, Any], **more: Any) -> Admissio
 
 
 def plugin(**labels: str) -> PodSecurity:
-    return PodSecurity(Surroundings(Store(**labels), None, None))  # type: ignore[arg-type]
+    return PodSecurity(Surroundings(Store(**labels), None, None, None))  # type: ignore[arg-type]
 
 
 async def test_a_namespaces_level_is_enforced_on_pods_and_told_of_workloads() -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from kprov.kube.apiserver.admission.attributes import AdmissionAttributes
-from kprov.kube.apiserver.admission.webhooks.calling import CallFailed
 from kprov.kube.apiserver.admission.webhooks.configured import Configured, Webhook
 from kprov.kube.apiserver.admission.webhooks.review import patched, read_answer
 from kprov.kube.apiserver.request import UserInfo
 from kprov.kube.apiserver.resources import RESOURCES
+from kprov.kube.apiserver.services.calling import CallFailed
 
 
 class Source:
