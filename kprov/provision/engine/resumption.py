@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kprov.provision.engine.journal_reader import read_run, read_summary
 from kprov.provision.engine.pending_handlers import PENDING_NAME, PendingHandlers
-from kprov.provision.engine.run_history import last_where
+from kprov.provision.engine.run_history import run_folders
 from kprov.provision.engine.runs import Run, TaskRecord
 from kprov.provision.engine.state_lock import holder_of
 
@@ -66,9 +67,14 @@ def left_undone(state_directory: Path, command: str) -> Resumption | None:
 
 def _last_that_began(state_directory: Path, command: str) -> Run | None:
     """The last run that did anything: one that was refused at its start hides no earlier one."""
-    before = ""
-    while True:
-        run = last_where(state_directory, lambda run: run.command == command and not run.check, before=before)
-        if run is None or run.outcome == "ok" or any(not phase.rehearsal for phase in run.phases):
+    for folder in reversed(run_folders(state_directory)):
+        run = read_summary(folder)
+        if run.command != command or run.check:
+            continue
+        if run.outcome == "ok":
+            return run  # there is nothing to be found in its tasks, of which there may be very many
+        if not run.phases:
+            run = read_run(folder)
+        if any(not phase.rehearsal for phase in run.phases):
             return run
-        before = run.id
+    return None

@@ -61,7 +61,7 @@ def _syntax(task: Task, role: Role, problems: list[Problem]) -> None:
     for condition in conditions:
         if isinstance(condition, str) and condition.strip() and not condition.strip().startswith("{{"):
             try:
-                role.templar._compile_expression(condition.strip())
+                role.templar.check_expression(condition.strip())
             except TemplateProblem as problem:
                 problems.append(Problem(task.file, task.line, str(problem)))
     for value in (task.arguments, task.variables, task.loop, list(task.environment), task.name):
@@ -77,8 +77,6 @@ def _texts(value: Any, task: Task, role: Role, problems: list[Problem]) -> None:
             _texts(item, task, role, problems)
     elif isinstance(value, str) and is_open(value):
         try:
-            kind, compiled = role.templar._compile_text(value)
-            if kind == "expression":
-                role.templar._compile_expression(compiled)
+            role.templar.check(value)
         except TemplateProblem as problem:
             problems.append(Problem(task.file, task.line, str(problem)))

@@ -18,6 +18,7 @@ from kprov.provision.agent.parameters import nearest
 from kprov.provision.documents import Unsafe
 from kprov.provision.engine.filters import FILTERS, TESTS
 from kprov.provision.engine.lookups import LookupContext, LookupProblem, look_up, looped
+from kprov.provision.engine.plain_texts import is_name, parts_of
 from kprov.provision.engine.search_path import SearchPath
 from kprov.provision.engine.template_files import TemplateFiles
 
@@ -66,6 +67,9 @@ class Awaited:
 
 
 AWAITED = Awaited()
+
+# What every template shows as Python's str() does.
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 class Undefined(jinja2.StrictUndefined):
@@ -200,17 +204,57 @@ class Templar:
             return text
         if isinstance(text, Unsafe):
             return str(text)
+        kind, compiled = self._compiled(text)
+        if kind == "expression":
+            return self.evaluate(compiled, scope)
+        if kind == "names":
+            return self._join(compiled, scope, text)
+        return self._run(compiled, scope, text)
+
+    def check(self, text: str) -> None:
+        """Look at a text's syntax; what is found out is kept for when it is rendered.
+
+        Raises:
+            TemplateProblem: it is wrong.
+        """
+        kind, compiled = self._compiled(text)
+        if kind == "expression":
+            self.check_expression(compiled)
+
+    def check_expression(self, expression: str) -> None:
+        """The same for an expression."""
+        if not is_name(expression):
+            self._expression(expression)
+
+    def _compiled(self, text: str) -> tuple[str, Any]:
         known = self._texts.get(text)
         if known is None:
             known = self._compile_text(text)
             with self._lock:
                 self._texts[text] = known
-        kind, compiled = known
-        if kind == "expression":
-            return self.evaluate(compiled, scope)
-        return self._run(compiled, scope, text)
+        return known
+
+    def _join(self, parts: tuple[str, ...], scope: Scope, text: str) -> str:
+        """Names alone between braces, without Jinja; whatever is unusual about a value is Jinja's all the same."""
+        found = list(parts)
+        for number in range(1, len(found), 2):
+            try:
+                value = scope[found[number]]
+            except (NeedsResult, TemplateProblem):
+                raise
+            except Exception:
+                break
+            if type(value) not in _PLAIN:
+                break
+            found[number] = "" if value is None else str(value)
+        else:
+            return "".join(found)
+        return self._run(self.environment.from_string(text), scope, text)
 
     def _compile_text(self, text: str) -> tuple[str, Any]:
+        parts = parts_of(text)
+        if parts is not None:
+            return ("expression", parts[1]) if len(parts) == 3 and not parts[0] and not parts[2] else ("names", parts)
         try:
             text = self._with_backslashes(text)
             tokens = [token for token in self.environment.lex(text) if token[1] not in ("whitespace",)]
@@ -261,11 +305,11 @@ class Templar:
         Raises:
             TemplateProblem, NeedsResult: as for `render`.
         """
-        template = self._expressions.get(expression)
-        if template is None:
-            template = self._compile_expression(expression)
-            with self._lock:
-                self._expressions[expression] = template
+        if is_name(expression) and expression in scope:
+            value = scope[expression]
+            if type(value) in _PLAIN or isinstance(value, (dict, list)):
+                return value
+        template = self._expression(expression)
         context = template.new_context(scope, shared=True)  # type: ignore[arg-type]
         try:
             for _ in template.root_render_func(context):
@@ -280,6 +324,14 @@ class Templar:
         except Exception as error:
             raise TemplateProblem(self._explain(error, expression, scope)) from None
         return value
+
+    def _expression(self, expression: str) -> jinja2.Template:
+        template = self._expressions.get(expression)
+        if template is None:
+            template = self._compile_expression(expression)
+            with self._lock:
+                self._expressions[expression] = template
+        return template
 
     def _compile_expression(self, expression: str) -> jinja2.Template:
         try:

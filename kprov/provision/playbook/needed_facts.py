@@ -69,8 +69,8 @@ def reads_facts(plays: Iterable[Seen], inventory: Inventory) -> bool:
             return True
         files.add(Path(play.file))
         files |= {Path(reached.task.file) for reached in seen.tasks}
-        for reached in seen.tasks:
-            folders |= {Path(base) for base in reached.place.role.templar.search_path.bases if not _is_play(seen, base)}
+        bases = {base for reached in seen.tasks for base in reached.place.role.templar.search_path.bases}
+        folders |= {Path(base) for base in bases if not _is_play(seen, base)}
         folders |= {play.directory / name for name in ("templates", "vars", "tasks", "handlers")}
     texts = (path for folder in folders for path in _texts(folder))
     return any(_reads(path) for path in {*files, *texts}) or _variables_read(inventory)
