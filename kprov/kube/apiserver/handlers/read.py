@@ -116,8 +116,8 @@ async def list_objects(parts: Parts, request: Request, info: ResourceInfo) -> Re
     if token:
         if version not in ("", "0"):
             raise errors.bad_request("specifying resource version is not allowed when using continue")
-        revision, start = _read_token(token)
-        cache = await parts.store.loaded(info)
+        revision, start = _read_token(token)  # perhaps of another server, which is ahead of this one
+        cache = await cache_at_least(parts, info, str(max(revision, 0)))
         if cache.last_event > revision and revision > 0:
             entries = await _at_revision(parts, info, prefix, revision, start, token)
         else:
