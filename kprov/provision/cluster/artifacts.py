@@ -11,6 +11,8 @@ from kprov.provision.inventory import Host
 RELEASES = "/opt/kprov/releases"
 CURRENT = "/opt/kprov/current"
 IMPORTED = "/var/lib/kprov/images"
+PACKAGES_LEDGER = "/var/lib/kprov/packages"
+"""On machines: the packages that were not there before kprov installed them."""
 
 Task = tuple[str, dict[str, Any]]
 
@@ -72,7 +74,7 @@ def install_packages(context: Context, hosts: list[Host]) -> None:
                 }
                 for package in found
             ]
-            tasks[host.name] = ("deb", {"packages": listed})
+            tasks[host.name] = ("deb", {"packages": listed, "ledger": PACKAGES_LEDGER})
         engine.module_all(tasks)
 
 

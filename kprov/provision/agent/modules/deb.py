@@ -11,6 +11,8 @@ Parameters:
     keep: leave them there.
     allow_downgrade: also replace newer versions.
     lock_timeout: seconds to wait for another dpkg.
+    ledger: a file that the names are noted in of packages that were not there at all before; with state=absent, those
+        that it names are removed instead of `packages`, except what packages need that are not in it.
 
 Returns:
     installed: the names that were (or would be) installed.
@@ -22,25 +24,28 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import struct
 import time
 from collections.abc import Iterator
 from typing import Any
 
-from kprov.provision.agent import diffs, dpkg, policy_rc_d, processes
+from kprov.provision.agent import atomic, diffs, dpkg, policy_rc_d, processes
+from kprov.provision.agent.attributes import Wanted
 from kprov.provision.agent.call import Call
 from kprov.provision.agent.failures import ConnectionEnded, ModuleFailed
 from kprov.provision.agent.modules import artifacts
 from kprov.provision.agent.parameters import Parameter
 
 PARAMETERS = {
-    "packages": Parameter("list", required=True, aliases=("name",)),
+    "packages": Parameter("list", default=[], aliases=("name",)),
     "state": Parameter("str", default="present", choices=("present", "absent")),
     "purge": Parameter("bool", default=False),
     "cache": Parameter("path", default=artifacts.CACHE),
     "keep": Parameter("bool", default=False),
     "allow_downgrade": Parameter("bool", default=False),
     "lock_timeout": Parameter("float", default=300),
+    "ledger": Parameter("path"),
 }
 
 POLICY = policy_rc_d.PATH
@@ -119,8 +124,39 @@ def _to_install(call: Call) -> tuple[list[dict[str, Any]], dict[tuple[str, str],
     return missing, present, any(package.half_done for package in table)
 
 
+def _noted(path: str) -> set[str]:
+    try:
+        with open(path) as stream:
+            return set(stream.read().split())
+    except FileNotFoundError:
+        return set()
+
+
+def _note(path: str, names: list[str]) -> None:
+    """Note packages, before they are installed: a call that is cut off has noted them."""
+    noted = _noted(path)
+    if not noted.issuperset(names):
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        wanted = Wanted({"mode": "0600", "owner": None, "group": None}, False)
+        atomic.write(path, "".join("%s\n" % name for name in sorted(noted.union(names))).encode(), wanted)
+
+
+def _needed_by_none(call: Call, names: set[str]) -> set[str]:
+    """Those of the packages that can go without another one losing what it needs, as dpkg itself sees it."""
+    names = {package.name for package in dpkg.table() if package.installed}.intersection(names)
+    while names:
+        tried = processes.run(["dpkg", "--simulate", "--remove", *sorted(names)], environment={"LC_ALL": "C"})
+        kept = set(re.findall(r"dependency problems prevent removal of ([^ :]+)", tried.stderr)) & names
+        if not kept:
+            return names
+        names -= kept
+    return names
+
+
 def _absent(call: Call) -> dict[str, Any]:
     names = {entry["name"] if isinstance(entry, dict) else str(entry) for entry in call["packages"]}
+    if call["ledger"]:
+        names = _needed_by_none(call, _noted(call["ledger"]))
     gone = (" not-installed",) if call["purge"] else (" not-installed", " config-files")
     found = sorted(
         {package.name for package in dpkg.table() if package.name in names and not package.status.endswith(gone)}
@@ -157,6 +193,9 @@ def run(call: Call) -> dict[str, Any]:
     if not result["changed"]:
         _tidy(call)  # what a run left that was cut off after dpkg's last word
         return result
+    if call["ledger"]:
+        new = [wanted["name"] for wanted, (_, old, _) in zip(missing, changes) if old is None]
+        _note(call["ledger"], new)
     paths: list[str] = []
     for wanted in missing:
         # dpkg does not mind the name, people do
