@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import uuid
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from lab_machines import LabMachines
+from leftovers import MARK, Watch
 
 from kprov.lab import lifecycle
 from kprov.lab.layout import Layout, lay_out
@@ -16,6 +20,25 @@ from kprov.lab.readiness import what_is_missing
 from kprov.lab.state import LabState
 
 INVENTORY = Path(__file__).resolve().parents[2] / "inventories/lab.yaml"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fails the run, after everything else, when it leaves something on the machine.
+
+    What has nobody's name on is only told of while others' tests are here too: it may be theirs.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("ended by SIGTERM"))  # who is ended clears up as well
+    os.environ[MARK] = uuid.uuid4().hex
+    watch = Watch(os.environ[MARK], tmp_path_factory.getbasetemp())
+    company = watch.company()
+    yield
+    own, nobodys = watch.left()
+    company += watch.company()
+    if nobodys and company:
+        warnings.warn(f"came or changed during the tests, or by {company[0][:99]}: {'; '.join(nobodys)}", stacklevel=1)
+        nobodys = []
+    assert not own + nobodys, "the tests leave behind:\n" + "\n".join(own + nobodys)
 
 
 @pytest.fixture(scope="session")

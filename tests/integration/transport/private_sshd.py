@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from leftovers import MARK
+
 SSHD = "/usr/sbin/sshd"
 
 CONFIG = """
@@ -85,6 +87,7 @@ class PrivateSSHD:
         self.port = self.port or (22 if self.space else free_port(self.address))
         shown = f"[{self.address}]" if ":" in self.address else self.address
         text = CONFIG.format(address=shown, port=self.port, folder=self.folder, max_startups=self.max_startups)
+        text += f"SetEnv {MARK}={os.environ[MARK]}\n" if MARK in os.environ else ""  # sshd hands on none by itself
         text += "".join(f"HostKey {self.host_key_file(kind)}\n" for kind in self.host_keys)
         # The first value of an option counts: a test's lines go before ours.
         (self.folder / "config").write_text(self.lines + text)
