@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kprov.kube.api import errors
-from kprov.kube.apiserver.extensions import kinds, schema, validation
+from kprov.kube.apiserver.extensions import kinds, rules, schema, validation
 from kprov.kube.apiserver.strategy.base import FieldError, Strategy, StrategyContext
 
 Object = dict[str, Any]
@@ -50,6 +50,13 @@ class CustomStrategy(Strategy):
 
     def validate(self, obj: Object) -> list[FieldError]:
         """As the schema of its version has it."""
+        return self._errors(obj, None)
+
+    def validate_update(self, obj: Object, old: Object) -> list[FieldError]:
+        """As at creation, and by the rules that compare with what was."""
+        return self._errors(obj, old)
+
+    def _errors(self, obj: Object, old: Object | None) -> list[FieldError]:
         kind = kinds.find(*self._key)
         if kind is None:
             return []
@@ -60,8 +67,16 @@ class CustomStrategy(Strategy):
         properties = {
             name: each for name, each in (found.get("properties") or {}).items() if name not in ("apiVersion", "kind")
         }
-        return validation.errors_of(obj, {**found, "properties": properties})
+        return _judged(obj, {**found, "properties": properties}, old)
 
     def validate_status_update(self, obj: Object, old: Object) -> list[FieldError]:
         """The whole object, as upstream does."""
-        return self.validate(obj)
+        return self._errors(obj, old)
+
+
+def _judged(obj: Object, found: kinds.Schema, old: Object | None) -> list[FieldError]:
+    """What is wrong with an object; rules are for those that are valid otherwise."""
+    errors_ = validation.errors_of(obj, found)
+    if errors_:
+        return [*errors_, rules.UNCHECKED] if rules.has_rules(found) else errors_
+    return rules.broken_rules(obj, found, old)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from kprov.kube.apiserver.extensions.rules import WORD as RULES
+from kprov.kube.apiserver.extensions.rules import rule_errors
 from kprov.kube.apiserver.extensions.validation import errors_of as value_errors
 from kprov.kube.apiserver.extensions.validation import fits, pattern_error
 from kprov.kube.apiserver.strategy.base import FieldError, forbidden, invalid, not_supported, required
@@ -80,8 +82,11 @@ def _errors(schema: Any, path: str, strict: bool, *, inside: bool) -> Iterator[F
     for word in _FORBIDDEN:
         if word in schema and (strict or word != "additionalItems"):
             yield forbidden(f"{path}.{word}", f"{word} is not supported")
-    if schema.get("x-kubernetes-validations"):
-        yield forbidden(f"{path}.x-kubernetes-validations", "rules in CEL are not implemented by kprov")
+    if schema.get(RULES):
+        if inside:
+            yield forbidden(f"{path}.{RULES}", "must be empty to be structural")
+        else:
+            yield from rule_errors(schema[RULES], f"{path}.{RULES}")
     kind = schema.get("type")
     if kind is not None and kind not in _TYPES:
         yield not_supported(f"{path}.type", kind, _TYPES)
