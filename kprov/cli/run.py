@@ -117,6 +117,8 @@ def run(
         ) as engine:
             playbook_run.run(engine, shown.tell)
             code = of_outcome(engine.outcome())
+            if engine.stats:
+                shown.tell_stats(engine.stats, engine.secrets.mask)
         if engine.retry_file.exists():
             shown.tell(f"only those that failed, once they are mended: --limit @{engine.retry_file}")
     shown.finish([], code, None)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kprov.cli.exit_codes import ExitCode
 from kprov.cli.output import make_reporter
@@ -32,6 +33,17 @@ class RunOutput:
     def tell(self, line: str) -> None:
         """A line for the person who waits."""
         self.reporter.event("note", line)
+
+    def tell_stats(self, stats: Mapping[str, Mapping[str, Any]], mask: Callable[[str], str]) -> None:
+        """What tasks kept for the end of the run, by host."""
+        kept = json.loads(mask(json.dumps(stats, default=str)))
+        lines = [
+            f"  {'kept' if host == '_run' else f'kept of {host}'}: {name}: "
+            + (value if isinstance(value, str) else json.dumps(value))
+            for host, values in kept.items()
+            for name, value in values.items()
+        ]
+        self.reporter.event("stats", "\n".join(lines), stats=kept)
 
     def check_result(self, result: CheckResult) -> None:
         """Show a check that ended."""

@@ -17,6 +17,7 @@ from kprov.provision.engine.reporter import Reporter
 from kprov.provision.engine.result import HostState, HostSummary, PhaseResult, Result, Status
 from kprov.provision.engine.secrets import Secrets
 from kprov.provision.engine.session import HostSession
+from kprov.provision.engine.stats import Stats
 from kprov.provision.engine.waiting import TELL_SECONDS, progress
 
 _NOT_PLANNED = "it would be changed, which the plan does not say: nothing was done. Make a new plan."
@@ -62,6 +63,8 @@ class Account:
         self._announced = False
         self._told_waits = 0.0
         self.rehearsing = False
+        self.stats = Stats()
+        """What tasks keep for the run's end."""
         self.observers: list[Callable[[str, Result], None]] = []
         self.journal.write(
             "run_started",
@@ -97,6 +100,8 @@ class Account:
             outcome = "interrupted"
         elif error is not None and outcome == "ok":
             outcome = "failed"
+        if self.stats.values:
+            self.journal.write("stats", values=self.stats.values)
         self.journal.close(
             outcome=outcome,
             error=f"{type(error).__name__}: {error}" if error else None,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -79,6 +80,13 @@ CONTROL: dict[str, Specification | None] = {
         "minutes": Parameter("float"),
     },
     "group_by": {"key": Parameter("str", required=True), "parents": Parameter("list")},
+    # Whatever else is given to add_host is a variable of the host.
+    "add_host": None,
+    "set_stats": {
+        "data": Parameter("dict", required=True),
+        "per_host": Parameter("bool", default=False),
+        "aggregate": Parameter("bool", default=True),
+    },
     "validate_argument_spec": {
         "argument_spec": Parameter("dict", required=True),
         "provided_arguments": Parameter("dict"),
@@ -231,6 +239,30 @@ def _unarchive(arguments: dict[str, Any], surroundings: Surroundings) -> Prepare
     return _with_file("unarchive", arguments, _find(str(arguments["src"]), surroundings))
 
 
+def _script(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared:
+    text = str(arguments.get("cmd") or arguments.get("_raw_params") or "").strip()
+    try:
+        name = shlex.split(text)[0]
+    except (ValueError, IndexError) as error:
+        raise TemplateProblem(f"script: '{text}' names no file: {error}") from None
+    # The name as it is written, quotes included, is the shortest beginning of the line that reads as the name.
+    length = next(end for end in range(1, len(text) + 1) if _first_word(text[:end]) == name and _ends(text, end))
+    prepared = _with_file("script", arguments, _find(name, surroundings))
+    prepared.arguments["_rest"] = text[length:].strip()
+    return prepared
+
+
+def _first_word(text: str) -> str | None:
+    try:
+        return next(iter(shlex.split(text)), None)
+    except ValueError:  # a quote is open
+        return None
+
+
+def _ends(text: str, end: int) -> bool:
+    return end == len(text) or text[end].isspace()
+
+
 def _listed(key: str) -> Callable[[str], Callable[[dict[str, Any], Surroundings], Prepared]]:
     """For modules that take a list of the controller's files: each gets its hash and size, and can be asked for."""
 
@@ -273,6 +305,7 @@ _TEMPLATE_PARAMETERS = {
 
 ACTIONS: dict[str, Action] = {
     "copy": Action(_copy),
+    "script": Action(_script),
     "template": Action(_template, _TEMPLATE_PARAMETERS),
     "unarchive": Action(_unarchive),
     "deb": Action(_listed("packages")("deb")),

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from kprov.provision.engine import actions, pool
 from kprov.provision.engine.account import Account
 from kprov.provision.engine.connections import Connections
+from kprov.provision.engine.errands.catalogue import ERRANDS, run_errand
+from kprov.provision.engine.errands.machine import Machine
 from kprov.provision.engine.errors import EngineError
 from kprov.provision.engine.module_names import own_name
+from kprov.provision.engine.output_lines import add_lines
 from kprov.provision.engine.result import Result, Status
 from kprov.provision.engine.secrets import CENSORED
 from kprov.provision.engine.session import HostSession
@@ -87,15 +92,60 @@ class ModuleCalls:
             reason = session.state.reason or "not connected"
             return [Result(session.name, name, Status.UNREACHABLE, reason) for name, _ in calls]
         results: list[Result] = []
+        for together in _together(calls):
+            if session.link is None:
+                results += [
+                    Result(session.name, name, Status.UNREACHABLE, session.state.reason) for name, _ in together
+                ]
+            elif own_name(together[0][0]) in ERRANDS:
+                results.append(self._errand(session, session.link, *together[0]))
+            else:
+                results += self._pipelined(session, session.link, together)
+        return results
+
+    def _errand(self, session: HostSession, link: AgentLink, name: str, given: Mapping[str, Any]) -> Result:
+        """What takes several words with the machine."""
+        options, arguments = _apart(given)
+        own, title, role = own_name(name) or name, str(options.get("_title") or name), self._account.phase_title
+        check = bool(options.get("_check", session.check))
+        number = self._account.sent(session, role, title, check=check, quiet=bool(options.get("_quiet")))
+        limits = TimeLimits(link, self._timeouts)
+        limits.tell(options.get("_timeout"))
+        machine = Machine(
+            session,
+            limits,
+            self._connections.renew,
+            self._connections.leave,
+            self._account.waiting,
+            Path.cwd(),
+            check,
+            self._diff and not options.get("_no_log"),
+            options.get("_become_user"),
+            options.get("_environment") or {},
+        )
+        session.queue += 1
+        call = _Posted(name, title, options, 0, number, check)
+        begun = time.monotonic()
+        try:
+            answer = run_errand(own, arguments, machine)
+        except Unreachable as error:
+            return self._connections.lost(session, role, error)
+        result = self._result(session, call, {"result": answer, "seconds": round(time.monotonic() - begun, 4)})
+        self._tell(session, role, call, result)
+        return result
+
+    def _pipelined(self, session: HostSession, link: AgentLink, calls: Sequence[Call]) -> list[Result]:
+        """What is sent without waiting in between."""
+        results: list[Result] = []
         role = self._account.phase_title
         session.queue += 1
-        limits = TimeLimits(session.link, self._timeouts)
+        limits = TimeLimits(link, self._timeouts)
         try:
             posted = []
             for index, (name, given) in enumerate(calls):
                 if index == 0 or "_timeout" in {**given, **calls[index - 1][1]}:
                     limits.tell(given.get("_timeout"))
-                posted.append(self._post(session, session.link, name, given))
+                posted.append(self._post(session, link, name, given))
             for call in posted:
                 if isinstance(call.answer, Result):
                     result = call.answer
@@ -109,8 +159,7 @@ class ModuleCalls:
         return results
 
     def _post(self, session: HostSession, link: AgentLink, name: str, given: Mapping[str, Any]) -> _Posted:
-        options = {key: value for key, value in given.items() if key.startswith("_")}
-        arguments = {key: value for key, value in given.items() if not key.startswith("_") and value is not OMIT}
+        options, arguments = _apart(given)
         own = own_name(name)
         title = str(options.get("_title") or _title(name, arguments))
         if own is None or own in actions.CONTROL:
@@ -143,6 +192,7 @@ class ModuleCalls:
 
     def _result(self, session: HostSession, call: _Posted, frame: dict[str, Any]) -> Result:
         data = frame["result"]
+        add_lines(data)
         if _is_probe(call.name, call.options):
             data["changed"] = False
         if data.get("failed"):
@@ -168,6 +218,22 @@ class ModuleCalls:
             self._account.asked(session.name, role, result)
         else:
             self._account.result(session.name, role, result)
+
+
+def _apart(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The engine's options and the module's arguments."""
+    options = {key: value for key, value in given.items() if key.startswith("_")}
+    return options, {key: value for key, value in given.items() if not key.startswith("_") and value is not OMIT}
+
+
+def _together(calls: Sequence[Call]) -> list[list[Call]]:
+    """The calls in order: what can be sent in one go, and each errand by itself."""
+    found: list[list[Call]] = []
+    for call in calls:
+        if not found or any(own_name(name) in ERRANDS for name in (call[0], found[-1][-1][0])):
+            found.append([])
+        found[-1].append(call)
+    return found
 
 
 def _is_probe(name: str, options: Mapping[str, Any]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import math
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kprov.provision.engine import gathered_facts, pool
 from kprov.provision.engine.account import Account
 from kprov.provision.engine.delegation import Delegation
+from kprov.provision.engine.errors import EngineError
 from kprov.provision.engine.fact_cache import FactCache
 from kprov.provision.engine.journal import JournalError
 from kprov.provision.engine.machine_lock import MachineLocks
@@ -94,7 +96,8 @@ class Connections:
             session.state = self._take(session, session.link, facts)
         except Unreachable as error:
             self.end([session])
-            session.state = HostState("unreachable", error.message)
+            session.state = HostState("awaited" if session.comes_later else "unreachable", error.message)
+            session.facts_later = session.comes_later
         except JournalError:
             self.end([session])
             raise
@@ -103,13 +106,46 @@ class Connections:
             session.state = HostState("unreachable", f"{type(error).__name__}: {error}")
         self._account.host_state(session)
 
-    def _open(self, session: HostSession) -> AgentLink:
+    def renew(self, session: HostSession, seconds: float) -> None:
+        """A new connection in place of the one that a host has, which ends; facts stay as they were.
+
+        Args:
+            session: the host.
+            seconds: for connecting, and for logging in, where that is less than the run has for them.
+
+        Raises:
+            Unreachable: why not; the host then has no connection.
+            EngineError: the run ends.
+        """
+        self.end([session])
+        if self.closing:
+            raise EngineError("the run ends")
+        link = self._open(session, seconds)
+        try:
+            if self._locks is None:
+                link.wait(link.post("hello"), self._timeouts.facts)
+            else:
+                locked, _ = self._locks.taken(session.name, link, self._locks.post(link))
+                if locked is not None:
+                    raise Unreachable(locked.reason)
+        except BaseException:
+            with contextlib.suppress(OSError, EOFError):
+                link.close()
+            raise
+        session.link = link
+        session.state = HostState("connected")
+
+    def leave(self, session: HostSession) -> None:
+        """End a host's connection."""
+        self.end([session])
+
+    def _open(self, session: HostSession, seconds: float = math.inf) -> AgentLink:
         """A new connection to a host, whatever others there are."""
         target = target_of(
             session.host,
-            self._timeouts.connect,
+            min(seconds, self._timeouts.connect),
             self._hosts(),
-            login_timeout=self._timeouts.login,
+            login_timeout=min(seconds, self._timeouts.login),
             silence_timeout=self._timeouts.silence,
         )
         if session.become is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +116,8 @@ class Engine:
         self.state_directory = Path(state_directory)
         self.secrets = Secrets()
         self.run_id = new_run_id()
-        extra = dict(extra_vars or {})
+        extra = self._extra = dict(extra_vars or {})
+        self._adding = threading.Lock()
         self._sessions = {
             name: HostSession(host, _extra_of(inventory, name, extra), check) for name, host in inventory.hosts.items()
         }
@@ -169,6 +171,9 @@ class Engine:
             pending_handlers=self.pending_handlers,
             timeouts=self.timeouts,
             delegate=self._connections.delegation,
+            renew=self._connections.renew,
+            leave=self._connections.leave,
+            add_host=self.add_host,
         )
         self._role_phases = RolePhases(self.run_context, self.account, self._connections, forks)
         self._play_phases = PlayPhases(self.run_context, self.account, self._connections, forks)
@@ -261,6 +266,28 @@ class Engine:
             EngineError: there is no such host.
         """
         return self._session(host)
+
+    def add_host(self, name: str, groups: Sequence[str] = (), variables: Mapping[str, Any] | None = None) -> bool:
+        """Take a host into the inventory, or new groups and variables of one; plays that begin later may be for it.
+
+        Returns:
+            Whether anything is new.
+
+        Raises:
+            ValueError: it can't be; says why.
+        """
+        with self._adding:
+            given = dict(variables or {})
+            changed = self.inventory.add(name, groups, given)
+            host = self.inventory.hosts[name]
+            session = self._sessions.get(name)
+            if session is None:
+                self._sessions[name] = HostSession(host, self._extra, self.check)
+            else:
+                session.host = host
+            self.secrets.add_from(given)
+            self.variables.forget(name)
+        return changed
 
     @property
     def state(self) -> dict[str, HostState]:
@@ -367,6 +394,11 @@ class Engine:
     def summary(self) -> dict[str, HostSummary]:
         """Every host that took part, in numbers."""
         return self.account.summary()
+
+    @property
+    def stats(self) -> dict[str, dict[str, Any]]:
+        """What tasks kept for the end of the run (set_stats): by host, and below `_run` what belongs to none."""
+        return self.account.stats.values
 
     def outcome(self) -> str:
         """ok, failed, unreachable or locked: the worst of all hosts."""

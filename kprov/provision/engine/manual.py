@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from kprov.provision.agent import modules
 from kprov.provision.agent.parameters import Parameter
 from kprov.provision.engine.actions import ACTIONS, CONTROL
+from kprov.provision.engine.errands.catalogue import ERRANDS
 from kprov.provision.engine.module_names import own_name, specification
 
 # What the controller does by itself. Their parameters' meanings are Ansible's.
@@ -27,11 +28,7 @@ ON_THE_CONTROLLER = {
     "template": "a Jinja2 template becomes a file; otherwise it does what `copy` does",
     "validate_argument_spec": "checks variables against a specification",
     "add_host": "adds a host to the inventory of this run",
-    "fetch": "brings a file of the machine to the controller",
-    "reboot": "starts the machine anew and waits until it is back",
-    "script": "runs a file of the controller on the machine",
     "set_stats": "keeps values for the end of the run",
-    "wait_for_connection": "waits until the machine answers again",
 }
 
 _SECTION = re.compile(r"^(Parameters|Returns|Raises|Args):$", re.MULTILINE)
@@ -65,7 +62,7 @@ class Manual:
 
 def names() -> list[str]:
     """Every module and action."""
-    return sorted({*modules.NAMES, *ACTIONS, *CONTROL})
+    return sorted({*modules.NAMES, *ACTIONS, *CONTROL, *ERRANDS})
 
 
 def manual_of(name: str) -> Manual | None:
@@ -75,6 +72,8 @@ def manual_of(name: str) -> Manual | None:
         return None
     known = specification(own)
     aliases = sorted(alias for alias, target in modules.ALIASES.items() if target == own)
+    if own in ERRANDS:
+        return _of_errand(own)
     if own not in modules.NAMES:
         like = _read("copy") if own == "template" else Manual(own, "")
         title = ON_THE_CONTROLLER.get(own, "")
@@ -90,6 +89,18 @@ def manual_of(name: str) -> Manual | None:
     found.specification = dict(known or {})
     found.aliases = aliases
     return found
+
+
+def _of_errand(name: str) -> Manual:
+    errand = ERRANDS[name]
+    title = _words((errand.__doc__ or "").partition(": ")[2])
+    return Manual(
+        name,
+        title[:1].upper() + title[1:],
+        specification=dict(errand.PARAMETERS),
+        parameters=dict(errand.EXPLAINED),
+        returns=dict(errand.RETURNS),
+    )
 
 
 def _words(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from kprov.provision.agent import modules
 from kprov.provision.agent.parameters import Specification, WrongArguments, coerce, nearest
 from kprov.provision.engine.actions import ACTIONS, CONTROL
+from kprov.provision.engine.errands.catalogue import ERRANDS
 from kprov.provision.engine.tasks import is_open
 
 # Modules that Ansible's users know and kprov may not have: a task that names one is no typing mistake. Their full names
@@ -35,7 +36,7 @@ def own_name(key: str) -> str | None:
     bare = key
     for prefix in _BUILTIN:
         bare = bare.removeprefix(prefix)
-    if bare in ACTIONS or bare in CONTROL:
+    if bare in ACTIONS or bare in CONTROL or bare in ERRANDS:
         return bare
     return modules.own_name(key)
 
@@ -52,13 +53,15 @@ def is_foreign(key: str) -> bool:
 
 def closest(key: str, also: tuple[str, ...] = ()) -> str | None:
     """The name that was most likely meant."""
-    return nearest(key, [*also, *modules.NAMES, *modules.ALIASES, *ACTIONS, *CONTROL])
+    return nearest(key, [*also, *modules.NAMES, *modules.ALIASES, *ACTIONS, *CONTROL, *ERRANDS])
 
 
 def specification(module: str) -> Specification | None:
     """A module's parameters; None where anything goes (set_fact)."""
     if module in CONTROL:
         return CONTROL[module]
+    if module in ERRANDS:
+        return ERRANDS[module].PARAMETERS
     action = ACTIONS.get(module)
     if action is not None and action.parameters is not None:
         return action.parameters

@@ -8,7 +8,6 @@ from kprov.provision.engine import pool
 from kprov.provision.engine.account import Account
 from kprov.provision.engine.batches import batches
 from kprov.provision.engine.connections import Connections
-from kprov.provision.engine.phase_recorder import PhaseRecorder
 from kprov.provision.engine.play_plan import PlayPlan
 from kprov.provision.engine.result import HostState, PhaseResult, Status
 from kprov.provision.engine.running.context import PhaseContext, RunContext
@@ -16,6 +15,7 @@ from kprov.provision.engine.running.host_runner import HostRunner
 from kprov.provision.engine.running.pace import Pace
 from kprov.provision.engine.running.stops import Stopped
 from kprov.provision.engine.session import HostSession
+from kprov.provision.engine.taking_part import TakingPart, taking_part
 from kprov.provision.transport.errors import Unreachable
 
 
@@ -37,31 +37,16 @@ class PlayPhases:
 
     def run(self, plan: PlayPlan, sessions: Sequence[HostSession]) -> PhaseResult:
         """Run a play; hosts that are not connected or have failed are left out."""
-        taking = [session for session in sessions if session.state.state == "connected"]
-        recorder = self._account.begin_phase(plan.title, [session.name for session in taking])
-        for session in sessions:
-            if session not in taking:
-                recorder.result.left_out[session.name] = session.state.reason or session.state.state
-        for session in taking:
-            session.exposed_defaults, session.exposed_variables, session.ended = {}, {}, ""
-        self._account.secrets.add_from(plan.variables)
-        before = {session.name: session.link.round_trips for session in taking if session.link is not None}
-        try:
-            self._batches(plan, taking, recorder)
-        finally:
-            trips = [
-                session.link.round_trips - before[session.name]
-                for session in taking
-                if session.link is not None and session.name in before
-            ]
-            recorder.result.round_trips = max(trips, default=0)
-            result = self._account.end_phase(recorder)
-        return result
+        with taking_part(self._account, plan.title, sessions, plan.variables) as phase:
+            for session in phase.sessions:
+                session.exposed_defaults, session.exposed_variables, session.ended = {}, {}, ""
+            self._batches(plan, phase)
+        return phase.result
 
-    def _batches(self, plan: PlayPlan, taking: list[HostSession], recorder: PhaseRecorder) -> None:
-        everyone = [session.name for session in taking]
+    def _batches(self, plan: PlayPlan, phase: TakingPart) -> None:
+        everyone = phase.names
         begun = 0
-        for batch in batches(plan.serial, taking):
+        for batch in batches(plan.serial, phase.sessions):
             begun += len(batch)
             names = [session.name for session in batch]
             pace = Pace(names, self._forks, plan.max_fail_percentage)
@@ -72,13 +57,12 @@ class PlayPhases:
                 len(batch),  # all begin, but only `forks` of them work at once: see Pace
                 self._connections.interrupted,
             )
-            failed = [name for name in names if name in recorder.result.failed]
+            failed = [name for name in names if name in phase.result.failed]
             everyone = [name for name in everyone if name not in failed]
             why = _over(plan, batch, failed)
             if why:
-                recorder.result.broken = "" if any(session.ended for session in batch) else why
-                for session in taking[begun:]:
-                    recorder.result.left_out[session.name] = f"not begun, because {why}"
+                phase.result.broken = "" if any(session.ended for session in batch) else why
+                phase.leave_out(phase.sessions[begun:], f"not begun, because {why}")
                 return
 
     def _context(self, plan: PlayPlan, everyone: list[str], batch: list[str], pace: Pace) -> PhaseContext:
@@ -107,7 +91,7 @@ class PlayPhases:
         assert pace is not None
         pace.begin()
         try:
-            if self._connections.closing or session.link is None:
+            if self._connections.closing:
                 return
             HostRunner(self._run, session, context).play(plan.sections)
         except Stopped as stopped:

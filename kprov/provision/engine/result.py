@@ -88,10 +88,18 @@ class Result:
 
 @dataclass
 class HostState:
-    """How it stands with a host: new, connected, failed, unreachable, locked."""
+    """How it stands with a host: new, connected, awaited, failed, unreachable, locked.
+
+    One that is awaited could not be reached, and is about to be waited for by a task of its own.
+    """
 
     state: str = "new"
     reason: str = ""
+
+    @property
+    def takes_part(self) -> bool:
+        """Whether tasks are run on it."""
+        return self.state in ("connected", "awaited")
 
 
 @dataclass

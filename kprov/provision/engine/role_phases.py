@@ -9,7 +9,6 @@ from kprov.provision.engine import pool
 from kprov.provision.engine.account import Account
 from kprov.provision.engine.batches import Serial, batches
 from kprov.provision.engine.connections import Connections
-from kprov.provision.engine.phase_recorder import PhaseRecorder
 from kprov.provision.engine.result import HostState, PhaseResult
 from kprov.provision.engine.roles import RoleEntry
 from kprov.provision.engine.running.context import PhaseContext, RunContext
@@ -18,6 +17,7 @@ from kprov.provision.engine.running.pieces import pieces_of
 from kprov.provision.engine.running.place import Section
 from kprov.provision.engine.running.stops import Stopped
 from kprov.provision.engine.session import HostSession
+from kprov.provision.engine.taking_part import TakingPart, taking_part
 from kprov.provision.engine.tasks import Task
 from kprov.provision.transport.errors import Unreachable
 
@@ -60,44 +60,23 @@ class RolePhases:
             stop_on_failure: with `serial`, no further batch after a failure.
             tags: of all its tasks, besides their own.
         """
-        taking = [session for session in sessions if session.state.state == "connected"]
-        recorder = self._account.begin_phase(title, [session.name for session in taking])
-        for session in sessions:
-            if session not in taking:
-                recorder.result.left_out[session.name] = session.state.reason or session.state.state
-        context = PhaseContext(
-            variables,
-            [session.name for session in taking],
-            tags,
-            magic={"ansible_play_hosts": [session.name for session in taking]},
-        )
-        self._account.secrets.add_from(variables)
-        before = {session.name: session.link.round_trips for session in taking if session.link is not None}
-        try:
-            self._batches(name, taking, context, recorder, serial, stop_on_failure)
-        finally:
-            trips = [
-                session.link.round_trips - before[session.name]
-                for session in taking
-                if session.link is not None and session.name in before
-            ]
-            recorder.result.round_trips = max(trips, default=0)
-            result = self._account.end_phase(recorder)
-        return result
+        with taking_part(self._account, title, sessions, variables) as phase:
+            context = PhaseContext(variables, phase.names, tags, magic={"ansible_play_hosts": phase.names})
+            self._batches(name, phase, context, serial, stop_on_failure)
+        return phase.result
 
     def _batches(
         self,
         name: str,
-        taking: list[HostSession],
+        phase: TakingPart,
         context: PhaseContext,
-        recorder: PhaseRecorder,
         serial: Serial,
         stop_on_failure: bool,
     ) -> None:
         # For all hosts: what is worked out of it for one is known to the next.
         section = Section(tuple(pieces_of(RoleEntry(name, Task("", "", {}, name, name, 1)), self._run.roles)))
         begun = 0
-        for batch in batches(serial, taking):
+        for batch in batches(serial, phase.sessions):
             begun += len(batch)
             pool.each(
                 batch,
@@ -105,12 +84,9 @@ class RolePhases:
                 self._forks,
                 self._connections.interrupted,
             )
-            rest = taking[begun:]
-            if rest and serial is not None and stop_on_failure and recorder.result.failed:
-                for session in rest:
-                    recorder.result.left_out[session.name] = (
-                        f"not begun, because {', '.join(recorder.result.failed)} failed"
-                    )
+            rest = phase.sessions[begun:]
+            if rest and serial is not None and stop_on_failure and phase.result.failed:
+                phase.leave_out(rest, f"not begun, because {', '.join(phase.result.failed)} failed")
                 break
 
     def _on_host(self, session: HostSession, role: str, section: Section, context: PhaseContext) -> None:

@@ -57,6 +57,8 @@ class HostSession:
         """It ended its play or its batch for all (meta: end_play, end_batch)."""
         self.become: bool | None = None
         """Whether its agent is started as root; None: as the inventory says."""
+        self.comes_later = False
+        """Its play waits for it: that it cannot be reached before is no failure."""
         self.login = "root"
         self.escalated = True
         """The agent runs as root."""

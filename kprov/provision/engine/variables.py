@@ -33,7 +33,6 @@ class Variables:
     def __init__(self, inventory: Inventory, sessions: Mapping[str, HostSession], diff: bool) -> None:
         self._inventory = inventory
         self._sessions = sessions
-        self._groups = {name: list(members) for name, members in inventory.members.items()}
         self._common: dict[str, Any] = {
             "omit": OMIT,
             "cluster": inventory.cluster,
@@ -42,8 +41,8 @@ class Variables:
             "ansible_diff_mode": diff,
         }
         self._fixed_of: dict[str, dict[str, Any]] = {}
-        self._all_groups = self._groups
-        self._joined = HostSession.joinings
+        self._all_groups: dict[str, list[str]] = {}
+        self._joined = -1
         self._plain = Templar()
         self.remembered: RememberedFacts | None = None
         """Gives facts of machines that the run is not connected to."""
@@ -53,14 +52,19 @@ class Variables:
         joined = HostSession.joinings
         if self._joined == joined:  # asked for every task of every host: no look at each of them
             return self._all_groups
-        found = {name: list(members) for name, members in self._groups.items()}
-        for session in self._sessions.values():
+        found = {name: list(members) for name, members in list(self._inventory.members.items())}
+        for session in list(self._sessions.values()):
             for group in session.more_groups:
                 members = found.setdefault(group, [])
                 if session.name not in members:
                     members.append(session.name)
         self._all_groups, self._joined = found, joined
         return found
+
+    def forget(self, host: str) -> None:
+        """The inventory says something new of a host, or of its groups."""
+        self._fixed_of.pop(host, None)
+        HostSession.joinings += 1
 
     def _fixed(self, session: HostSession) -> dict[str, Any]:
         """What is said of a host and does not change during a run."""
@@ -160,7 +164,7 @@ class Variables:
 
     def names(self) -> list[str]:
         """Every host of the inventory."""
-        return [name for name in self._sessions if name in self._inventory.hosts]
+        return [name for name in list(self._sessions) if name in self._inventory.hosts]
 
     def knows(self, name: str) -> bool:
         """Whether there is such a host, `localhost` that is nowhere written included."""

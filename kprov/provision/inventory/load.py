@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import kprov
 from kprov.provision.inventory import checks
-from kprov.provision.inventory.groups import ALL, REQUIRED, Tree
+from kprov.provision.inventory.document import Located
+from kprov.provision.inventory.groups import ALL, REQUIRED, UNGROUPED, Tree
 from kprov.provision.inventory.host_variables import ALIASES
 from kprov.provision.inventory.layers import EXTRA_VARS, layers_of
-from kprov.provision.inventory.model import GroupView, Host, Inventory, Layer
+from kprov.provision.inventory.model import Added, GroupView, Host, Inventory, Layer
 from kprov.provision.inventory.names import check_name, check_names
 from kprov.provision.inventory.problems import Location, ProblemLog
 from kprov.provision.inventory.resolve import Render, Resolver
 from kprov.provision.inventory.settings import OF_EVERY_INVENTORY, ClusterSettings, complete, is_cluster_wide
 from kprov.provision.inventory.sources import folder_of, is_list, read_sources
-from kprov.provision.inventory.variable_files import VariableFiles
+from kprov.provision.inventory.variable_files import HOST_VARS, VariableFiles
 from kprov.provision.vault import Vault
 
 HostLayers = dict[str, dict[str, list[Layer]]]
@@ -55,14 +56,17 @@ def load(
     if not tree.members(ALL):
         # Nothing was understood; what is missing besides says nothing more.
         log.raise_if_any(strict=True)
-    _add_variable_files(tree, path, playbook_directory, log, vault)
+
+    def read_files(log: ProblemLog, only: Collection[str] | None = None) -> None:
+        _add_variable_files(tree, path, playbook_directory, log, vault, only)
+
+    read_files(log)
     resolver = Resolver(log, folder_of(path), is_cluster=is_cluster, render=render)
-    reading = _Reading(path, tree, extra, log, resolver)
+    reading = _Reading(path, tree, extra, log, resolver, read_files)
     if is_cluster:
         reading.check_names(also_known)
     hosts, layers = reading.of_cluster(check_files) if is_cluster else reading.plain(check_files)
     log.raise_if_any(strict=is_cluster)
-    everyone = tree.members(ALL)
     return Inventory(
         path=path,
         cluster=reading.settings,
@@ -70,12 +74,18 @@ def load(
         groups={
             name: GroupView(name, tuple(group.children), tuple(group.hosts)) for name, group in tree.groups.items()
         },
-        members={name: tuple(host for host in everyone if host in tree.members(name)) for name in tree.groups},
+        members=_members(tree),
         layers=layers,
         is_cluster=is_cluster,
         warnings=() if is_cluster else tuple(sorted(set(log.doubts), key=lambda p: (p.file, p.line or 0, p.message))),
         vault=vault,
+        addition=reading.added,
     )
+
+
+def _members(tree: Tree) -> dict[str, tuple[str, ...]]:
+    everyone = tree.members(ALL)
+    return {name: tuple(host for host in everyone if host in tree.members(name)) for name in tree.groups}
 
 
 def looks_like_cluster(tree: Tree) -> bool:
@@ -83,23 +93,34 @@ def looks_like_cluster(tree: Tree) -> bool:
     return sum(name in tree.groups for name in REQUIRED) >= 2
 
 
-def _add_variable_files(tree: Tree, path: Path, playbook: Path | None, log: ProblemLog, vault: Vault) -> None:
+def _add_variable_files(
+    tree: Tree, path: Path, playbook: Path | None, log: ProblemLog, vault: Vault, only: Collection[str] | None
+) -> None:
     folder = folder_of(path)
     shown = path if path.is_dir() else Path() if is_list(path) else path.parent
-    VariableFiles(folder, shown, log, vault).add_to(tree)
+    VariableFiles(folder, shown, log, vault).add_to(tree, only=only)
     if playbook is not None and playbook.resolve() != folder.resolve():
-        VariableFiles(playbook, playbook, log, vault).add_to(tree, of_playbook=True)
+        VariableFiles(playbook, playbook, log, vault).add_to(tree, of_playbook=True, only=only)
 
 
 class _Reading:
     """One inventory between its tree and its hosts."""
 
-    def __init__(self, path: Path, tree: Tree, extra: dict[str, Any], log: ProblemLog, resolver: Resolver) -> None:
+    def __init__(
+        self,
+        path: Path,
+        tree: Tree,
+        extra: dict[str, Any],
+        log: ProblemLog,
+        resolver: Resolver,
+        read_files: Callable[[ProblemLog, Collection[str]], None],
+    ) -> None:
         self.path = path
         self.tree = tree
         self.extra = extra
         self.log = log
         self.resolver = resolver
+        self.read_files = read_files
         self.settings: ClusterSettings
 
     def check_names(self, also_known: Collection[str]) -> None:
@@ -158,6 +179,29 @@ class _Reading:
             checks.check_key_files(hosts, where, log.add)
         defaults = cluster.variables()
         return hosts, {host: _with_defaults(layers[host], defaults, hosts[host]) for host in hosts}
+
+    def added(self, name: str, groups: Sequence[str], variables: Mapping[str, Any]) -> Added:
+        """A host that a run adds. Raises ValueError for one that can't be."""
+        found, at = ProblemLog(), Location("add_host")
+        own = {key: Located(value, at) for key, value in variables.items()}
+        is_new = name not in self.tree.members(ALL)
+        new = {group for group in groups if group not in self.tree.groups} | ({name} if is_new else set())
+        for group in groups or [UNGROUPED] * is_new:
+            self.tree.group(group, at)
+            self.tree.add_hosts([name], group, at, {}, None)
+        said = self.tree.host_variables.setdefault(name, [])
+        said.insert(sum(kind != HOST_VARS for kind, _ in said), (ALL, own))
+        self.tree.finish(ProblemLog())
+        if new:
+            self.read_files(found, new)
+        cluster = self.resolver.is_cluster
+        layers = layers_of(self.tree, name, self.extra, ALIASES if cluster else {})
+        resolver = Resolver(found, folder_of(self.path), is_cluster=cluster, render=self.resolver.render)
+        names = tuple(group.name for group in self.tree.groups_of(name))
+        host = resolver.host(name, names, layers, self.settings.variables() if cluster else {}, at, self.path)
+        if found.problems:
+            raise ValueError("; ".join(problem.message for problem in found.problems))
+        return Added(host, {key: tuple(given) for key, given in layers.items()}, _members(self.tree))
 
     def _shared_layers(self) -> dict[str, list[Layer]]:
         """The layers that hold for all machines."""

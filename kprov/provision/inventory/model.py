@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,18 @@ class GroupView:
     hosts: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A host that was added: itself, its layers, and the groups as they are now."""
+
+    host: Host
+    layers: dict[str, tuple[Layer, ...]]
+    members: dict[str, tuple[str, ...]]
+
+
+Addition = Callable[[str, Sequence[str], Mapping[str, Any]], Added]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
     """The machines, their groups and the cluster's settings."""
@@ -96,6 +109,8 @@ class Inventory:
     """What is doubtful in a plain inventory, though Ansible takes it."""
     vault: Vault = field(default_factory=Vault, repr=False)
     """Opened what was encrypted; opens what playbooks and roles bring."""
+    addition: Addition | None = field(default=None, repr=False)
+    """Takes a host in while a run is under way."""
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -113,6 +128,20 @@ class Inventory:
         if name not in self.hosts:
             raise UnknownName(f"no host {name}: {did_you_mean(name, self.hosts)}")
         return self.hosts[name]
+
+    def add(self, name: str, groups: Sequence[str], variables: Mapping[str, Any]) -> bool:
+        """Take in a host, or new groups and variables of one; it gets what its groups give to their hosts.
+
+        Returns: whether anything is new. Raises ValueError saying what is wrong with it.
+        """
+        if self.addition is None:
+            raise ValueError("this inventory takes no more hosts")
+        added = self.addition(name, groups, variables)
+        before = self.hosts.get(name), {group: self.members.get(group) for group in added.members}
+        self.hosts[name] = added.host
+        self.members.update(added.members)
+        self.layers[name] = added.layers
+        return before != (added.host, added.members)
 
     def match(self, pattern: str, *, files: bool = False) -> list[Host]:
         """The hosts that an Ansible pattern names, in the inventory's order. Raises ValueError for a pattern amiss.

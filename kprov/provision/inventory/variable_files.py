@@ -7,7 +7,7 @@ names. Of several files for one name the first counts: without an ending (also a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from kprov.provision.inventory.document import Document, is_null
@@ -38,24 +38,29 @@ class VariableFiles:
         self.log = log
         self.vault = vault
 
-    def add_to(self, tree: Tree, *, of_playbook: bool = False) -> None:
+    def add_to(self, tree: Tree, *, of_playbook: bool = False, only: Collection[str] | None = None) -> None:
         """Add the variables of every such file to the tree.
 
         A file of a group or host that does not exist is doubtful, except beside a playbook, which serves many
         inventories.
+
+        Args: ``only``: the groups and hosts that are new, where the others' files were read before.
         """
+        may_be_missing = of_playbook or only is not None
         for name, path in self._named("group_vars"):
+            if only is not None and name not in only:
+                continue
             group = tree.groups.get(name)
             if group is not None:
                 variables = group.playbook_variables if of_playbook else group.file_variables
                 variables.update(self._read(path))
-            elif not of_playbook:
+            elif not may_be_missing:
                 self._unknown("group", name, path, tree.groups)
         hosts = tree.members(ALL)
         for name, path in self._named(HOST_VARS):
-            if name in hosts:
+            if name in hosts and (only is None or name in only):
                 tree.host_variables.setdefault(name, []).append((HOST_VARS, self._read(path)))
-            elif not of_playbook:
+            elif not may_be_missing:
                 self._unknown("host", name, path, hosts)
 
     def _named(self, folder_name: str) -> Iterator[tuple[str, Path]]:

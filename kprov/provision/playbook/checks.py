@@ -28,6 +28,8 @@ class Seen:
     """Some task makes groups."""
     lockstep: bool = False
     """Some task's failure is to stop all hosts."""
+    waits: bool = False
+    """Some task waits for the connection to its host."""
 
 
 def look_at(play: Play, roles: Roles, problems: list[Problem]) -> Seen:
@@ -70,7 +72,8 @@ def _note(reached: Reached, seen: Seen) -> None:
         seen.shared_names.add(str(task.register))
     if task.module == "set_fact":
         seen.shared_names |= {str(name) for name in task.arguments}
-    seen.groups = seen.groups or task.module == "group_by"
+    seen.groups = seen.groups or task.module in ("group_by", "add_host")
+    seen.waits = seen.waits or task.module == "wait_for_connection"
     seen.becomes = seen.becomes or _says(task.become)
     seen.lockstep = seen.lockstep or _says(task.any_errors_fatal)
 

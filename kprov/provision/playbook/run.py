@@ -166,6 +166,7 @@ class PlaybookRun:
                 continue
             if not self.options.pace.begins(seen.play.name, hosts):
                 continue
+            self._connect_newcomers(engine, seen, hosts, facts)
             self._prepare(engine, seen, plan, hosts, refresh=index > 0)
             results.append(engine.run_play(self.options.pace.of(plan), hosts))
             broken = results[-1].broken or self.options.pace.over(engine, [session.name for session in sessions])
@@ -184,13 +185,25 @@ class PlaybookRun:
                 session = engine.session(name)
                 if name not in found:
                     found[name] = session
-                    session.become = False
-                    _connect_as(session, play)
+                    _first_play(session, seen)
                 session.become = bool(session.become or seen.becomes)
         for session in found.values():
             if "ansible_become" in session.host.variables:
                 session.become = None
         return list(found.values())
+
+    def _connect_newcomers(self, engine: Engine, seen: Seen, hosts: list[str], facts: bool) -> None:
+        """Hosts that a play before this one added to the inventory."""
+        new = [engine.session(name) for name in hosts if engine.session(name).state.state == "new"]
+        for session in new:
+            _first_play(session, seen)
+            rest = self.plays[self.plays.index(seen) :]
+            mine = [other for other in rest if session.name in self._taking(engine, other.play)]
+            session.become = any(other.becomes for other in mine)
+            if "ansible_become" in session.host.variables:
+                session.become = None
+        if new:
+            engine.connect([session.name for session in new], facts=facts)
 
     def _taking(self, engine: Engine, play: Play) -> list[str]:
         if self.is_local(play):
@@ -211,7 +224,7 @@ class PlaybookRun:
 
     def _prepare(self, engine: Engine, seen: Seen, plan: PlayPlan, hosts: list[str], refresh: bool) -> None:
         """Fresh facts for a later play, and the variable files that each host names."""
-        alive = [name for name in hosts if engine.session(name).state.state == "connected"]
+        alive = [name for name in hosts if engine.session(name).state.takes_part]
         if refresh and seen.play.gather_facts:
             engine.module_all({name: ("setup", {"_quiet": True, "_check": False}) for name in alive})
         if not seen.play.vars_files:
@@ -228,6 +241,13 @@ class PlaybookRun:
             session.play_variables = read_for(seen.play, scope, vault, problems)
         if problems:
             raise RoleErrors(problems)
+
+
+def _first_play(session: HostSession, seen: Seen) -> None:
+    """What the first play that is for a host says of how it is connected to, and when."""
+    session.become = False
+    session.comes_later = seen.waits and not seen.play.gather_facts
+    _connect_as(session, seen.play)
 
 
 def _connect_as(session: HostSession, play: Play) -> None:

@@ -15,6 +15,7 @@ from kprov.provision.agent import modules
 from kprov.provision.agent.parameters import Parameter
 from kprov.provision.cluster.sources import roles_folder
 from kprov.provision.cluster.up import UP
+from kprov.provision.engine.errands.catalogue import ERRANDS
 from kprov.provision.engine.manual import ON_THE_CONTROLLER, manual_of, names
 from kprov.provision.inventory.timeouts import Timeouts, in_words
 
@@ -86,10 +87,10 @@ def modules_page() -> str:
         "",
         "| action | what it does |",
         "|---|---|",
-        *(f"| `{name}` | {ON_THE_CONTROLLER[name]} |" for name in names() if name not in modules.NAMES),
+        *(f"| `{name}` | {ON_THE_CONTROLLER[name]} |" for name in names() if name in ON_THE_CONTROLLER),
         "",
     ]
-    for name in sorted(modules.NAMES):
+    for name in sorted({*modules.NAMES, *ERRANDS}):
         lines += _manual(name)
     return "\n".join(lines)
 

@@ -27,13 +27,12 @@ Returns:
 
 from __future__ import annotations
 
-import datetime
 import glob
 import os
 import shlex
 from typing import Any
 
-from kprov.provision.agent import processes
+from kprov.provision.agent import moments, processes
 from kprov.provision.agent.call import Call
 from kprov.provision.agent.failures import ModuleFailed
 from kprov.provision.agent.parameters import Parameter
@@ -55,14 +54,31 @@ PARAMETERS = {
 REQUIRES_ONE_OF = [("cmd", "argv")]
 MUTUALLY_EXCLUSIVE = [("cmd", "argv")]
 
-_NOTHING_SAID = {"rc": 0, "stdout": "", "stderr": "", "stdout_lines": [], "stderr_lines": []}
+_NOTHING_SAID = {"rc": 0, "stdout": "", "stderr": ""}
+
+
+def _is_there(pattern: str) -> bool:
+    if any(magic in pattern for magic in "*?["):
+        return bool(glob.glob(pattern))
+    return os.path.lexists(pattern)
+
+
+def words_of(text: str) -> list[str]:
+    """A command line's words, as a shell would split it.
+
+    Raises:
+        ValueError: a quotation has no end.
+    """
+    if any(special in text for special in "'\"\\") or not text.isascii() or not text.replace("\n", " ").isprintable():
+        return shlex.split(text)
+    return text.split()
 
 
 def unnecessary(call: Call) -> dict[str, Any] | None:
     """The result when `creates` or `removes` say that nothing has to be done, or in check mode that it would be."""
     for name, exists in (("creates", True), ("removes", False)):
         path = call[name]
-        if path is not None and bool(glob.glob(os.path.join(call["chdir"] or "", path))) == exists:
+        if path is not None and _is_there(os.path.join(call["chdir"] or "", path)) == exists:
             words = "since '%s' %s" % (path, "exists" if exists else "does not exist")
             return {
                 "changed": False,
@@ -70,7 +86,6 @@ def unnecessary(call: Call) -> dict[str, Any] | None:
                 "msg": "Did not run command " + words,
                 **_NOTHING_SAID,
                 "stdout": "skipped, " + words,
-                "stdout_lines": ["skipped, " + words],
             }
     if call.check:
         words = "Command would have run if not in check mode"
@@ -80,9 +95,9 @@ def unnecessary(call: Call) -> dict[str, Any] | None:
     return None
 
 
-def outcome(call: Call, completed: processes.Completed, command: Any, began: datetime.datetime) -> dict[str, Any]:
-    """A program's end as a result."""
-    end = datetime.datetime.now()
+def outcome(call: Call, completed: processes.Completed, command: Any, began: Any) -> dict[str, Any]:
+    """A program's end as a result; `began` is what its class says is now, and can be subtracted from what it says then."""
+    end = type(began).now()
     stdout, stderr = completed.stdout, completed.stderr
     if call["strip_empty_ends"]:
         stdout, stderr = stdout.rstrip("\r\n"), stderr.rstrip("\r\n")
@@ -92,8 +107,6 @@ def outcome(call: Call, completed: processes.Completed, command: Any, began: dat
         "rc": completed.rc,
         "stdout": stdout,
         "stderr": stderr,
-        "stdout_lines": stdout.splitlines(),
-        "stderr_lines": stderr.splitlines(),
         "start": str(began),
         "end": str(end),
         "delta": str(end - began),
@@ -121,14 +134,14 @@ def run(call: Call) -> dict[str, Any]:
     if early is not None:
         return early
     try:
-        argv = list(call["argv"]) if call["argv"] is not None else shlex.split(call["cmd"] or "")
+        argv = list(call["argv"]) if call["argv"] is not None else words_of(call["cmd"] or "")
     except ValueError as error:
         raise ModuleFailed("the command cannot be split into words: %s" % error, rc=2) from None
     if not argv:
         raise ModuleFailed("command is empty", rc=256)
     if call["expand_argument_vars"]:
         argv = [os.path.expandvars(os.path.expanduser(word)) for word in argv]
-    began = datetime.datetime.now()
+    began = moments.Moment.now()
     completed = processes.run(
         argv,
         stdin=given_input(call),

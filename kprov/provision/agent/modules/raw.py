@@ -39,8 +39,6 @@ def run(call: Call) -> dict[str, Any]:
         "rc": completed.rc,
         "stdout": completed.stdout,
         "stderr": completed.stderr,
-        "stdout_lines": completed.stdout.splitlines(),
-        "stderr_lines": completed.stderr.splitlines(),
     }
     if completed.rc != 0:
         result.update(failed=True, msg="exit code %d: %s" % (completed.rc, completed.words()))

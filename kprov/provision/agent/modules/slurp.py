@@ -7,7 +7,6 @@ Returns:
     content: in base64.
     encoding: base64.
     source: the file's path.
-    text: the content where it is UTF-8 (kprov's own).
 """
 
 from __future__ import annotations
@@ -27,13 +26,15 @@ LARGEST = 16 * 1024 * 1024
 
 def run(call: Call) -> dict[str, Any]:
     """Read it."""
-    path = call["src"]
+    path, part = call["src"], call.get("_most")  # fetch asks for one part after the other
     try:
         if os.path.isdir(path):
             raise ModuleFailed("%s is a folder and cannot be slurped" % path)
         # What is longer than it says (files of /proc say 0) is noticed, too.
         with open(path, "rb") as stream:
-            data = stream.read(LARGEST + 1)
+            if part:
+                stream.seek(call.get("_offset", 0))
+            data = stream.read(part or LARGEST + 1)
     except FileNotFoundError:
         raise ModuleFailed("%s does not exist" % path) from None
     except OSError as error:
@@ -42,14 +43,9 @@ def run(call: Call) -> dict[str, Any]:
         raise ModuleFailed(
             "%s is larger than %d MB; the action 'fetch' is for files of any size" % (path, LARGEST >> 20)
         )
-    result: dict[str, Any] = {
+    return {
         "changed": False,
         "source": path,
         "encoding": "base64",
         "content": base64.b64encode(data).decode(),
     }
-    try:
-        result["text"] = data.decode()
-    except UnicodeDecodeError:
-        pass
-    return result

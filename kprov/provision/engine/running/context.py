@@ -34,6 +34,12 @@ class RunContext:
     delegate: Callable[[str], tuple[HostSession, AgentLink, threading.Lock]]
     """A host that a task is delegated to: its session, a connection of its own, and what makes tasks take turns on it.
     Raises Unreachable."""
+    renew: Callable[[HostSession, float], None]
+    """Connects to a host anew, within so many seconds. Raises Unreachable."""
+    leave: Callable[[HostSession], None]
+    """Ends a host's connection."""
+    add_host: Callable[[str, list[str], Mapping[str, Any]], bool]
+    """Takes a host into the inventory; says whether anything is new. Raises ValueError."""
     shared_names: frozenset[str] = frozenset()
     """Variables that tasks set while they run: who reads them of another host waits until it has got there."""
     become_by_keyword: bool = False

@@ -55,7 +55,7 @@ class Control:
                 self._meta(str(place.role.templar.render(task.arguments["action"], inner)))
             else:
                 item.label = str(item.value)[:80]
-                item.result = decide(task, place.role, inner, runner.session)
+                item.result = decide(task, place.role, inner, runner.session, runner.run)
                 decided.append(item)
         if not decided and sent.items:
             return

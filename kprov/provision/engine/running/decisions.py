@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from kprov.provision.agent.parameters import WrongArguments, coerce
 from kprov.provision.engine import documents
+from kprov.provision.engine.actions import CONTROL
 from kprov.provision.engine.argument_specs import wrong_arguments
 from kprov.provision.engine.documents import Problem, plain
 from kprov.provision.engine.roles import Role
+from kprov.provision.engine.running.context import RunContext
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.tasks import Task
 from kprov.provision.engine.templating import Scope, TemplateProblem
 
 Decision = Callable[[Task, Role, Scope, HostSession], dict[str, Any]]
+ForTheRun = Callable[[dict[str, Any], HostSession, RunContext], dict[str, Any]]
 
 
-def decide(task: Task, role: Role, scope: Scope, session: HostSession) -> dict[str, Any]:
+def decide(task: Task, role: Role, scope: Scope, session: HostSession, run: RunContext) -> dict[str, Any]:
     """Do one of them; returns its result."""
+    if task.module in _FOR_THE_RUN:
+        return _FOR_THE_RUN[task.module](role.templar.render(task.arguments, scope), session, run)
     return _DECISIONS[task.module](task, role, scope, session)
 
 
@@ -127,6 +134,43 @@ def _group_by(task: Task, role: Role, scope: Scope, session: HostSession) -> dic
     return {"changed": False, "add_group": group}
 
 
+def _add_host(arguments: dict[str, Any], session: HostSession, run: RunContext) -> dict[str, Any]:
+    given = next((arguments[key] for key in ("name", "hostname", "host") if arguments.get(key)), None)
+    if given is None:
+        raise TemplateProblem("add_host needs 'name': the host's")
+    name, port = _name_and_port(str(given))
+    groups: Any = next((arguments[key] for key in ("groupname", "groups", "group") if arguments.get(key)), [])
+    names = groups.split(",") if isinstance(groups, str) else [str(group) for group in groups]
+    names = list(dict.fromkeys(group.strip() for group in names if group.strip()))
+    own = {"name", "hostname", "host", "groupname", "groups", "group"}
+    variables = {key: value for key, value in arguments.items() if key not in own}
+    if port:
+        variables["ansible_port"] = int(port)
+    try:
+        changed = run.add_host(name, names, variables)
+    except ValueError as error:
+        return {"failed": True, "msg": f"host {name} can't be added: {error}"}
+    return {"changed": changed, "add_host": {"host_name": name, "groups": names, "host_vars": variables}}
+
+
+def _name_and_port(given: str) -> tuple[str, str]:
+    """`name:22`, `[2001:db8::1]:22`: what stands behind the name is its port."""
+    match = re.fullmatch(r"(?:\[([^\]]+)\]|([^:]+)):(\d+)", given)
+    return (match[1] or match[2], match[3]) if match else (given, "")
+
+
+def _set_stats(arguments: dict[str, Any], session: HostSession, run: RunContext) -> dict[str, Any]:
+    try:
+        stats = coerce(CONTROL["set_stats"] or {}, arguments)
+    except WrongArguments as wrong:
+        return {"failed": True, "msg": f"set_stats {wrong}"}
+    no_names = [str(name) for name in stats["data"] if not str(name).isidentifier()]
+    if no_names:
+        return {"failed": True, "msg": f"set_stats: {', '.join(no_names)} can't be a variable's name"}
+    run.account.stats.add(session.name if stats["per_host"] else None, stats["data"], aggregate=stats["aggregate"])
+    return {"changed": False, "ansible_stats": stats}
+
+
 def _validate_argument_spec(task: Task, role: Role, scope: Scope, session: HostSession) -> dict[str, Any]:
     arguments = role.templar.render(task.arguments, scope)
     provided = arguments.get("provided_arguments") or {}
@@ -139,6 +183,8 @@ def _validate_argument_spec(task: Task, role: Role, scope: Scope, session: HostS
         return {"failed": True, "msg": "; ".join(problems), "argument_errors": problems}
     return {"changed": False, "msg": "The arg spec validation passed"}
 
+
+_FOR_THE_RUN: dict[str, ForTheRun] = {"add_host": _add_host, "set_stats": _set_stats}
 
 _DECISIONS: dict[str, Decision] = {
     "assert": _assert,

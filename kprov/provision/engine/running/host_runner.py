@@ -47,16 +47,15 @@ class HostRunner:
     """
 
     def __init__(self, run: RunContext, session: HostSession, phase: PhaseContext) -> None:
-        assert session.link is not None
         self.run = run
         self.session = session
         self.phase = phase
         self.handlers = Handlers(session, run.account, run.pending_handlers)
-        self.limits = TimeLimits(session.link, run.timeouts)
-        self.results = Results(session, session.link, self.limits, run.account, self.handlers.notify, self._learnt)
+        self.limits = TimeLimits(session.link, run.timeouts, session.state.reason)
+        self.results = Results(session, self.limits, run.account, self.handlers.notify, self._learnt)
         self.rescuing = 0
         self.done_roles: set[str] = set()
-        self._sender = Sender(run, session, session.link, self.limits, self.results, self._write_down)
+        self._sender = Sender(run, session, self.limits, self.results, self._write_down)
         self._control = Control(self)
         self._stack: list[list[int]] = [[0, 0]]
 
@@ -198,6 +197,8 @@ class HostRunner:
             return False
         if task.module == "meta":
             return task.arguments.get("action") in ("end_play", "end_batch")
+        if task.module == "add_host":
+            return True
         return truth(task.run_once, False, place.role.templar, scope)
 
     def do(self, place: Place, task: Task, scope: Scope) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kprov.provision.engine.account import Account
+from kprov.provision.engine.output_lines import add_lines
 from kprov.provision.engine.result import Result, Status
 from kprov.provision.engine.running.sent import Item, Sent
 from kprov.provision.engine.running.stops import Stopped
@@ -14,7 +15,6 @@ from kprov.provision.engine.secrets import CENSORED
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.templating import AWAITED, NeedsResult, TemplateProblem
 from kprov.provision.engine.time_limits import TimeLimits
-from kprov.provision.transport.link import AgentLink
 
 
 class Results:
@@ -22,8 +22,7 @@ class Results:
 
     Args:
         session: the host.
-        link: its agent.
-        limits: waits for its answers.
+        limits: waits for its agent's answers.
         account: told of each task's end.
         changed: called with a task that changed something, before it is told (it wakes handlers).
         learnt: called with facts that a task found out: the task, the facts.
@@ -32,14 +31,12 @@ class Results:
     def __init__(
         self,
         session: HostSession,
-        link: AgentLink,
         limits: TimeLimits,
         account: Account,
         changed: Callable[[Sent], None],
         learnt: Callable[[Sent, dict[str, Any]], None],
     ) -> None:
         self._session = session
-        self._link = link
         self._limits = limits
         self._account = account
         self._changed = changed
@@ -56,7 +53,7 @@ class Results:
 
     def take_arrived(self) -> None:
         """Judge what has arrived, without waiting."""
-        self._link.poll(self._arrived)
+        self._limits.link.poll(self._arrived)
         self._conclude()
 
     def _arrived(self, number: int, frame: dict[str, Any]) -> None:
@@ -160,6 +157,7 @@ def judge_item(sent: Sent, item: Item) -> None:
     task, templar = sent.task, sent.place.role.templar
     assert item.result is not None
     result = item.result
+    add_lines(result)
     result.setdefault("changed", False)
     result.setdefault("failed", False)
     if result.get("skipped") or result.get("not_run"):

@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from kprov.provision.engine import actions
+from kprov.provision.engine.errands.catalogue import ERRANDS, ON_THE_HOST_ITSELF, run_errand
+from kprov.provision.engine.errands.machine import Machine
 from kprov.provision.engine.running.become import truth, user_of
 from kprov.provision.engine.running.context import RunContext
 from kprov.provision.engine.running.loops import condition_against, items_of, label_of, skipped_by
@@ -37,8 +40,7 @@ class Sender:
     Args:
         run: the run's options.
         session: the host.
-        link: its agent.
-        limits: the time that its tasks have.
+        limits: its agent, and the time that its tasks have.
         results: waits for answers.
         before: called with a task before anything of it is sent (it writes down what must be known after a crash).
     """
@@ -47,14 +49,12 @@ class Sender:
         self,
         run: RunContext,
         session: HostSession,
-        link: AgentLink,
         limits: TimeLimits,
         results: Results,
         before: Callable[[Sent], None],
     ) -> None:
         self._run = run
         self._session = session
-        self._link = link
         self._limits = limits
         self._results = results
         self._before = before
@@ -69,6 +69,8 @@ class Sender:
         templar = place.role.templar
         delegated = templar.render(task.delegate_to, scope) if task.delegate_to is not None else None
         if delegated and str(delegated) not in (self._session.name, self._session.host.address):
+            if task.module in ON_THE_HOST_ITSELF:
+                raise TemplateProblem(f"{task.module} can't be delegated: write it in a play for {delegated}")
             self._delegate(place, task, scope, sent, str(delegated))
             return
         own = self._limits_of(task, templar, scope)
@@ -76,7 +78,7 @@ class Sender:
             self._results.settle()
             self._limits.tell(own)
         try:
-            self._each(place, task, scope, sent, self._session, self._link, self._limits)
+            self._each(place, task, scope, sent, self._session, self._limits)
         finally:
             if own is not None:
                 self._limits.tell()
@@ -95,7 +97,7 @@ class Sender:
             limits = TimeLimits(link, self._run.timeouts)
             limits.tell()
             session.queue += 1
-            self._each(place, task, scope, sent, session, link, limits)
+            self._each(place, task, scope, sent, session, limits)
             for item in sent.items:
                 if item.result is None and item.number is not None:
                     item.result = limits.wait(item.number)["result"]
@@ -107,23 +109,23 @@ class Sender:
         scope: Scope,
         sent: Sent,
         session: HostSession,
-        link: AgentLink,
         limits: TimeLimits,
     ) -> None:
         ready = [self._ready(place, task, scope, item, session) for item in sent.items]
         due = [one for one in ready if one.prepared is not None]
         control = task.control
         alone = bool(task.until or task.retries is not None or control.pause is not None or control.break_when)
+        alone = alone or task.module in ERRANDS
         if alone:
             self._results.settle()  # what fails before it keeps it from being sent
         if due:
             self._before(sent)
         if alone:
-            self._one_by_one(sent, ready, session, link, limits)
+            self._one_by_one(sent, ready, session, limits)
             return
         go_on = sent.ignore_errors or task.failed_when is not None
         for one in due:
-            self._post(sent, one, go_on, session, link, more=one is not due[-1])
+            self._post(sent, one, go_on, session, limits.link, more=one is not due[-1])
 
     def _ready(self, place: Place, task: Task, scope: Scope, item: Item, session: HostSession) -> _Ready:
         templar = place.role.templar
@@ -170,9 +172,7 @@ class Sender:
 
     # -- rounds that must be waited for one by one
 
-    def _one_by_one(
-        self, sent: Sent, ready: list[_Ready], session: HostSession, link: AgentLink, limits: TimeLimits
-    ) -> None:
+    def _one_by_one(self, sent: Sent, ready: list[_Ready], session: HostSession, limits: TimeLimits) -> None:
         """Rounds that are repeated, paused between, or broken off."""
         task, templar = sent.task, sent.place.role.templar
         pause = float(templar.render(task.control.pause, sent.scope) or 0) if task.control.pause is not None else 0.0
@@ -182,7 +182,7 @@ class Sender:
                 time.sleep(pause)
             done.append(one.item)
             if one.prepared is not None:
-                self._repeat(sent, one, session, link, limits)
+                self._repeat(sent, one, session, limits)
             registered = {task.register: one.item.result} if task.register else {}
             seen = sent.scope.with_layer({**one.item.loop, **registered}, False)
             conditions = task.control.break_when
@@ -190,15 +190,13 @@ class Sender:
                 break
         sent.items = done
 
-    def _repeat(self, sent: Sent, ready: _Ready, session: HostSession, link: AgentLink, limits: TimeLimits) -> None:
+    def _repeat(self, sent: Sent, ready: _Ready, session: HostSession, limits: TimeLimits) -> None:
         """Once, or with `until` and `retries` as often as they allow."""
         task, templar, item = sent.task, sent.place.role.templar, ready.item
         attempts = _attempts(task, templar, sent.scope)
         delay = max(0.0, float(templar.render(task.delay, sent.scope)))
         for attempt in range(1, attempts + 1):
-            self._post(sent, ready, True, session, link)
-            assert item.number is not None
-            item.result = limits.wait(item.number)["result"]
+            item.result = self._result(sent, ready, session, limits)
             if attempts > 1:
                 item.result["attempts"] = attempt
             judge_item(sent, item)
@@ -210,6 +208,32 @@ class Sender:
         else:
             if attempts > 1:
                 self._gave_up(task, item, attempts)
+
+    def _result(self, sent: Sent, ready: _Ready, session: HostSession, limits: TimeLimits) -> dict[str, Any]:
+        """Do it once, and wait for its end."""
+        if sent.task.module in ERRANDS:
+            return self._run_errand(sent, ready, session, limits)
+        self._post(sent, ready, True, session, limits.link)
+        assert ready.item.number is not None
+        result: dict[str, Any] = limits.wait(ready.item.number)["result"]
+        return result
+
+    def _run_errand(self, sent: Sent, ready: _Ready, session: HostSession, limits: TimeLimits) -> dict[str, Any]:
+        bases = sent.place.role.templar.search_path.bases
+        machine = Machine(
+            session,
+            limits,
+            self._run.renew,
+            self._run.leave,
+            self._run.account.waiting,
+            bases[-1] if bases else Path(),
+            sent.check,
+            sent.diff,
+            str(ready.user) if ready.user else None,
+            ready.environment or {},
+        )
+        assert ready.prepared is not None
+        return run_errand(sent.task.module, ready.prepared.arguments, machine)
 
     def _is_as_wished(self, sent: Sent, item: Item) -> bool:
         task, templar = sent.task, sent.place.role.templar

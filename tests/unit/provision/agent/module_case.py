@@ -12,6 +12,7 @@ machine's `/`, `{hostname}` this machine's name.
     args          the module's arguments
     environment   the task's environment
     changed       default true
+    skipped       default false
     returns       some of the values that it gives back; a text that begins with `~` is a regular expression
     tree          the paths that are different afterwards, and how (null: gone; `*` in a path: whatever is there);
                   everything else must be as it was
@@ -57,7 +58,7 @@ from kprov.provision.agent.failures import ModuleFailed
 CASES = Path(__file__).parent / "cases"
 KEYS = frozenset(
     {"name", "files", "programs", "serves", "sends", "archive", "args", "environment", "changed", "returns", "tree"}
-    | {"diff", "error", "calls", "prepare", "check", "again", "root"}
+    | {"diff", "error", "calls", "prepare", "check", "again", "root", "skipped"}
 )
 
 
