@@ -277,4 +277,5 @@ def _pretty(answer: Response) -> bytes:
 
 
 def _quoted(text: str) -> str:
+    text = "".join(letter if letter.isprintable() else "\ufffd" for letter in text)  # a header has one line
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")

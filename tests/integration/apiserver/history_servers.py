@@ -69,6 +69,11 @@ class Servers:
         if pid is not None:
             os.kill(pid, signal.SIGCONT if go_on else signal.SIGSTOP)
 
+    def memory_mb(self, number: int) -> float:
+        """What one has in memory."""
+        status = Path(f"/proc/{self._processes[number].pid()}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")) / 1024
+
     def restart_etcd(self) -> None:
         """Kill etcd and start it again; what it had acknowledged is in its files."""
         self.plane.process("etcd").stop(signal.SIGKILL)

@@ -6,6 +6,8 @@ out has no nulls, no fields that nobody knows, and in each field a value of the 
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -27,6 +29,7 @@ _JSON_NAMES = {str: "string", bool: "bool", int: "number", float: "number", list
 _GO_NAMES = {"s": "string", "n": "int64", "b": "bool", "y": "[]uint8", "f": "float64", "Time": "time.Time",
              "MicroTime": "time.Time", "Duration": "string"}  # fmt: skip
 _MAX_REPORTED = 32
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 # Types that the table of upstream's has not: (group, plural, version) -> schema.
 _SCHEMAS: dict[tuple[str, str, str], Object] = {
     **{("apiextensions.k8s.io", "customresourcedefinitions", version): found for version, found in SCHEMAS.items()},
@@ -38,16 +41,42 @@ _SCHEMAS: dict[tuple[str, str, str], Object] = {
 class _Mismatch(Exception):
     """A value of the wrong type."""
 
+    of_map = False
+    given = ""
+
     def __init__(self, path: str, value: Any, wanted: str) -> None:
         self.given = _JSON_NAMES.get(type(value), "null")
         self.of_map = wanted.startswith("map[")
         super().__init__(f"json: cannot unmarshal {self.given} into Go struct field {path} of type {wanted}")
 
 
+class _NoTime(_Mismatch):
+    """A text that is no time."""
+
+    def __init__(self, text: str) -> None:
+        layout = "2006-01-02T15:04:05Z07:00"
+        Exception.__init__(self, f'parsing time "{text}" as "{layout}": cannot parse "{text}" as a time')
+
+
+def _is_time(text: str) -> bool:
+    """Whether it is a time of RFC 3339."""
+    if not _TIME.fullmatch(text):
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _scalar(kind: str, value: Any, path: str) -> Any:
     match kind:
-        case "s" | "y" | "Time" | "MicroTime" | "Duration":
+        case "s" | "y" | "Duration":
             good = isinstance(value, str)
+        case "Time" | "MicroTime":
+            good = isinstance(value, str)
+            if good and not _is_time(value):
+                raise _NoTime(value)
         case "n":
             good = isinstance(value, int) and not isinstance(value, bool)
         case "b":
@@ -168,6 +197,27 @@ def conform(
         typed |= settled
         typed = {name: typed[name] for name in rest if name in typed}
     return {**head, "metadata": {}, **typed}
+
+
+def held_against(message: str, obj: Object, label: str) -> Object:
+    """An object that is no resource, held against its type; unknown fields go.
+
+    Args:
+        message: the type, as the table of types has it ("meta.v1.DeleteOptions").
+        obj: what a client sent.
+        label: the kind, for the error's text.
+
+    Raises:
+        ApiError: 400, a value is of a wrong type.
+    """
+    fields = fields_of(message)
+    if fields is None:
+        return obj
+    head: Object = {name: obj[name] for name in ("kind", "apiVersion") if name in obj}
+    try:
+        return {**head, **_struct(fields, {name: item for name, item in obj.items() if name not in head}, "", [])}
+    except _Mismatch as error:
+        raise errors.bad_request(f"{label} cannot be read: {error}") from None
 
 
 def _settled(obj: Object, known: Object) -> Object:

@@ -11,10 +11,12 @@ from kprov.kube.api import errors
 from kprov.kube.api.errors import ApiError
 from kprov.kube.apiserver.admission.attributes import DELETE, AdmissionAttributes
 from kprov.kube.apiserver.handlers import bodies
+from kprov.kube.apiserver.handlers.conformance import held_against
 from kprov.kube.apiserver.handlers.parts import Parts
 from kprov.kube.apiserver.handlers.read import cache_at_least, key_prefix
 from kprov.kube.apiserver.http.message import Request, Response, json_response
 from kprov.kube.apiserver.output.render import Renderer
+from kprov.kube.apiserver.query import number
 from kprov.kube.apiserver.resources.info import ResourceInfo
 from kprov.kube.apiserver.resources.selection import Selection
 from kprov.kube.apiserver.storage.entry import Entry
@@ -64,11 +66,12 @@ async def after(parts: Parts, info: ResourceInfo, obj: Object) -> None:
 def read_options(request: Request) -> Object:
     """DeleteOptions, from the body or the query."""
     options: Object = bodies.decode(request) if request.body.strip() else {}
+    options = held_against("meta.v1.DeleteOptions", options, "DeleteOptions")
     if options.get("kind", "DeleteOptions") != "DeleteOptions":
         raise errors.bad_request(f"the body of a DELETE must be DeleteOptions, not {options['kind']}")
     query = request.query
-    if "gracePeriodSeconds" in query and query.get("gracePeriodSeconds").lstrip("-").isdigit():
-        options.setdefault("gracePeriodSeconds", int(query.get("gracePeriodSeconds")))
+    if query.get("gracePeriodSeconds", ""):
+        options.setdefault("gracePeriodSeconds", number(query.get("gracePeriodSeconds")))
     if query.get("propagationPolicy", ""):
         options.setdefault("propagationPolicy", query.get("propagationPolicy"))
     if query.get("orphanDependents", ""):

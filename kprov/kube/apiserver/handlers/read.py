@@ -11,6 +11,7 @@ from kprov.kube.api import errors
 from kprov.kube.apiserver.handlers.parts import Parts
 from kprov.kube.apiserver.http.message import Request, Response
 from kprov.kube.apiserver.output.render import Renderer
+from kprov.kube.apiserver.query import number
 from kprov.kube.apiserver.resources.info import ResourceInfo
 from kprov.kube.apiserver.resources.selection import Selection
 from kprov.kube.apiserver.storage.cache import ResourceCache
@@ -36,7 +37,7 @@ def parse_revision(text: str) -> int:
     """A resourceVersion. Raises ApiError (400) where it is none."""
     if not text:
         return 0
-    if not text.isdigit():
+    if not (text.isascii() and text.isdigit()) or len(text) > 19 or int(text) >= 1 << 63:
         raise errors.bad_request(f'invalid resource version "{text}"')
     return int(text)
 
@@ -102,11 +103,7 @@ async def list_objects(parts: Parts, request: Request, info: ResourceInfo) -> Re
     renderer = Renderer(request, info)
     query = request.query
     selection = Selection(info, query.get("labelSelector", ""), query.get("fieldSelector", ""))
-    limit_text, token = query.get("limit", ""), query.get("continue", "")
-    try:
-        limit = int(limit_text or 0)
-    except ValueError:
-        raise errors.bad_request(f"limit: {limit_text!r} is not a number") from None
+    limit, token = max(number(query.get("limit", "")), 0), query.get("continue", "")
     version, match = query.get("resourceVersion", ""), query.get("resourceVersionMatch", "")
     if match and match not in ("Exact", "NotOlderThan"):
         raise errors.bad_request(f'resourceVersionMatch: Unsupported value: "{match}"')

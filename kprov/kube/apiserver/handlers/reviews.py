@@ -7,6 +7,7 @@ from typing import Any
 
 from kprov.kube.api import errors
 from kprov.kube.apiserver.handlers import bodies
+from kprov.kube.apiserver.handlers.conformance import conform
 from kprov.kube.apiserver.handlers.parts import Parts
 from kprov.kube.apiserver.http.message import Request, Response, json_response
 from kprov.kube.apiserver.request import RequestInfo, UserInfo
@@ -19,7 +20,7 @@ async def review(parts: Parts, request: Request, info: ResourceInfo) -> Response
     """Answer a review of any kind."""
     obj = bodies.decode(request)
     bodies.check_kind(obj, info, request.info.api_version)
-    spec = obj.get("spec") or {}
+    spec = _spec(obj, request, info)
     match info.plural:
         case "tokenreviews":
             if not spec.get("token"):
@@ -38,8 +39,19 @@ async def review(parts: Parts, request: Request, info: ResourceInfo) -> Response
     return json_response(obj, 201)
 
 
+def _spec(obj: Object, request: Request, info: ResourceInfo) -> Object:
+    """What is asked, held against its type. Raises ApiError (400)."""
+    asked = obj.get("spec")
+    if isinstance(asked, dict) and "group" in asked and request.info.api_version == "v1beta1":
+        asked = {**asked, "groups": asked["group"]}  # what v1 calls it
+        del asked["group"]
+    version, validation = request.info.api_version, request.query.get("fieldValidation", "")
+    typed = conform({**obj, "spec": asked}, info, version, validation, request.warnings)
+    return typed.get("spec") or {}
+
+
 def _user(spec: Object) -> UserInfo:
-    groups = spec.get("groups") or spec.get("group") or ()  # v1beta1 says "group"
+    groups = spec.get("groups") or ()
     if not spec.get("user") and not groups:
         raise errors.bad_request("spec.user: Required value: at least one of user or group must be specified")
     return UserInfo(spec.get("user") or "", spec.get("uid") or "", tuple(groups), spec.get("extra") or {})

@@ -8,6 +8,7 @@ from typing import Any
 from kprov.kube.api import errors
 from kprov.kube.apiserver.admission.attributes import CREATE, AdmissionAttributes
 from kprov.kube.apiserver.handlers import bodies
+from kprov.kube.apiserver.handlers.conformance import held_against
 from kprov.kube.apiserver.handlers.parts import Parts
 from kprov.kube.apiserver.http.message import Request, Response, json_response
 from kprov.kube.apiserver.resources.info import ResourceInfo
@@ -21,7 +22,7 @@ async def issue(parts: Parts, request: Request, info: ResourceInfo) -> Response:
     """A signed token for a service account."""
     if parts.token_issuer is None:
         raise errors.path_not_found()
-    asked = bodies.decode(request)
+    asked = held_against("authentication.v1.TokenRequest", bodies.decode(request), "TokenRequest")
     namespace, name = request.info.namespace, request.info.name
     attrs = AdmissionAttributes(
         user=request.user,

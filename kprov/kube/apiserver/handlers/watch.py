@@ -13,6 +13,7 @@ from kprov.kube.apiserver.handlers.parts import Parts
 from kprov.kube.apiserver.handlers.read import cache_at_least, key_prefix, parse_revision
 from kprov.kube.apiserver.http.message import Request, Stream
 from kprov.kube.apiserver.output.render import Renderer
+from kprov.kube.apiserver.query import number
 from kprov.kube.apiserver.resources.info import ResourceInfo
 from kprov.kube.apiserver.resources.selection import Selection
 from kprov.kube.apiserver.storage.cache import Feed, ResourceCache, TooOld
@@ -20,6 +21,7 @@ from kprov.kube.apiserver.storage.entry import ADDED, DELETED, MODIFIED, CacheEv
 
 _BOOKMARK_SECONDS = 60.0
 _BATCH = 500
+_LONGEST_SECONDS = 365 * 86_400
 
 
 async def watch(parts: Parts, request: Request, info: ResourceInfo) -> Stream:
@@ -80,9 +82,9 @@ def _field_selector(request: Request) -> str:
 
 
 def _timeout(request: Request, parts: Parts) -> float:
-    text = request.query.get("timeoutSeconds", "")
-    if text.isdigit() and int(text) > 0:
-        return float(text)
+    seconds = number(request.query.get("timeoutSeconds", ""))
+    if seconds > 0:
+        return float(min(seconds, _LONGEST_SECONDS))
     return float(parts.options.min_request_timeout) * (1.0 + random.random())
 
 

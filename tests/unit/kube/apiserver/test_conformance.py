@@ -8,6 +8,7 @@ import pytest
 
 from kprov.kube.api.errors import ApiError
 from kprov.kube.apiserver.handlers.conformance import conform
+from kprov.kube.apiserver.query import number
 from kprov.kube.apiserver.resources import RESOURCES
 
 POD = RESOURCES["", "pods"]
@@ -66,6 +67,49 @@ def test_numbers_become_quantities() -> None:
 def test_wrong_types_are_refused(spec: Any, said: str) -> None:
     with pytest.raises(ApiError, match=said) as refused:
         conform(_pod(spec), POD, "v1", "", [])
+    assert refused.value.code == 400
+
+
+@pytest.mark.parametrize(
+    "time", ["now", "", "2024-02-30T00:00:00Z", "2024-01-01", "2024-01-01T00:00:00", "²024-01-01T00:00:00Z"]
+)
+def test_what_is_no_time_is_refused(time: str) -> None:
+    pod = _pod({})
+    pod["metadata"]["creationTimestamp"] = time
+    with pytest.raises(ApiError, match="parsing time") as refused:
+        conform(pod, POD, "v1", "", [])
+    assert refused.value.code == 400
+
+
+@pytest.mark.parametrize(
+    "time", ["2024-02-29T23:59:59Z", "0001-01-01T00:00:00Z", "2024-01-01T00:00:00.123456789+02:00", None]
+)
+def test_times_are_taken(time: str | None) -> None:
+    pod = _pod({})
+    pod["metadata"]["creationTimestamp"] = time
+    assert conform(pod, POD, "v1", "", [])["metadata"].get("creationTimestamp") == time
+
+
+def test_what_is_as_it_was_is_not_looked_at_again_and_not_shared() -> None:
+    known = _pod({"containers": [{"name": "c", "image": "i"}], "ofOldTimes": 1})
+    pod = {**_pod({}), "spec": known["spec"]}
+    found = conform(pod, POD, "v1", "Strict", [], known=known)
+    assert found["spec"] == known["spec"] and list(found) == ["kind", "apiVersion", "metadata", "spec"]
+    found["spec"]["containers"][0]["image"] = "other"
+    assert known["spec"]["containers"][0]["image"] == "i"
+    with pytest.raises(ApiError, match="ofOldTimes"):
+        conform({**pod, "spec": {**pod["spec"], "hostname": "h"}}, POD, "v1", "Strict", [], known=known)
+
+
+@pytest.mark.parametrize(("text", "value"), [("", 0), ("5", 5), ("-1", -1), ("9223372036854775807", (1 << 63) - 1)])
+def test_numbers_of_queries(text: str, value: int) -> None:
+    assert number(text) == value
+
+
+@pytest.mark.parametrize("text", ["x", "1_0", "²", "٣", "1.5", " 1", "9223372036854775808", "9" * 5000, "-", "+-1"])
+def test_what_is_no_number_of_a_query_is_refused(text: str) -> None:
+    with pytest.raises(ApiError, match="ParseInt") as refused:
+        number(text)
     assert refused.value.code == 400
 
 
