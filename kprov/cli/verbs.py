@@ -27,6 +27,7 @@ VERBS: dict[str, Verb] = {
     "restore": Verb("restore", "Bring the cluster's state back."),
     "reset": Verb("reset", "Take everything that kprov put there off the machines."),
     "certs": Verb("certs", "List and renew certificates; seal the authorities' keys."),
+    "secrets": Verb("secrets", "Rotate the key that Secrets are sealed with in etcd."),
     "run": Verb("run", "Run playbooks of your own, in Ansible's terms."),
     "exec": Verb("exec", "Run a command on some machines, now."),
     "module": Verb("module", "Run one module on some machines, now; list modules and read their manuals."),

@@ -61,6 +61,7 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "cgroup_driver": "systemd",
         "pause_image": "registry.kprov.local/pause:1",
         "bootstrap_token": "abcdef.0123456789abcdef",
+        "encryption_configuration": {"kind": "EncryptionConfiguration"},
         "kubeconfig_user": "system:kube-scheduler",
         "kubeconfig_certificate": "scheduler",
     }

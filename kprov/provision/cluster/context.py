@@ -17,6 +17,7 @@ from kprov.provision.kubeapi.client import ClusterApi, ClusterApiError
 from kprov.provision.kubeapi.credentials import read_kubeconfig
 from kprov.provision.pki.authority import Authorities
 from kprov.provision.pki.errors import PkiError
+from kprov.provision.pki.keyring import load_keyring
 
 PAUSE_IMAGE = "registry.kprov.local/pause:1"
 
@@ -120,7 +121,11 @@ class Context:
 
     def role_variables(self) -> dict[str, Any]:
         """What roles and templates know besides the inventory and the facts."""
+        keyring = load_keyring(self.inventory.cluster.state_directory)
+        for key in keyring.keys if keyring else ():
+            self.engine.secrets.add(key.secret)
         return {
+            **({"encryption_configuration": keyring.configuration()} if keyring else {}),
             "pause_image": PAUSE_IMAGE,
             # In a container the kernel belongs to the host: some settings are not the machine's to make.
             "machine_is_container": "{{ ansible_virtualization_type in container_types }}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kprov.provision.cluster.artifacts import CURRENT, import_images, install_packages, install_release
 from kprov.provision.cluster.canary import api_servers_answer, etcd_answers, kubelets_answer
 from kprov.provision.cluster.certificates import issue_certificates
+from kprov.provision.cluster.encryption import make_keyring, seal_secrets
 from kprov.provision.cluster.etcd import DATA, form_etcd
 from kprov.provision.cluster.joining import label_nodes, make_bootstrap_token, wait_for_nodes
 from kprov.provision.cluster.manifests import apply_cluster_objects
@@ -42,15 +43,26 @@ UP: tuple[Phase, ...] = (
         leaves=DATA,
     ),
     Phase(
+        "Make the key that Secrets are sealed with",
+        "control_plane",
+        procedure=make_keyring,
+        essential=True,
+        whole=True,
+        tags=("encryption",),
+        gives="encryption_configuration",
+    ),
+    Phase(
         "Start the API servers",
         "control_plane",
         role="kube-apiserver",
+        needs=("encryption_configuration",),
         essential=True,
         rolling=True,
         verify=api_servers_answer,
         leaves="/etc/systemd/system/kube-apiserver.service",
     ),
     Phase("Start the load balancers", "all", role="haproxy"),
+    Phase("Seal Secrets", "control_plane", procedure=seal_secrets, whole=True, tags=("encryption",)),
     Phase("Share the API's virtual address", "control_plane", role="keepalived"),
     Phase("Start the schedulers", "control_plane", role="kube-scheduler"),
     Phase("Start the controller managers", "control_plane", role="kube-controller-manager"),

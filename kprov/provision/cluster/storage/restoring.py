@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from kprov.provision.cluster.artifacts import daemons_of
 from kprov.provision.cluster.canary import api_servers_answer, etcd_answers
 from kprov.provision.cluster.context import Context
+from kprov.provision.cluster.encryption import recall_keys
 from kprov.provision.cluster.etcd import NOT_FINISHED, peer_url
 from kprov.provision.cluster.phase import ClusterError, Phase
 from kprov.provision.cluster.storage.saving import SnapshotStatus, status_of
@@ -86,21 +87,18 @@ class Restoring:
             Phase("Restore each member beside its data", "etcd", procedure=self._restore, essential=True, whole=True),
             Phase("Stop the API servers", "control_plane", procedure=self._stop, essential=True, whole=True),
             Phase("Exchange etcd's data", "etcd", procedure=self._exchange, essential=True, whole=True),
-            self._start_api_servers(),
-            Phase("Have every daemon begin anew", "all", procedure=self._begin_anew, whole=True),
-            Phase("Clear up", "etcd", procedure=self._clear_up, whole=True),
-        )
-
-    def _start_api_servers(self) -> Phase:
-        if self.members:  # those that are left: the API servers are told of them
-            return Phase(
+            Phase("Bring back the keys of its time", "control_plane", procedure=recall_keys, whole=True),
+            # By its role: they are told of the members and the keys that there are now.
+            Phase(
                 "Start the API servers",
                 "control_plane",
                 role="kube-apiserver",
                 essential=True,
                 verify=api_servers_answer,
-            )
-        return Phase("Start the API servers", "control_plane", procedure=self._start, essential=True, whole=True)
+            ),
+            Phase("Have every daemon begin anew", "all", procedure=self._begin_anew, whole=True),
+            Phase("Clear up", "etcd", procedure=self._clear_up, whole=True),
+        )
 
     def _members(self, context: Context) -> list[Host]:
         return self.members or context.inventory.group("etcd")
@@ -168,13 +166,6 @@ class Restoring:
             start = ("systemd", {"name": "etcd", "state": "started", "enabled": True})
             _all_well(engine.module_all({host.name: start for host in wanted}), "etcd does not start")
             etcd_answers(context, wanted)
-
-    def _start(self, context: Context, hosts: list[Host]) -> None:
-        engine = context.engine
-        with engine.phase("Start the API servers", hosts):
-            start = ("systemd", {"name": "kube-apiserver", "state": "started"})
-            _all_well(engine.module_all({host.name: start for host in hosts}), "an API server does not start")
-            api_servers_answer(context, hosts)
 
     def _begin_anew(self, context: Context, hosts: list[Host]) -> None:
         """What a daemon has seen of the time that is gone must not guide it."""

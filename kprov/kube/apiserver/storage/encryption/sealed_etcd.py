@@ -62,8 +62,11 @@ class SealedEtcd(EtcdClient):
         providers = self._providers(kv.key)
         if not providers or not kv.value:
             return
+        sealed = kv.value.startswith(b"k8s:enc:")
         for number, provider in enumerate(providers):
-            if kv.value.startswith(provider.prefix):
+            # identity may stand before the one that sealed a value (k8s.io/apiserver/pkg/storage/value/transformer.go):
+            # so do all servers learn to read with a key before any of them writes with it.
+            if kv.value.startswith(provider.prefix) and (provider.prefix or not sealed):
                 try:
                     kv.value = provider.open(kv.value, kv.key)
                 except CannotOpen as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from kprov.kube.apiserver.storage.encryption.ciphers import AesCbc, AesGcm, CannotOpen, Identity, SecretBox
 from kprov.kube.apiserver.storage.encryption.configuration import EncryptionError, read_configuration
+from kprov.kube.apiserver.storage.encryption.sealed_etcd import SealedEtcd, Unreadable
 
 KEY, OTHER = bytes(range(32)), bytes(32)
 PLACE = b"/registry/secrets/default/a"
@@ -95,3 +97,20 @@ def test_rules_are_for_the_kinds_that_they_name(tmp_path: Path) -> None:
     assert first.covers("", "secrets") and first.covers("apps", "deployments")
     assert not first.covers("apps", "daemonsets") and not first.covers("", "configmaps")
     assert second.covers("example.org", "things") and not second.covers("", "secrets")
+
+
+@pytest.mark.parametrize("providers", [("identity", "key"), ("key", "identity")])
+def test_identity_may_stand_before_the_key(providers: tuple[str, str]) -> None:
+    key = AesCbc("a", bytes(32))
+    made = {"identity": Identity(), "key": key}
+    etcd = SealedEtcd.__new__(SealedEtcd)
+    etcd._root, etcd._stale = b"/registry/", set()
+    etcd._by_prefix = {b"secrets": tuple(made[name] for name in providers)}
+    path = b"/registry/secrets/a/b"
+    for writer, value in (("key", key.seal(b"v", path)), ("identity", b"v")):
+        kv = SimpleNamespace(key=path, value=value)
+        etcd._open(kv)
+        assert kv.value == b"v"
+        assert etcd.is_stale(path) == (writer != providers[0])
+    with pytest.raises(Unreadable):
+        etcd._open(SimpleNamespace(key=path, value=AesCbc("b", bytes(32)).seal(b"v", path)))
