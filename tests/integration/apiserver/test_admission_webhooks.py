@@ -83,3 +83,31 @@ def test_a_webhook_of_an_unknown_authority_is_not_believed(kubectl, hooks: Hooks
     )
     assert "certificate verify failed" in kubectl("create", "configmap", "e", "-n", place, ok=False).lower()
     assert not hooks.asked
+
+
+def test_what_webhooks_add_is_completed_by_the_others(kubectl, hooks: Hooks, place: str) -> None:  # type: ignore[no-untyped-def]
+    """A container that a webhook adds gets the defaults of a LimitRange, whose plugin is asked before webhooks."""
+    limit = {"type": "Container", "default": {"cpu": "1"}, "defaultRequest": {"cpu": "500m"}}
+    ranged = {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "l"}, "spec": {"limits": [limit]}}
+    kubectl("create", "-n", place, "-f", "-", stdin=json.dumps(ranged))
+    kubectl("create", "serviceaccount", "default", "-n", place)
+    hooks.answers["/add"] = patch({"op": "add", "path": "/spec/containers/-", "value": {"name": "side", "image": "x"}})
+    configuration = json.loads(hooks.configuration("MutatingWebhookConfiguration", place, "/add", namespace=place))
+    configuration["webhooks"][0]["rules"][0] |= {"resources": ["pods"], "operations": ["CREATE"]}
+    configuration["webhooks"][0]["matchConditions"] = [
+        {"name": "marked", "expression": "has(object.metadata.labels) && 'side' in object.metadata.labels"}
+    ]
+    kubectl("create", "-f", "-", stdin=json.dumps(configuration))
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "labels": {"side": "yes"}},
+           "spec": {"containers": [{"name": "main", "image": "x"}]}}  # fmt: skip
+    kubectl("create", "-n", place, "-f", "-", stdin=json.dumps(pod))
+    found = json.loads(kubectl("get", "pod", "a", "-n", place, "-o", "json"))["spec"]["containers"]
+    assert [(each["name"], each["resources"]["requests"]["cpu"]) for each in found] == [
+        ("main", "500m"),
+        ("side", "500m"),
+    ]
+    assert all(len(each["volumeMounts"]) == 1 for each in found)  # the account's token, by ServiceAccount
+    pod["metadata"] = {"name": "b"}
+    kubectl("create", "-n", place, "-f", "-", stdin=json.dumps(pod))
+    found = json.loads(kubectl("get", "pod", "b", "-n", place, "-o", "json"))["spec"]["containers"]
+    assert len(found) == 1 and len(hooks.asked) == 1

@@ -30,3 +30,5 @@ class AdmissionAttributes:
     options: dict[str, Any] = field(default_factory=dict)  # CreateOptions, UpdateOptions, DeleteOptions
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list)  # append: each becomes a Warning header
+    again: bool = False  # set by a webhook that changed the object: all that may change it are asked once more
+    webhooks: Any = None  # which were asked already (webhooks/reinvocation.py)

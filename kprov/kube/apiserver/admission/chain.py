@@ -98,9 +98,13 @@ class AdmissionChain:
         return found
 
     async def mutate(self, attrs: AdmissionAttributes) -> None:
-        """Let plugins change the object. Raises ApiError where one refuses."""
-        for plugin in self._concerned(attrs, True):
+        """Let plugins change the object, and once more where webhooks did. Raises ApiError where one refuses."""
+        concerned = self._concerned(attrs, True)
+        for plugin in concerned:
             await plugin.mutate(attrs)
+        if attrs.again:
+            for plugin in concerned:
+                await plugin.mutate(attrs)
 
     async def validate(self, attrs: AdmissionAttributes) -> None:
         """Ask plugins about the finished object. Raises ApiError where one refuses."""

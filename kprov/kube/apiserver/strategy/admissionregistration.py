@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from kprov.kube.apiserver.strategy.base import FieldError, Strategy, not_supported, required
-from kprov.kube.apiserver.strategy.fields import selector_errors
+from kprov.kube.apiserver.admission.webhooks.conditions import VARIABLES
+from kprov.kube.apiserver.cel.expressions import CelError, compiled
+from kprov.kube.apiserver.strategy.base import (
+    FieldError,
+    Strategy,
+    duplicate,
+    invalid,
+    not_supported,
+    required,
+    too_many,
+)
+from kprov.kube.apiserver.strategy.fields import qualified_name_errors, selector_errors
 from kprov.kube.apiserver.strategy.webhook_clients import client_errors
 from kprov.kube.apiserver.strategy.workloads import set_missing
 
 Object = dict[str, Any]
+_MOST_CONDITIONS = 64
 
 _WORDS = {
     "failurePolicy": ["Fail", "Ignore"],
@@ -66,8 +77,36 @@ class WebhookConfigurationStrategy(Strategy):
                     found.append(not_supported(f"{here}.{field}", value, known))
             for field in ("namespaceSelector", "objectSelector"):
                 found += selector_errors(hook.get(field), f"{here}.{field}")
+            found += _condition_errors(hook.get("matchConditions") or (), f"{here}.matchConditions")
+            seconds = hook.get("timeoutSeconds")
+            if seconds is not None and not 1 <= seconds <= 30:
+                problem = "the timeout value must be between 1 and 30 seconds"
+                found.append(invalid(f"{here}.timeoutSeconds", seconds, problem))
             found += client_errors(hook.get("clientConfig"), f"{here}.clientConfig")
         return found
+
+
+def _condition_errors(conditions: Any, path: str) -> list[FieldError]:
+    found: list[FieldError] = []
+    if len(conditions) > _MOST_CONDITIONS:
+        found.append(too_many(path, len(conditions), _MOST_CONDITIONS))
+    for index, each in enumerate(conditions):
+        here, text = f"{path}[{index}]", str(each.get("expression") or "").strip()
+        if not each.get("name"):
+            found.append(required(f"{here}.name"))
+        elif any(each["name"] == other.get("name") for other in conditions[:index]):
+            found.append(duplicate(f"{here}.name", each["name"]))
+        else:
+            found += [invalid(f"{here}.name", each["name"], text) for text in qualified_name_errors(each["name"])]
+        if not text:
+            found.append(required(f"{here}.expression"))
+            continue
+        try:
+            if compiled(text, VARIABLES).type not in ("bool", "dyn"):
+                found.append(invalid(f"{here}.expression", text, "must evaluate to bool"))
+        except CelError as error:
+            found.append(invalid(f"{here}.expression", text, str(error)))
+    return found
 
 
 STRATEGIES: dict[str, Strategy] = {

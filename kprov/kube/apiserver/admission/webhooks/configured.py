@@ -33,7 +33,7 @@ class Webhook:
     seconds: float
     review_versions: tuple[str, ...]
     reinvoked: bool
-    conditions: bool
+    conditions: tuple[Object, ...]
 
     @property
     def key(self) -> tuple[str, str]:
@@ -55,10 +55,9 @@ class Webhook:
         """Whether its selectors take a write. ``namespace`` are the namespace's labels; None where there is none."""
         if namespace is not None and not self.namespaces.matches(namespace):
             return False
-        objects = [obj for obj in (attrs.obj, attrs.old_obj) if obj is not None]
-        if not objects or not self.objects.requirements:
-            return not self.objects.requirements or self.objects.matches({})
-        return any(self.objects.matches((obj.get("metadata") or {}).get("labels") or {}) for obj in objects)
+        # options of a connect, which have no metadata, are nothing that could be selected
+        metadata = [obj["metadata"] for obj in (attrs.obj, attrs.old_obj) if obj is not None and "metadata" in obj]
+        return not self.objects.requirements or any(self.objects.matches(each.get("labels") or {}) for each in metadata)
 
 
 def _matches(rule: Object, attrs: AdmissionAttributes, info: ResourceInfo, version: str) -> bool:
@@ -96,7 +95,7 @@ def _webhooks(configuration: Object) -> Iterator[Webhook]:
             seconds=float(hook.get("timeoutSeconds") or 10),
             review_versions=tuple(hook.get("admissionReviewVersions") or ("v1",)),
             reinvoked=hook.get("reinvocationPolicy") == "IfNeeded",
-            conditions=bool(hook.get("matchConditions")),
+            conditions=tuple(hook.get("matchConditions") or ()),
         )
 
 

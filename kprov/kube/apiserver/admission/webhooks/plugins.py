@@ -8,9 +8,11 @@ from typing import Any
 
 from kprov.kube.api import errors
 from kprov.kube.apiserver.admission.attributes import CONNECT, CREATE, DELETE, UPDATE, AdmissionAttributes
-from kprov.kube.apiserver.admission.plugin import Plugin, Surroundings
+from kprov.kube.apiserver.admission.plugin import Plugin, Surroundings, forbid
+from kprov.kube.apiserver.admission.webhooks.conditions import ConditionFailed, hold
 from kprov.kube.apiserver.admission.webhooks.configured import GROUP, Configured, Webhook
-from kprov.kube.apiserver.admission.webhooks.review import Answer, patched, question, read_answer
+from kprov.kube.apiserver.admission.webhooks.reinvocation import Invocations
+from kprov.kube.apiserver.admission.webhooks.review import Answer, patched, question, read_answer, review_version
 from kprov.kube.apiserver.authentication.objects import NAMESPACES, GroupResource
 from kprov.kube.apiserver.handlers.conformance import conform
 from kprov.kube.apiserver.services.calling import CallFailed
@@ -57,13 +59,14 @@ class _Webhooks(Plugin):
 
     async def _ask(self, hook: Webhook, version: str, attrs: AdmissionAttributes) -> Answer:
         """Ask a webhook. Raises ApiError where it refuses, or can't be asked and its failure is not to be ignored."""
+        obj, old = [await self._shown(attrs, version, each) for each in (attrs.obj, attrs.old_obj)]
+        asked = question(attrs, version, obj, old)
+        if not self._is_wanted(hook, asked["request"], attrs):
+            return Answer()
         if attrs.dry_run and hook.has_side_effects:
             raise errors.bad_request(f"admission webhook {hook.name} does not support dry run")
         try:
-            if hook.conditions:
-                raise CallFailed("kprov does not evaluate matchConditions")
-            obj, old = [await self._shown(attrs, version, each) for each in (attrs.obj, attrs.old_obj)]
-            asked = question(attrs, hook, version, obj, old)
+            asked = {**asked, "apiVersion": f"admission.k8s.io/{review_version(hook)}"}
             answer = read_answer(hook, asked, await self._caller.call(hook.client, asked, hook.seconds))
         except CallFailed as error:
             return self._failed(hook, error)
@@ -71,6 +74,19 @@ class _Webhooks(Plugin):
         if answer.refusal is not None:
             raise answer.refusal
         return answer
+
+    @staticmethod
+    def _is_wanted(hook: Webhook, request: Object, attrs: AdmissionAttributes) -> bool:
+        """Whether a webhook's conditions let it hear of a write. Raises ApiError where that can't be told."""
+        if not hook.conditions:
+            return True
+        try:
+            return hold(hook.conditions, request)
+        except ConditionFailed as error:
+            if hook.ignores_failure:
+                _log.warning("webhook %s of %s is passed over: %s", hook.name, hook.configuration, error)
+                return False
+            raise forbid(attrs, str(error)) from None
 
     async def _shown(self, attrs: AdmissionAttributes, version: str, obj: Object | None) -> Object | None:
         """An object in the version that a webhook wants to see."""
@@ -96,19 +112,33 @@ class MutatingAdmissionWebhook(_Webhooks):
     caches = (configurations, NAMESPACES, SERVICES, ENDPOINTS)
 
     async def mutate(self, attrs: AdmissionAttributes) -> None:
-        """Ask each webhook; ask those again that wish it, once, where others changed the object after them."""
-        after: dict[tuple[str, str], Object | None] = {}
-        for hook, version in self._concerned(attrs):
+        """Ask each webhook; in the second round those that wish it, where the object was changed after them."""
+        concerned = self._concerned(attrs)
+        if not concerned:
+            return
+        asked: Invocations = attrs.webhooks or Invocations()
+        if attrs.webhooks is not None:
+            asked.begin_second(attrs.obj)
+        attrs.webhooks = asked
+        for hook, version in concerned:
+            if asked.second and hook.key not in asked.due:
+                continue
+            before = attrs.obj
             await self._let_change(hook, version, attrs)
-            after[hook.key] = attrs.obj
-        for hook, version in self._concerned(attrs) if len(after) > 1 else ():
-            if hook.reinvoked and hook.key in after and after[hook.key] != attrs.obj:
-                await self._let_change(hook, version, attrs)
+            if attrs.obj != before:
+                asked.changed()
+                attrs.again = True
+            if hook.reinvoked:
+                asked.earlier.add(hook.key)
+        asked.end(attrs.obj)
 
     async def _let_change(self, hook: Webhook, version: str, attrs: AdmissionAttributes) -> None:
         answer = await self._ask(hook, version, attrs)
-        if answer.patch is None or attrs.obj is None:
+        if answer.patch is None:
             return
+        if attrs.obj is None:
+            told = "attempted to modify the object, which is not supported for this operation"
+            raise errors.internal(f'admission webhook "{hook.name}" {told}')
         info = attrs.resource_info
         shown = await self._shown(attrs, version, attrs.obj)
         try:

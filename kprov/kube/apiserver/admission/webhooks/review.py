@@ -39,10 +39,9 @@ def review_version(hook: Webhook) -> str:
     raise CallFailed(f"it speaks AdmissionReview {', '.join(hook.review_versions)}, not v1 or v1beta1")
 
 
-def question(
-    attrs: AdmissionAttributes, hook: Webhook, version: str, obj: Object | None, old_obj: Object | None
-) -> Object:
-    """The AdmissionReview that asks about a write, its objects in the version that the webhook wants."""
+def question(attrs: AdmissionAttributes, version: str, obj: Object | None, old_obj: Object | None) -> Object:
+    """The AdmissionReview that asks about a write, its objects in the version that the webhook wants; whoever sends it
+    says in which version it is itself."""
     info = attrs.resource_info
 
     def kind(of: str) -> Object:
@@ -69,7 +68,7 @@ def question(
         request |= {"subResource": attrs.subresource, "requestSubResource": attrs.subresource}
     if attrs.namespace:
         request["namespace"] = attrs.namespace
-    return {"kind": "AdmissionReview", "apiVersion": f"admission.k8s.io/{review_version(hook)}", "request": request}
+    return {"kind": "AdmissionReview", "request": request}
 
 
 def read_answer(hook: Webhook, asked: Object, told: Object) -> Answer:

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from kprov.kube.apiserver.admission.attributes import AdmissionAttributes
+from kprov.kube.apiserver.admission.webhooks.conditions import ConditionFailed, hold
 from kprov.kube.apiserver.admission.webhooks.configured import Configured, Webhook
-from kprov.kube.apiserver.admission.webhooks.review import patched, read_answer
+from kprov.kube.apiserver.admission.webhooks.reinvocation import Invocations
+from kprov.kube.apiserver.admission.webhooks.review import patched, question, read_answer
 from kprov.kube.apiserver.request import UserInfo
 from kprov.kube.apiserver.resources import RESOURCES
 from kprov.kube.apiserver.services.calling import CallFailed
@@ -89,6 +91,43 @@ def test_other_versions_of_a_kind_are_heard_of_unless_the_match_is_exact() -> No
 )
 def test_selectors_take_writes(selectors: dict[str, Any], namespace: dict[str, str] | None, selected: bool) -> None:
     assert webhook({}, **selectors).selects(write("", "pods"), namespace) is selected
+
+
+def test_what_has_no_labels_is_not_selected_by_them() -> None:
+    without = {"matchExpressions": [{"key": "a", "operator": "DoesNotExist"}]}
+    assert webhook({}, objectSelector=without).selects(write("", "pods", obj={"metadata": {}}), {})
+    for obj in (None, {"kind": "PodExecOptions"}):
+        assert not webhook({}, objectSelector=without).selects(write("", "pods", obj=obj), {})
+        assert webhook({}).selects(write("", "pods", obj=obj), {})
+
+
+@pytest.mark.parametrize(
+    ("expressions", "holds"),
+    [
+        (["object.metadata.labels.a == '1'"], True),
+        (["request.operation == 'CREATE'", "request.userInfo.username != 'a'"], False),
+        (["request.userInfo.groups.size() == 0 && request.namespace == 'default' && oldObject == null"], True),
+        (["object.metadata.nope == 1", "false"], False),  # who says no decides, whatever else fails
+    ],
+)
+def test_conditions_choose_writes(expressions: list[str], holds: bool) -> None:
+    conditions = tuple({"name": f"c{index}", "expression": text} for index, text in enumerate(expressions))
+    attrs = write("", "pods")
+    assert hold(conditions, question(attrs, "v1", attrs.obj, None)["request"]) is holds
+    failing, request = ({"name": "x", "expression": "object.nope == 1"},), question(attrs, "v1", attrs.obj, None)
+    with pytest.raises(ConditionFailed, match="no such key: nope"):
+        hold(failing, request["request"])
+
+
+def test_who_saw_an_object_before_it_changed_is_asked_again_once() -> None:
+    asked = Invocations(earlier={("c", "first")})
+    asked.changed()
+    asked.earlier.add(("c", "second"))
+    asked.end({"x": 1})
+    asked.begin_second({"x": 1})
+    assert asked.due == {("c", "first")}
+    asked.begin_second({"x": 2})  # by another plugin, between the rounds
+    assert asked.due == {("c", "first"), ("c", "second")}
 
 
 ASKED = {"apiVersion": "admission.k8s.io/v1", "request": {"uid": "u"}}
