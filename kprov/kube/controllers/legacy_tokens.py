@@ -6,23 +6,15 @@ Clients of that age read the Secrets that an account names. Off unless
 
 from __future__ import annotations
 
-import base64
 import logging
 import random
-from pathlib import Path
 from typing import Any
 
 from kprov.kube.api.errors import ApiError, is_conflict, is_not_found
 from kprov.kube.api.kinds import SECRETS, SERVICE_ACCOUNTS
 from kprov.kube.controllers.controller import Context, Controller
 from kprov.kube.controllers.pod_control import namespace_is_terminating
-from kprov.kube.controllers.serviceaccount_token import (
-    ACCOUNT_NAME,
-    ACCOUNT_UID,
-    TOKEN_TYPE,
-    TokenSigner,
-    legacy_claims,
-)
+from kprov.kube.controllers.token_secrets import ACCOUNT_NAME, ACCOUNT_UID, TOKEN_TYPE, TokenSecrets
 
 Object = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -38,9 +30,8 @@ class LegacyTokens(Controller):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._signer = TokenSigner(context.options.service_account_private_key_file)
-        ca_file = context.options.root_ca_file
-        self._ca = Path(ca_file).read_bytes() if ca_file else b""
+        options = context.options
+        self._secrets = TokenSecrets(options.service_account_private_key_file, options.root_ca_file)
         self._gone: dict[str, set[str]] = {}  # account -> names of its Secrets that were deleted
         self.accounts = self.watch_keys(SERVICE_ACCOUNTS)
         self.secrets = self.watch(SECRETS, field_selector=f"type={TOKEN_TYPE}", on_delete=self._secret_gone)
@@ -96,10 +87,6 @@ class LegacyTokens(Controller):
     async def _make(self, account: Object) -> Object:
         metadata = account["metadata"]
         name = f"{metadata['name']}-token-{''.join(random.choices(_LETTERS, k=5))}"
-        data = {"token": self._signer.sign(legacy_claims(account, name)).encode()}
-        data["namespace"] = metadata["namespace"].encode()
-        if self._ca:
-            data["ca.crt"] = self._ca
         secret = {
             "apiVersion": "v1",
             "kind": "Secret",
@@ -109,7 +96,7 @@ class LegacyTokens(Controller):
                 "annotations": {ACCOUNT_NAME: metadata["name"], ACCOUNT_UID: metadata["uid"]},
             },
             "type": TOKEN_TYPE,
-            "data": {each: base64.b64encode(raw).decode() for each, raw in data.items()},
+            "data": self._secrets.data(account, name),
         }
         made: Object = await self.client.create(SECRETS, secret)
         return made

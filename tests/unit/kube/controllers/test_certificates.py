@@ -22,7 +22,8 @@ from kprov.kube.controllers.csr_approving import CertificateApproving
 from kprov.kube.controllers.csr_signing import CertificateSigning
 from kprov.kube.controllers.legacy_tokens import LegacyTokens
 from kprov.kube.controllers.pod_state import condition
-from kprov.kube.controllers.serviceaccount_token import ACCOUNT_NAME, TOKEN_TYPE, TokensController
+from kprov.kube.controllers.serviceaccount_token import TokensController
+from kprov.kube.controllers.token_secrets import ACCOUNT_NAME, TOKEN_TYPE
 
 Object = dict[str, Any]
 CLIENT_USAGES = ["digital signature", "key encipherment", "client auth"]

@@ -6,7 +6,7 @@ upstream's (k8s.io/pod-security-admission/policy).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from kprov.kube.apiserver.admission.pod_security.pod import Object, containers, context, named, quoted, those
@@ -191,18 +191,17 @@ def sysctls(annotations: Object, spec: Object) -> Violation | None:
     return ("forbidden sysctls", ", ".join(found)) if found else None
 
 
-def checks() -> Iterator[Check]:
-    """Every check of the level, by upstream's names in order."""
-    yield from (
-        app_armor,
-        capabilities,
-        host_namespaces,
-        host_path_volumes,
-        host_ports,
-        host_process,
-        privileged,
-        proc_mount,
-        seccomp,
-        selinux,
-        sysctls,
-    )
+CHECKS: tuple[Check, ...] = (
+    app_armor,
+    capabilities,
+    host_namespaces,
+    host_path_volumes,
+    host_ports,
+    host_process,
+    privileged,
+    proc_mount,
+    seccomp,
+    selinux,
+    sysctls,
+)
+"""Every check of the level, by upstream's names in order."""

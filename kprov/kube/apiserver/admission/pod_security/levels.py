@@ -16,7 +16,7 @@ MODES = ("enforce", "audit", "warn")
 _VERSION = re.compile(r"latest|v1\.(0|[1-9]\d*)")
 
 # Of what upstream's checks say the same thing at both levels, the stricter one speaks.
-_BASELINE: tuple[Check, ...] = tuple(baseline.checks())
+_BASELINE = baseline.CHECKS
 _RESTRICTED: tuple[Check, ...] = (
     restricted.allow_privilege_escalation,
     *(
@@ -24,7 +24,7 @@ _RESTRICTED: tuple[Check, ...] = (
         for check in _BASELINE
         if check not in (baseline.capabilities, baseline.seccomp, baseline.host_path_volumes)
     ),
-    *(check for check in restricted.checks() if check is not restricted.allow_privilege_escalation),
+    *(check for check in restricted.CHECKS if check is not restricted.allow_privilege_escalation),
 )
 
 

@@ -116,6 +116,5 @@ def seccomp(annotations: Object, spec: Object) -> Violation | None:
     return None
 
 
-def checks() -> tuple[Check, ...]:
-    """Every check that the level adds."""
-    return (allow_privilege_escalation, capabilities, volumes, run_as_non_root, run_as_user, seccomp)
+CHECKS: tuple[Check, ...] = (allow_privilege_escalation, capabilities, volumes, run_as_non_root, run_as_user, seccomp)
+"""Every check that the level adds."""
