@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kprov.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from kprov.provision.cluster.nodes.drain import DrainOptions
     from kprov.provision.cluster.phase import Procedure
     from kprov.provision.inventory import Host, Inventory
 
@@ -71,3 +74,129 @@ def _code(engine: Any) -> ExitCode:
     from kprov.cli.exit_codes import of_outcome
 
     return of_outcome(engine.outcome())
+
+
+def one_machine(inventory: Inventory, name: str) -> Host:
+    """The machine of that name. Raises MachineError."""
+    from kprov.provision.inventory.problems import UnknownName
+
+    try:
+        return inventory.host(name)
+    except UnknownName as error:
+        raise MachineError(str(error)) from None
+
+
+def join(
+    verb: str,
+    inventory: Path,
+    pattern: str,
+    extra_vars: list[str] | None,
+    timeout: Sequence[str] | None,
+    *,
+    only_answering: bool,
+    check: bool,
+    accept_new_host_keys: bool,
+    host_key: str = "",
+) -> int:
+    """Let machines join: `add`, or `replace` for one in a lost one's place. Returns the exit code."""
+    from kprov.cli.bundle_source import complete_bundle
+    from kprov.cli.exit_codes import of_outcome
+    from kprov.cli.inventory_source import open_inventory
+    from kprov.cli.run_limits import read_timeouts
+    from kprov.cli.run_output import open_run_output
+    from kprov.provision.cluster.nodes.join import Joining
+    from kprov.provision.cluster.operation import refuse_no_cluster
+    from kprov.provision.cluster.procedure import Options, run_procedure
+
+    loaded = open_inventory(inventory, extra_vars)
+    refuse_no_cluster(loaded)
+    if verb == "replace":
+        one_machine(loaded, pattern)
+    if host_key:
+        loaded = _with_host_key(loaded, pattern, host_key)
+    hosts = tuple(machines_of(loaded, pattern))
+    options = Options(
+        check=check,
+        accept_new_host_keys=accept_new_host_keys,
+        only_answering=only_answering,
+        timeouts=read_timeouts(loaded, timeout),
+        passphrase=os.environ.get("KPROV_PASSPHRASE"),
+        command_line=f"kprov node {verb}",
+    )
+    with open_run_output() as shown:
+        options.tell = shown.tell
+        bundle = complete_bundle(loaded, shown.tell)
+        phases = Joining(hosts, replaces=verb == "replace").phases(loaded)
+        engine, times = run_procedure(loaded, phases, bundle, shown.reporter, options)
+        code = of_outcome(engine.outcome())
+        if code is ExitCode.OK and host_key and not check:
+            shown.tell(f"write its new host key into the inventory, or remove the old one from known_hosts: {host_key}")
+        shown.finish(times, code, None)
+    return int(code)
+
+
+def _with_host_key(inventory: Inventory, name: str, key: str) -> Inventory:
+    host = replace(one_machine(inventory, name), host_key=key)
+    return replace(inventory, hosts={**inventory.hosts, name: host})
+
+
+def remove(
+    inventory: Path,
+    name: str,
+    drain: DrainOptions,
+    extra_vars: list[str] | None,
+    timeout: Sequence[str] | None,
+    *,
+    yes: bool,
+    gone: bool,
+    reset: bool,
+    check: bool,
+    accept_new_host_keys: bool,
+) -> int:
+    """Take a machine out, then tell the others. Returns the exit code."""
+    from kprov.cli.consent import consent
+    from kprov.cli.inventory_source import open_inventory
+    from kprov.cli.run_limits import read_timeouts
+    from kprov.cli.run_output import open_run_output
+    from kprov.provision.cluster.nodes.knowing import leave_strangers_out, telling, without
+    from kprov.provision.cluster.nodes.remove import Removal
+    from kprov.provision.cluster.operation import operation
+    from kprov.provision.cluster.pace import run_phases
+    from kprov.provision.cluster.procedure import Options
+
+    loaded = open_inventory(inventory, extra_vars)
+    host = one_machine(loaded, name)
+    options = Options(
+        check=check,
+        accept_new_host_keys=accept_new_host_keys,
+        only_answering=True,
+        timeouts=read_timeouts(loaded, timeout),
+        passphrase=os.environ.get("KPROV_PASSPHRASE"),
+        command_line="kprov node remove",
+    )
+    with open_run_output() as shown:
+        agree = consent(f"Take {name} out of {loaded.cluster.cluster_name}?", yes=yes or check, tell=shown.tell)
+        with operation(loaded, shown.reporter, options) as context:
+            Removal(host, drain, gone, reset, agree, shown.tell).run(context)
+            engine = context.engine
+        code, times = _code_besides(engine, name), []
+        if not check and code in (ExitCode.OK, ExitCode.UNREACHABLE):
+            rest = without(loaded, [name])
+            shown.tell("the other machines are told")
+            with operation(rest, shown.reporter, options, signs=True) as context:
+                phases = telling([host], rest)
+                context.engine.validate_roles([phase.role for phase in phases if phase.role])
+                leave_strangers_out(context)
+                times = run_phases(context, phases)
+            code = _code(context.engine)
+            if code is ExitCode.OK:
+                shown.tell(f"take {name} out of the inventory now: the next kprov up would let it join again")
+        shown.finish(times, code, None)
+    return int(code)
+
+
+def _code_besides(engine: Any, name: str) -> ExitCode:
+    """The exit code, whatever became of the machine that is gone."""
+    states = {state.state for host, state in engine.state.items() if host != name}
+    code = _code(engine)
+    return ExitCode.OK if code is ExitCode.UNREACHABLE and "unreachable" not in states else code

@@ -23,6 +23,19 @@ class NoClusterError(ClusterError):
     """The controller knows of no cluster of this inventory."""
 
 
+def refuse_no_cluster(inventory: Inventory) -> None:
+    """An operation is one on a cluster that was raised from this state directory.
+
+    Raises:
+        NoClusterError: it was not.
+    """
+    if not is_complete(inventory.cluster.state_directory):
+        raise NoClusterError(
+            f"the authorities of {inventory.cluster.cluster_name} are not in {inventory.cluster.state_directory}: "
+            "raise the cluster with `kprov up`, or bring that folder from the computer that raised it"
+        )
+
+
 @contextmanager
 def operation(
     inventory: Inventory,
@@ -48,11 +61,7 @@ def operation(
         SealedError: the passphrase is missing or wrong.
         LockedError, UnreachableError: as for `connect`.
     """
-    if not is_complete(inventory.cluster.state_directory):
-        raise NoClusterError(
-            f"the authorities of {inventory.cluster.cluster_name} are not in {inventory.cluster.state_directory}: "
-            "raise the cluster with `kprov up`, or bring that folder from the computer that raised it"
-        )
+    refuse_no_cluster(inventory)
     folder = inventory.cluster.state_directory
     with engine_for(inventory, reporter, options) as engine:
         chosen = list(inventory.hosts.values()) if hosts is None else list(hosts)
