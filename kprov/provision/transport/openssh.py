@@ -24,6 +24,7 @@ from kprov.provision.transport.errors import Unreachable
 from kprov.provision.transport.link import AgentLink
 from kprov.provision.transport.local import LocalPipe
 from kprov.provision.transport.openssh_failures import explain
+from kprov.provision.transport.startups import gate_of
 from kprov.provision.transport.target import Target
 
 # How long a login is kept for the next run, seconds.
@@ -207,19 +208,25 @@ def connect(
     _write(configuration, _configuration(target, accept_new, folder))
     hops = list(_hops(target))
     for name, hop in reversed(hops[1:]):
-        _open_jump([program, "-F", str(configuration)], name, hop, _answers(hop, folder))
+        _open_jump([program, "-F", str(configuration)], name, hop, _answers(hop, folder), warn)
     argv = [program, "-F", str(configuration), "-T", "--", hops[0][0], bootstrap.command(target)]
-    pipe = OpenSSHPipe(argv, target, _answers(target, folder))
-    link = AgentLink(target, pipe)
-    try:
-        if greet:
-            link.start()
-        else:
-            link.send_agent()
-    except BaseException:
-        link.close()
-        raise
-    return link
+
+    def start(greet: bool) -> AgentLink:
+        link = AgentLink(target, OpenSSHPipe(argv, target, _answers(target, folder)))
+        try:
+            if greet:
+                link.start()
+            else:
+                link.send_agent()
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+    if (folder / _identity(target, accept_new)).exists():  # a login that is kept
+        return start(greet)
+    # What the agent says first says also that the login is over.
+    return gate_of(target).through(lambda: start(True), patience=target.login_timeout, warn=warn)
 
 
 def _answers(target: Target, folder: Path) -> dict[str, str]:
@@ -240,7 +247,9 @@ def _answers(target: Target, folder: Path) -> dict[str, str]:
 _jump_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
-def _open_jump(ssh: list[str], name: str, jump: Target, environment: dict[str, str]) -> None:
+def _open_jump(
+    ssh: list[str], name: str, jump: Target, environment: dict[str, str], warn: Callable[[str], None] | None
+) -> None:
     """Log in to a jump host, unless a login is kept: ssh itself would not say why it could not.
 
     Raises:
@@ -250,25 +259,31 @@ def _open_jump(ssh: list[str], name: str, jump: Target, environment: dict[str, s
         kept = subprocess.run([*ssh, "-O", "check", "--", name], capture_output=True, stdin=subprocess.DEVNULL)
         if kept.returncode == 0:
             return
-        with tempfile.TemporaryFile() as said:  # the login that is kept keeps a pipe open
-            try:
-                done = subprocess.run(
-                    [*ssh, "-f", "-N", "-T", "--", name],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=said,
-                    env={**os.environ, **environment},
-                    start_new_session=True,
-                    timeout=jump.connect_timeout + jump.login_timeout,
-                )
-            except subprocess.TimeoutExpired:
-                reason: Unreachable = reasons.stuck_login(jump)
-            else:
-                if done.returncode == 0:
-                    return
-                said.seek(0)
-                reason = explain(said.read(65536).decode(errors="replace"), jump)
-    raise type(reason)(f"through jump host {jump.name}: {reason.message}")
+        try:
+            gate_of(jump).through(
+                lambda: _log_in_to_jump(ssh, name, jump, environment), patience=jump.login_timeout, warn=warn
+            )
+        except Unreachable as reason:
+            raise type(reason)(f"through jump host {jump.name}: {reason.message}") from None
+
+
+def _log_in_to_jump(ssh: list[str], name: str, jump: Target, environment: dict[str, str]) -> None:
+    with tempfile.TemporaryFile() as said:  # the login that is kept keeps a pipe open
+        try:
+            done = subprocess.run(
+                [*ssh, "-f", "-N", "-T", "--", name],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                env={**os.environ, **environment},
+                start_new_session=True,
+                timeout=jump.connect_timeout + jump.login_timeout,
+            )
+        except subprocess.TimeoutExpired:
+            raise reasons.stuck_login(jump) from None
+        if done.returncode != 0:
+            said.seek(0)
+            raise explain(said.read(65536).decode(errors="replace"), jump)
 
 
 def forget(target: Target, accept_new: bool = False) -> None:

@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 from private_sshd import PrivateSSHD
 
+from kprov.provision.transport import openssh
 from kprov.provision.transport.connect import connect
 from kprov.provision.transport.errors import TurnedAway
 from kprov.provision.transport.link import AgentLink
 from kprov.provision.transport.target import Target
 
 MACHINES = 40
+BY_PROGRAM = 12
 BEHIND_JUMP = 15  # more than sshd's MaxSessions
 # Two logins at a time, and not one more: the next is turned away at once.
 NARROW = "2:100:3"
@@ -52,6 +54,24 @@ def test_many_names_of_one_sshd(tmp_path: Path) -> None:
         with connected([target(server, number) for number in range(MACHINES)], warnings) as links:
             assert len({link.call("hello")["pid"] for link in links}) == MACHINES
         assert server.log.count("Accepted publickey") == MACHINES
+    (warning,) = warnings
+    assert "turns logins away (its MaxStartups?)" in warning
+
+
+def test_the_ssh_program_waits_at_the_same_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    warnings: list[str] = []
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "")
+    with PrivateSSHD(tmp_path, max_startups=NARROW) as server, ExitStack() as stack:
+        # Of one address, and yet each with a login of its own to keep.
+        named = [
+            Target(**{**vars(target(server, number)), "transport": "openssh", "ssh_name": f"kprov-test-{number}"})
+            for number in range(BY_PROGRAM)
+        ]
+        for each in named:
+            stack.callback(openssh.forget, each)
+        with connected(named, warnings) as links:
+            assert len({link.call("hello")["pid"] for link in links}) == BY_PROGRAM
+        assert server.log.count("Accepted publickey") == BY_PROGRAM
     (warning,) = warnings
     assert "turns logins away (its MaxStartups?)" in warning
 
