@@ -23,8 +23,24 @@ def hash_of(revision: Object) -> str:
 
 
 def data_of(owner: Object) -> Object:
-    """What a revision keeps: a patch that puts this template back (``kubectl rollout undo`` sends it as it is)."""
-    return {"spec": {"template": {**owner["spec"]["template"], "$patch": "replace"}}}
+    """What a revision keeps: a patch that puts this template back (``kubectl rollout undo`` sends it as it is).
+
+    Upstream's controllers and kubectl take a revision for the present one when its data is, to the byte, what Go makes
+    of the template: with names in order, and a time of creation, which is null. Where it were not, a controller manager
+    of upstream's in the place of ours would restart every pod of every DaemonSet and StatefulSet.
+    """
+    template = owner["spec"]["template"]
+    metadata = {"creationTimestamp": None, **(template.get("metadata") or {})}
+    data: Object = _in_order({"spec": {"template": {**template, "metadata": metadata, "$patch": "replace"}}})
+    return data
+
+
+def _in_order(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _in_order(value[name]) for name in sorted(value)}
+    if isinstance(value, list):
+        return [_in_order(item) for item in value]
+    return value
 
 
 def _same(revision: Object, data: Object) -> bool:

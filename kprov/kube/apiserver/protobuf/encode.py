@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from kprov.kube.apiserver.protobuf.table import message_of, rows_of
+from kprov.kube.apiserver.raw_json import spelled_out
 
 Object = dict[str, Any]
 
@@ -58,7 +59,7 @@ def _int_or_string(value: int | str) -> bytes:
 
 
 def _raw_json(value: Any) -> bytes:
-    return _bytes(1, orjson.dumps(value))
+    return _bytes(1, spelled_out(orjson.dumps(value)))
 
 
 _SPECIAL = {

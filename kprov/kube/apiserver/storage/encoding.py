@@ -12,6 +12,8 @@ from typing import Any
 
 import orjson
 
+from kprov.kube.apiserver.raw_json import spelled_out
+
 _HEAD = re.compile(rb'\{"(?:kind|apiVersion)":"[^"\\]*","(?:kind|apiVersion)":"[^"\\]*","metadata":\{(?=")')
 
 
@@ -19,7 +21,8 @@ def encode(obj: dict[str, Any]) -> bytes:
     """An object's bytes for etcd: kind, apiVersion and metadata first, neither resourceVersion nor selfLink."""
     metadata = {key: value for key, value in obj["metadata"].items() if key != "resourceVersion" and key != "selfLink"}
     rest = {key: value for key, value in obj.items() if key not in ("kind", "apiVersion", "metadata")}
-    return orjson.dumps({"kind": obj["kind"], "apiVersion": obj["apiVersion"], "metadata": metadata, **rest})
+    raw = orjson.dumps({"kind": obj["kind"], "apiVersion": obj["apiVersion"], "metadata": metadata, **rest})
+    return spelled_out(raw) if obj["kind"] == "ControllerRevision" else raw
 
 
 def with_revision(stored: bytes, revision: int) -> tuple[bytes, int]:
