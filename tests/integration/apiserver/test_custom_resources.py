@@ -121,3 +121,39 @@ def test_bodies_that_make_no_sense_are_refused(kubectl) -> None:  # type: ignore
     del nameless["spec"]["versions"][0]["name"]
     refusal = kubectl("create", "--validate=false", "-f", "-", stdin=json.dumps(nameless), ok=False)
     assert "spec.versions[0].name: Required value" in refusal
+
+
+def test_rules_are_kept(kubectl) -> None:  # type: ignore[no-untyped-def]
+    rules = [
+        {"rule": "self.low <= self.high", "messageExpression": "'low is above ' + string(self.high)"},
+        {"rule": "self.name == oldSelf.name", "message": "the name stays", "fieldPath": ".name"},
+    ]
+    number = {"type": "integer"}
+    spec = {"type": "object", "properties": {"low": number, "high": number, "name": {"type": "string"}},
+            "x-kubernetes-validations": rules}  # fmt: skip
+    schema = {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "spans.rules.example.com"},
+        "spec": {"group": "rules.example.com", "scope": "Cluster", "names": {"plural": "spans", "kind": "Span"},
+                 "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}]},
+    }  # fmt: skip
+    kubectl("create", "-f", "-", stdin=json.dumps(definition))
+    kubectl("wait", "--for=condition=Established", "crd/spans.rules.example.com", "--timeout=20s")
+
+    def span(low: int, high: int, name: str = "a") -> str:
+        head = {"apiVersion": "rules.example.com/v1", "kind": "Span", "metadata": {"name": "s"}}
+        return json.dumps({**head, "spec": {"low": low, "high": high, "name": name}})
+
+    refused = kubectl("create", "-f", "-", stdin=span(3, 2), ok=False)
+    assert 'The Span "s" is invalid: spec: Invalid value: "object": low is above 2' in refused
+    kubectl("create", "-f", "-", stdin=span(1, 2))
+    refused = kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=span(1, 2, "b"), ok=False)
+    assert 'spec.name: Invalid value: "object": the name stays' in refused
+    kubectl("patch", "span", "s", "--type=merge", "-p", '{"spec": {"high": 9}}')
+    definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["x-kubernetes-validations"] = [  # type: ignore[index]
+        {"rule": "self.nope >"}
+    ]
+    assert "compilation failed" in kubectl("apply", "-f", "-", stdin=json.dumps(definition), ok=False)
+    kubectl("delete", "crd", "spans.rules.example.com")
