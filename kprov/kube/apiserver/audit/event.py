@@ -11,6 +11,7 @@ import orjson
 
 from kprov.kube.apiserver import protobuf
 from kprov.kube.apiserver.audit.policy import Level, Rule
+from kprov.kube.apiserver.handlers import yaml_body
 from kprov.kube.apiserver.http.message import Request, Response
 from kprov.kube.apiserver.request import UserInfo
 
@@ -110,9 +111,7 @@ def _object(body: bytes, content_type: str) -> Any:
         if "json" in kind:
             return orjson.loads(body)
         if "yaml" in kind:
-            import yaml
-
-            return yaml.safe_load(body)
+            return yaml_body.load(body)
     except Exception:  # the client sent what can't be read: the refusal says so
         return None
     return None

@@ -8,6 +8,7 @@ import orjson
 
 from kprov.kube.api import errors
 from kprov.kube.apiserver import protobuf
+from kprov.kube.apiserver.handlers import yaml_body
 from kprov.kube.apiserver.handlers.conformance import conform
 from kprov.kube.apiserver.http.message import Request
 from kprov.kube.apiserver.resources.info import ResourceInfo
@@ -30,9 +31,7 @@ def decode(request: Request) -> Object:
     kind = media_type(request)
     try:
         if kind in ("application/yaml", "application/apply-patch+yaml", "application/x-yaml"):
-            import yaml  # rare
-
-            obj = yaml.load(request.body, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+            obj = yaml_body.load(request.body)
         elif kind in ("application/json", "text/plain", "application/octet-stream"):
             obj = orjson.loads(request.body)
         elif kind == protobuf.MEDIA_TYPE:
@@ -44,10 +43,6 @@ def decode(request: Request) -> Object:
             )
     except (orjson.JSONDecodeError, ValueError) as error:
         raise errors.bad_request(f"the request's body cannot be read: {error}") from None
-    except Exception as error:
-        if type(error).__module__.startswith("yaml"):
-            raise errors.bad_request(f"the request's body cannot be read: {error}") from None
-        raise
     if not isinstance(obj, dict):
         raise errors.bad_request("the request's body is not an object")
     return obj
