@@ -1,0 +1,66 @@
+"""``kprov restore``: a cluster again, of what ``kprov backup`` saved, on the same machines or on new ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kprov.cli.consent import Yes
+from kprov.cli.exit_codes import ExitCode
+from kprov.cli.options import AcceptNewHostKeys, TimeoutOptions, Verbose
+
+app = typer.Typer(help="Make a cluster again of what `kprov backup` saved.")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `kprov backup` wrote.")],
+    into: Annotated[
+        Path, typer.Option("--into", help="An empty folder that becomes the cluster's: inventory and state.")
+    ] = Path("restored"),
+    inventory: Annotated[
+        Path | None,
+        typer.Option(
+            "--inventory",
+            "-i",
+            help="The new machines, by the old names, where their addresses or keys are others; default: as saved.",
+            show_default=False,
+        ),
+    ] = None,
+    unpack_only: Annotated[
+        bool, typer.Option("--unpack-only", help="Only unseal the file into the folder; contact no machine.")
+    ] = False,
+    yes: Yes = False,
+    timeout: TimeoutOptions = None,
+    accept_new_host_keys: AcceptNewHostKeys = False,
+    verbose: Verbose = 0,
+) -> None:
+    """Unseal the file into a folder, raise the cluster on the inventory's machines, and put etcd back to the snapshot.
+
+    Interrupted, the same command goes on: what is unsealed already is compared, never overwritten by something else.
+    """
+    from kprov.cli.backup import passphrase
+    from kprov.cli.main import run
+    from kprov.provision.cluster.storage.archive import unpack_archive
+
+    unpacked = unpack_archive(file, into, passphrase(confirm=False), inventory)
+    typer.echo(f"unsealed into {into}: {unpacked.inventory.name}, {unpacked.state.name}/, {unpacked.snapshot.name}")
+    shared = ["-i", str(unpacked.inventory), "-e", f"state_directory={unpacked.state.resolve()}"]
+    shared += [word for each in timeout or () for word in ("--timeout", each)]
+    shared += ["--accept-new-host-keys"] if accept_new_host_keys else []
+    steps = [
+        ["up", *shared, "--no-verify"],
+        ["etcd", "restore", str(unpacked.snapshot), *shared, *(["--yes"] if yes else [])],
+        # The cluster's own objects, and the nodes, are those of the snapshot now: they are made to fit again.
+        ["up", *shared],
+    ]
+    if unpack_only:
+        typer.echo("\n".join(["go on with:", *("  kprov " + " ".join(step) for step in steps)]))
+        return
+    for step in steps:
+        typer.echo("kprov " + " ".join(step))
+        code = run(step)
+        if code != ExitCode.OK:
+            raise typer.Exit(code)
