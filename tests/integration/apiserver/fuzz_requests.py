@@ -84,13 +84,15 @@ class Requests:
             for method, operation in item.items()
             if method in ("get", "put", "post", "patch", "delete") and not any(each in path for each in _ELSEWHERE)
         ]
+        self._creations = [each for each in self._operations if each[0] == "POST"]
         self._made: dict[str, list[str]] = {}  # collection -> names
 
     def make(self) -> Wrong:
         """The next one."""
         dice = self.dice
-        method, template, operation = dice.choice(self._operations)
-        if method == "DELETE" and dice.random() < 0.7:  # or else nothing lives long enough to be changed
+        # Objects are made more often, or else there are none to be changed, and deleted less often.
+        method, template, operation = dice.choice(self._creations if dice.random() < 0.3 else self._operations)
+        if method == "DELETE" and dice.random() < 0.7:
             method, template, operation = dice.choice(self._operations)
         collection = template.partition("/{name}")[0].replace("{namespace}", "default")
         name = dice.choice(self._made.get(collection) or ["a"]) if dice.random() < 0.8 else self._text()

@@ -6,6 +6,7 @@ out has no nulls, no fields that nobody knows, and in each field a value of the 
 
 from __future__ import annotations
 
+import base64
 import re
 from datetime import datetime
 from typing import Any
@@ -50,12 +51,22 @@ class _Mismatch(Exception):
         super().__init__(f"json: cannot unmarshal {self.given} into Go struct field {path} of type {wanted}")
 
 
-class _NoTime(_Mismatch):
-    """A text that is no time."""
+class _Unreadable(_Mismatch):
+    """A text that does not say what it should."""
 
-    def __init__(self, text: str) -> None:
-        layout = "2006-01-02T15:04:05Z07:00"
-        Exception.__init__(self, f'parsing time "{text}" as "{layout}": cannot parse "{text}" as a time')
+    def __init__(self, said: str, path: str) -> None:
+        Exception.__init__(self, f"{path}: {said}")
+
+
+def _is_base64(text: str) -> bool:
+    """Whether it is base64, of lines or without any."""
+    if "\n" in text or "\r" in text:
+        text = text.replace("\n", "").replace("\r", "")
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_time(text: str) -> bool:
@@ -71,12 +82,17 @@ def _is_time(text: str) -> bool:
 
 def _scalar(kind: str, value: Any, path: str) -> Any:
     match kind:
-        case "s" | "y" | "Duration":
+        case "s" | "Duration":
             good = isinstance(value, str)
+        case "y":
+            good = isinstance(value, str)
+            if good and not _is_base64(value):
+                raise _Unreadable("illegal base64 data", path)
         case "Time" | "MicroTime":
             good = isinstance(value, str)
             if good and not _is_time(value):
-                raise _NoTime(value)
+                layout = "2006-01-02T15:04:05Z07:00"
+                raise _Unreadable(f'parsing time "{value}" as "{layout}": cannot parse "{value}" as a time', path)
         case "n":
             good = isinstance(value, int) and not isinstance(value, bool)
         case "b":
