@@ -146,6 +146,7 @@ class NodeAgent:
         node = self._nodes.get(self.settings.name) or self._node
         old = node.get("status") or {}
         new = self._status(old)
+        new["allocatable"] |= node_status.extended(old)
         due = time.monotonic() - self._reported >= self._config.node_status_report_frequency
         if not due and not node_status.changed(old, new):
             return

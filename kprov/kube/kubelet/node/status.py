@@ -158,14 +158,29 @@ def node_images(images: list[Any]) -> list[dict[str, Any]]:
     return [{"names": [*image.repo_digests, *image.repo_tags][:5], "sizeBytes": image.size} for image in largest]
 
 
+def is_extended(resource: str) -> bool:
+    """Whether a resource is one that Kubernetes itself knows nothing of: its name has a domain, and not Kubernetes'."""
+    return "/" in resource and "kubernetes.io/" not in resource and not resource.startswith("requests.")
+
+
+def extended(old: dict[str, Any]) -> dict[str, str | None]:
+    """What pods may use of resources that others have written into the node's capacity.
+
+    As upstream's kubelet: all of it; and what is no longer in the capacity (null here) pods may no longer use.
+    """
+    capacity, allocatable = old.get("capacity") or {}, old.get("allocatable") or {}
+    found: dict[str, str | None] = {name: None for name in allocatable if is_extended(name) and name not in capacity}
+    return found | {name: amount for name, amount in capacity.items() if is_extended(name)}
+
+
 def changed(old: dict[str, Any], new: dict[str, Any]) -> bool:
     """Whether the API must be told before the next report is due: heartbeats alone do not count."""
 
     def essence(status: dict[str, Any]) -> dict[str, Any]:
-        kept = {
-            key: status.get(key)
-            for key in ("addresses", "capacity", "allocatable", "daemonEndpoints", "nodeInfo", "images")
-        }
+        kept = {key: status.get(key) for key in ("addresses", "daemonEndpoints", "nodeInfo", "images")}
+        capacity, allocatable = status.get("capacity") or {}, status.get("allocatable") or {}
+        kept["capacity"] = {name: amount for name, amount in capacity.items() if not is_extended(name)}
+        kept["allocatable"] = {name: amount for name, amount in allocatable.items() if amount is not None}
         kept["conditions"] = sorted(
             (each["type"], each["status"], each.get("reason", ""), each.get("message", ""))
             for each in status.get("conditions") or []

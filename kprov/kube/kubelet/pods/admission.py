@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from kprov.kube.kubelet.pods.resources import is_sidecar, pod_requests
+from kprov.kube.kubelet.pods.resources import amount, is_sidecar, pod_requests
 
 Pod = dict[str, Any]
 
@@ -53,9 +53,14 @@ def refusal(
     for other in others:
         for name, number in pod_requests(other).items():
             used[name] = used.get(name, 0) + number
+    extended = ((node or {}).get("status") or {}).get("allocatable") or {}
     for name, number in pod_requests(pod).items():
         capacity = allocatable.get(name)
-        if capacity is None and "/" not in name and not name.startswith("hugepages-"):
+        if "/" in name:
+            if name not in extended:  # the scheduler's business: some are counted by others than the node
+                continue
+            capacity = amount(name, extended[name])
+        if capacity is None and not name.startswith("hugepages-"):
             continue
         if number and used.get(name, 0) + number > (capacity or 0):
             return _insufficient(name, number, used.get(name, 0), capacity or 0)
