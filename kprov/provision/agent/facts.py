@@ -92,12 +92,20 @@ def memory() -> dict[str, Any]:
         for line in read("/proc/meminfo").splitlines()
         if len(line.split()) > 1
     }
+    total, free = values.get("MemTotal", 0), values.get("MemFree", 0)
+    unused = free + values.get("Cached", 0) + values.get("Buffers", 0)
+    swap = {name: values.get("Swap" + name.capitalize(), 0) for name in ("total", "free", "cached")}
     return {
-        "ansible_memtotal_mb": values.get("MemTotal", 0),
-        "ansible_memfree_mb": values.get("MemFree", 0),
+        "ansible_memtotal_mb": total,
+        "ansible_memfree_mb": free,
         "ansible_memavailable_mb": values.get("MemAvailable", 0),
-        "ansible_swaptotal_mb": values.get("SwapTotal", 0),
-        "ansible_swapfree_mb": values.get("SwapFree", 0),
+        "ansible_swaptotal_mb": swap["total"],
+        "ansible_swapfree_mb": swap["free"],
+        "ansible_memory_mb": {
+            "real": {"total": total, "free": free, "used": total - free},
+            "nocache": {"free": unused, "used": total - unused},
+            "swap": {**swap, "used": swap["total"] - swap["free"]},
+        },
     }
 
 
