@@ -104,7 +104,7 @@ def verify_files(engine: Engine, inventory: Inventory, hosts: Sequence[Host], re
         result.figures["days_left"] = left
         soon = [f"{name} ends in {days} days" for name, days in left.items() if days < least]
         if soon:
-            raise CheckFailed(f"{'; '.join(soon)}: `kprov certs rotate-ca` replaces it while the cluster serves")
+            raise CheckFailed(f"{'; '.join(soon)}: everything that it signed ends with it")
 
 
 def _what_is_wrong(row: ExpiryRow, least: int) -> str:

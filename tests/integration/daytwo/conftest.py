@@ -1,0 +1,28 @@
+"""One cluster of three machines that all operations are rehearsed on, one after the other."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cluster"))
+
+from own_cluster import own_cluster
+from standing_cluster import StandingCluster
+
+
+@pytest.fixture(scope="session")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandingCluster]:
+    """Three machines that are all of etcd, control plane and nodes, by `kprov up`."""
+    folder = tmp_path_factory.mktemp("standing")
+    with own_cluster(folder, lab="daytwo", subnet="10.89.0.0/24", control_planes=3, workers=0) as machines:
+        data = yaml.safe_load(machines.inventory.read_text())
+        data["all"]["children"]["node"] = {"hosts": {name: {} for name in machines.names}}
+        machines.inventory.write_text(yaml.safe_dump(data, sort_keys=False))
+        cluster = StandingCluster(machines)
+        cluster.fine("up", "--no-verify")
+        yield cluster

@@ -1,0 +1,149 @@
+"""What is said of a cluster that was looked at: what is wrong, what mends it, and what its next loss would cost."""
+
+from __future__ import annotations
+
+import pytest
+
+from kprov.cli.status_text import answers, explanation, screen
+from kprov.provision.cluster.condition.cluster import ClusterState, NodeState
+from kprov.provision.cluster.condition.judgement import Finding, Severity, cost_of_loss, is_highly_available, judge
+from kprov.provision.cluster.condition.machine import MachineState, UnitState
+from kprov.provision.cluster.storage.standing import EtcdState, MemberState
+from kprov.provision.pki.expiry import ExpiryRow
+
+UNITS = ("etcd", "kube-apiserver", "kube-scheduler", "kube-controller-manager", "kubelet")
+
+
+def unit(name: str, state: str = "active", *, enabled: bool = True) -> UnitState:
+    return UnitState(name=name, state=state, is_enabled=enabled, restarts=0, result="success", said="")
+
+
+def member(name: str, state: str = "follower") -> MemberState:
+    healthy = state in ("leader", "follower")
+    version = "3.4.23" if healthy else ""
+    return MemberState(host=name, state=state, is_healthy=healthy, version=version, revision=7)
+
+
+def cluster(count: int = 3) -> ClusterState:
+    """A cluster that is well."""
+    names = [f"cp{number}" for number in range(1, count + 1)]
+    groups = ["etcd", "control_plane", "node"]
+    return ClusterState(
+        name="demo",
+        taken="2026-01-01T00:00:00Z",
+        machines=[
+            MachineState(
+                name=n, groups=groups, answers=True, release="1", units=[unit(u) for u in UNITS], disks={"/": 40}
+            )
+            for n in names
+        ],
+        etcd=EtcdState(members=[member(n, "leader" if n == "cp1" else "follower") for n in names], voters=count),
+        api=dict.fromkeys(names, ""),
+        leaders={"scheduler": "cp1", "controller manager": "cp2"},
+        nodes=[NodeState(name=n, is_ready=True) for n in names],
+        certificates=[row("cp1", 200)],
+        warning_days=30,
+    )
+
+
+def row(host: str, days: int | None, state: str = "ok") -> ExpiryRow:
+    return ExpiryRow(
+        host=host,
+        name="apiserver",
+        path="p",
+        subject="s",
+        authority="cluster",
+        expires=None,
+        days_left=days,
+        state=state,
+    )
+
+
+def told(state: ClusterState) -> dict[str, Finding]:
+    return {f"{finding.where}: {finding.what}": finding for finding in judge(state, "inventory.yaml")}
+
+
+def test_one_that_is_well() -> None:
+    state = cluster()
+    assert judge(state, "i") == []
+    assert is_highly_available(state)
+    said = answers(state, [])
+    assert (said["healthy"], said["highly available"]) == ("yes", "yes: any one machine may be lost")
+    assert explanation([]) == "nothing is wrong"
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_lost_member_is_what_ends_high_availability(count: int) -> None:
+    state = cluster(count)
+    if count == 3:
+        state.etcd.members[2] = member("cp3", "unreachable")
+        state.machines[2] = MachineState(name="cp3", groups=["etcd"], answers=False, reason="no route")
+    assert state.etcd.has_quorum and state.etcd.can_lose == 0
+    assert not is_highly_available(state)
+    costs = cost_of_loss(state, state.machines[0])
+    assert "etcd's quorum: no writes any more" in costs
+    assert ("the last API server" in costs) == (count == 1)
+    assert answers(state, judge(state, "i"))["highly available"] == "NO"
+
+
+def test_without_a_quorum_the_way_out_is_named() -> None:
+    state = cluster()
+    for index in (1, 2):
+        state.etcd.members[index] = member(f"cp{index + 1}", "silent")
+    state.etcd.members[0].state, state.etcd.members[0].is_healthy = "no quorum", False
+    first = judge(state, "i")[0]
+    assert first.severity is Severity.BROKEN
+    assert "kprov etcd recover" in first.mend
+    assert answers(state, judge(state, "i"))["healthy"] == "NO"
+
+
+def test_each_trouble_has_what_mends_it() -> None:
+    state = cluster()
+    state.machines[0].units[2] = unit("kube-scheduler", "failed")
+    state.machines[1].units[4] = unit("kubelet", enabled=False)
+    state.machines[2].disks = {"/": 97.0}
+    state.machines[2].release = "2"
+    state.machines[2].clock_offset = -60.0
+    state.api["cp2"] = "connection refused"
+    state.leaders["scheduler"] = ""
+    state.etcd.members[0].alarms = ["NOSPACE"]
+    state.etcd.members.append(MemberState(host="old", id="ab12", state="stranger"))
+    state.etcd.restore_cut_off = ["cp3"]
+    state.certificates = [row("cp1", 5), row("cp2", -1, "expired"), row("cp3", None, "unreachable")]
+    assert state.nodes is not None
+    state.nodes[0] = NodeState(name="cp1", is_ready=False, reason="runtime is down")
+    state.nodes[1] = NodeState(name="cp2", is_ready=True, is_cordoned=True)
+    state.nodes.append(NodeState(name="ghost", is_ready=True, in_inventory=False))
+    found = told(state)
+    for start in (
+        "cp1: kube-scheduler does not run: failed",
+        "cp2: kubelet does not start at boot",
+        "cp3: its disk is 97 % full",
+        "machines: they run different releases",
+        "cp3: its clock is -60.0 s off",
+        "cp2: its API server is not ready",
+        "scheduler: no scheduler leads",
+        "cp1: etcd's alarm NOSPACE",
+        "old: is a member of etcd",
+        "cp3: a restore of etcd was cut off",
+        "cp1: certificates end: apiserver ends in 5 days",
+        "cp2: certificates end: apiserver is expired",
+        "cp1: its node is not ready",
+        "cp2: takes no new pods",
+        "ghost: is a node",
+    ):
+        (finding,) = (finding for title, finding in found.items() if title.startswith(start))
+        assert finding.mend, start
+    severities = [finding.severity for finding in judge(state, "i")]
+    assert severities == sorted(severities, key=list(Severity).index)
+    assert len(found) == 15
+
+
+def test_what_machines_say_gives_the_terminal_no_orders() -> None:
+    state = cluster()
+    state.machines[0].units[0] = UnitState(
+        name="etcd", state="failed", is_enabled=True, restarts=0, result="x", said="\x1b[2Jgone\x07"
+    )
+    findings = judge(state, "i")
+    for text in (screen(state, findings), explanation(findings)):
+        assert "\x1b" not in text and "\x07" not in text
