@@ -19,19 +19,38 @@ KEPT = 32 * 1024 * 1024
 _PIECE = 1 << 20
 
 
+# The modules of Python that have a digest built in. Loading OpenSSL's takes longer than digesting a file.
+_BUILT_IN = {"sha256": ("_sha2", "_sha256"), "sha1": ("_sha1",)}
+
+_makers: dict[str, Any] = {}
+
+
+def _built_in(algorithm: str) -> Any:
+    """What makes a digest by Python's own code, None where it has none."""
+    if algorithm not in _makers:
+        found = None
+        for name in _BUILT_IN.get(algorithm, ()):
+            try:
+                found = getattr(__import__(name), algorithm)
+                break
+            except ImportError:
+                continue
+        _makers[algorithm] = found
+    return _makers[algorithm]
+
+
+def _digest(algorithm: str, size: int) -> Any:
+    make = _built_in(algorithm) if size < _PIECE else None
+    return make() if make is not None else hashlib.new(algorithm, usedforsecurity=False)
+
+
 def sha256(size: int) -> Any:
-    """A SHA-256 to be fed. For little data the one that Python has built in: loading OpenSSL's takes longer than that.
+    """A SHA-256 to be fed. For little data the one that Python has built in.
 
     Args:
         size: about how many bytes will come; a mebibyte or more is a lot.
     """
-    if size < _PIECE:
-        for name in ("_sha2", "_sha256"):
-            try:
-                return __import__(name).sha256()
-            except ImportError:
-                continue
-    return hashlib.sha256()
+    return _digest("sha256", size)
 
 
 def file_hash(path: str) -> str | None:
@@ -54,13 +73,13 @@ def file_digest(path: str, algorithm: str) -> str:
     Raises:
         OSError: it cannot be read.
     """
-    digest = hashlib.new(algorithm)
     with open(path, "rb", buffering=0) as stream:
-        while True:
-            chunk = stream.read(1 << 20)
-            if not chunk:
-                return digest.hexdigest()
+        chunk = stream.read(_PIECE)
+        digest = _digest(algorithm, len(chunk))
+        while chunk:
             digest.update(chunk)
+            chunk = stream.read(_PIECE)
+        return str(digest.hexdigest())
 
 
 class _Arrival:

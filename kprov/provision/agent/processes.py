@@ -10,7 +10,7 @@ import signal
 import subprocess
 from typing import Any
 
-from kprov.provision.agent import identity
+from kprov.provision.agent import identity, spawning
 from kprov.provision.agent.failures import ConnectionEnded, ModuleFailed
 from kprov.provision.agent.limits import TimeUp
 
@@ -57,7 +57,7 @@ def end_all() -> bool:
     return any(groups.values())
 
 
-def _kill(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+def _kill(process: subprocess.Popen[bytes] | spawning.Program) -> tuple[bytes, bytes]:
     """Kill a program and those that it started. Returns: what they had printed."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
@@ -67,6 +67,9 @@ def _kill(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
         return process.communicate(timeout=2)
     except (subprocess.TimeoutExpired, ValueError):
         # One that made a session of its own lives on, and holds what it would have printed to.
+        if isinstance(process, spawning.Program):
+            process.forget()
+            return b"", b""
         for stream in (process.stdin, process.stdout, process.stderr):
             if stream is not None:
                 stream.close()
@@ -124,19 +127,24 @@ def run(
     if user:
         env["HOME"], env["USER"], env["LOGNAME"] = pwd.getpwnam(user).pw_dir, user, user
     argv = [shell, "-c", str(command)] if shell else command
+    plain = isinstance(argv, list) and not user and directory is None and umask is None and os.geteuid() == os.getuid()
+    process: subprocess.Popen[bytes] | spawning.Program
     try:
-        with identity.itself():
-            process = subprocess.Popen(
-                argv,
-                stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=env,
-                cwd=directory,
-                start_new_session=True,
-                umask=-1 if umask is None else umask,
-                **extra,
-            )
+        if plain and spawning.is_possible():
+            process = spawning.Program(argv, env, stdin is not None)
+        else:
+            with identity.itself():
+                process = subprocess.Popen(
+                    argv,
+                    stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    env=env,
+                    cwd=directory,
+                    start_new_session=True,
+                    umask=-1 if umask is None else umask,
+                    **extra,
+                )
     except FileNotFoundError as error:
         missing = str(error.filename or (argv[0] if isinstance(argv, list) else argv))
         if directory is not None and missing == directory:
@@ -167,4 +175,4 @@ def run(
             _running.pop(process.pid, None)
     if ending():
         raise ConnectionEnded()
-    return Completed(process.returncode, stdout.decode(errors="replace"), stderr.decode(errors="replace"))
+    return Completed(process.returncode or 0, stdout.decode(errors="replace"), stderr.decode(errors="replace"))

@@ -7,7 +7,7 @@ line a value below `Returns:`.
 
 from __future__ import annotations
 
-import importlib
+import sys
 import types
 from collections.abc import Mapping
 from typing import Any, Callable
@@ -97,7 +97,9 @@ def own_name(name: str) -> str | None:
 
 def load(name: str) -> types.ModuleType:
     """The code of a module, by its own name."""
-    return importlib.import_module(__name__ + "." + name)
+    path = __name__ + "." + name
+    __import__(path)
+    return sys.modules[path]
 
 
 def arguments_of(

@@ -26,10 +26,9 @@ Returns:
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
-from kprov.provision.agent import processes
+from kprov.provision.agent import moments, processes
 from kprov.provision.agent.call import Call
 from kprov.provision.agent.failures import ModuleFailed
 from kprov.provision.agent.modules import command
@@ -51,7 +50,7 @@ def run(call: Call) -> dict[str, Any]:
         return early
     if not call["cmd"].strip():
         raise ModuleFailed("command is empty", rc=256)
-    began = datetime.datetime.now()
+    began = moments.Moment.now()
     completed = processes.run(
         call["cmd"],
         shell=call["executable"],
