@@ -16,6 +16,7 @@ from kprov.provision.cluster.canary import api_servers_answer, etcd_answers
 from kprov.provision.cluster.context import Context
 from kprov.provision.cluster.encryption import recall_keys
 from kprov.provision.cluster.etcd import NOT_FINISHED, peer_url
+from kprov.provision.cluster.lost_members import forget_lost
 from kprov.provision.cluster.phase import ClusterError, Phase
 from kprov.provision.cluster.storage.saving import SnapshotStatus, status_of
 from kprov.provision.cluster.storage.snapshot_file import SnapshotFile
@@ -166,6 +167,8 @@ class Restoring:
             start = ("systemd", {"name": "etcd", "state": "started", "enabled": True})
             _all_well(engine.module_all({host.name: start for host in wanted}), "etcd does not start")
             etcd_answers(context, wanted)
+            # Whatever their data were before, they are members now.
+            forget_lost(context.inventory.cluster.state_directory, [host.name for host in wanted])
 
     def _begin_anew(self, context: Context, hosts: list[Host]) -> None:
         """What a daemon has seen of the time that is gone must not guide it."""
