@@ -41,8 +41,8 @@ def _merge_map(original: Any, patch: dict[str, Any], shape: Shape) -> Any:
         raise PatchError(f"unknown patch type found: {directive}")
     merged = dict(original) if isinstance(original, dict) else {}
     if "$retainKeys" in patch:
-        retained = patch["$retainKeys"]
-        missing = [key for key in patch if key[0] != "$" and key not in retained]
+        retained = _list_of(patch, "$retainKeys")
+        missing = [key for key in patch if not key.startswith("$") and key not in retained]
         if missing:
             raise PatchError("the keys in $retainKeys list does not contain " + ", ".join(missing))
         merged = {key: value for key, value in merged.items() if key in retained}
@@ -66,19 +66,27 @@ def _merge_map(original: Any, patch: dict[str, Any], shape: Shape) -> Any:
     return merged
 
 
+def _list_of(patch: dict[str, Any], directive: str) -> list[Any]:
+    """A directive's list; an empty one where there is none. Raises PatchError for anything else."""
+    found = patch.get(directive)
+    if found is not None and not isinstance(found, list):
+        raise PatchError(f"{directive} is a list, not {found!r}")
+    return found or []
+
+
 def _merge_list(original: Any, patch: list[Any], parent: dict[str, Any], field: str, shape: Shape) -> list[Any]:
     present = list(original) if isinstance(original, list) else []
     merge_key = shape.merge_key(field)
     if merge_key is None:
-        merged = _merge_primitives(present, patch, parent.get(_DELETE + field) or [])
+        merged = _merge_primitives(present, patch, _list_of(parent, _DELETE + field))
     else:
         elements = _merge_elements(present, patch, merge_key, shape.child(field))
         if elements is None:
-            return [item for item in patch if item.get("$patch") != "replace"]
+            return [item for item in patch if not isinstance(item, dict) or item.get("$patch") != "replace"]
         merged = elements
-    wanted = parent.get(_ORDER + field)
-    if wanted is None:
+    if parent.get(_ORDER + field) is None:
         return merged
+    wanted = _list_of(parent, _ORDER + field)
 
     def identity(item: Any) -> Any:
         return item.get(merge_key) if merge_key is not None and isinstance(item, dict) else item

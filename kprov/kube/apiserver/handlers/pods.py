@@ -9,6 +9,7 @@ from kprov.kube.api.errors import ApiError
 from kprov.kube.api.selectors import from_label_selector
 from kprov.kube.apiserver.admission.attributes import CREATE, AdmissionAttributes
 from kprov.kube.apiserver.handlers import bodies
+from kprov.kube.apiserver.handlers.conformance import held_against
 from kprov.kube.apiserver.handlers.deletion import Deletion
 from kprov.kube.apiserver.handlers.metadata import now
 from kprov.kube.apiserver.handlers.parts import Parts
@@ -39,7 +40,7 @@ async def _admit(parts: Parts, request: Request, subresource: str, name: str, ob
 
 async def bind(parts: Parts, request: Request, info: ResourceInfo) -> Response:
     """POST of a Binding: the pod gets its node, once."""
-    binding = bodies.decode(request)
+    binding = held_against("core.v1.Binding", bodies.decode(request), "Binding")
     metadata = binding.get("metadata") or {}
     name = request.info.name or metadata.get("name") or ""
     if request.info.name and metadata.get("name") and metadata["name"] != request.info.name:
@@ -91,7 +92,7 @@ def set_condition(obj: Object, kind: str, status: str) -> None:
 
 async def evict(parts: Parts, request: Request, info: ResourceInfo) -> Response:
     """POST of an Eviction: delete the pod if its disruption budget lets it."""
-    eviction = bodies.decode(request)
+    eviction = held_against("policy.v1.Eviction", bodies.decode(request), "Eviction")
     name, namespace = request.info.name, request.info.namespace
     if (eviction.get("metadata") or {}).get("name", name) != name:
         raise errors.bad_request("name in URL does not match name in Eviction object")

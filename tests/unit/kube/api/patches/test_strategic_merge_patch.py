@@ -100,3 +100,31 @@ def test_kinds_of_other_groups_are_known() -> None:
     patch = {"spec": {"template": {"spec": {"containers": [{"name": "a", "tty": True}]}}}}
     patched = apply_strategic_merge_patch(deployment, patch, "apps/v1/Deployment")
     assert patched["spec"]["template"]["spec"]["containers"] == [{"name": "a", "image": "1", "tty": True}]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"$retainKeys": None},
+        {"$setElementOrder/containers": None, "containers": []},
+        {"containers": [1, {"$patch": "replace"}]},
+    ],
+)
+def test_odd_patches_are_applied(spec: dict[str, Any]) -> None:
+    apply_strategic_merge_patch({"spec": {"containers": [{"name": "a"}]}}, {"spec": spec}, "/v1/Pod")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"$retainKeys": 5},
+        {"$retainKeys": "text"},
+        {"$setElementOrder/containers": "a", "containers": []},
+        {"$deleteFromPrimitiveList/finalizers": {}, "finalizers": []},
+    ],
+)
+def test_directives_that_are_no_lists_are_refused(spec: dict[str, Any]) -> None:
+    patch = {"spec": spec} if "finalizers" not in spec else {"metadata": spec}
+    obj = {"metadata": {"finalizers": ["a"]}, "spec": {"containers": [{"name": "a"}]}}
+    with pytest.raises(PatchError, match="is a list"):
+        apply_strategic_merge_patch(obj, patch, "/v1/Pod")
