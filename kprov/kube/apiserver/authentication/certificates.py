@@ -48,6 +48,7 @@ def common_name(der: bytes) -> str:
     return str(names[0].value) if names else ""
 
 
+@lru_cache(maxsize=512)
 def issued_by(der: bytes, authorities: tuple[bytes, ...]) -> bool:
     """Whether one of these authorities signed a certificate directly (which TLS found valid for one of all of them)."""
     from cryptography import x509
