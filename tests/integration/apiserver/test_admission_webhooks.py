@@ -111,3 +111,20 @@ def test_what_webhooks_add_is_completed_by_the_others(kubectl, hooks: Hooks, pla
     kubectl("create", "-n", place, "-f", "-", stdin=json.dumps(pod))
     found = json.loads(kubectl("get", "pod", "b", "-n", place, "-o", "json"))["spec"]["containers"]
     assert len(found) == 1 and len(hooks.asked) == 1
+
+
+def test_webhooks_hear_of_scales_as_scales(kubectl, hooks: Hooks, place: str) -> None:  # type: ignore[no-untyped-def]
+    kubectl("create", "deployment", "web", "--image=x", "-n", place)
+    configuration = json.loads(hooks.configuration("MutatingWebhookConfiguration", place, "/scale", namespace=place))
+    rule = {"apiGroups": ["apps"], "resources": ["deployments/scale"], "operations": ["UPDATE"]}
+    configuration["webhooks"][0]["rules"][0] |= rule
+    kubectl("create", "-f", "-", stdin=json.dumps(configuration))
+    hooks.answers["/scale"] = patch({"op": "replace", "path": "/spec/replicas", "value": 2})
+    kubectl("scale", "deployment", "web", "--replicas=5", "-n", place)
+    assert kubectl("get", "deployment", "web", "-n", place, "-o", "jsonpath={.spec.replicas}") == "2"
+    (asked,) = [request["request"] for _, request in hooks.asked]
+    assert asked["kind"] == {"group": "autoscaling", "version": "v1", "kind": "Scale"}
+    assert asked["resource"]["resource"] == "deployments" and asked["subResource"] == "scale"
+    assert asked["object"]["spec"] == {"replicas": 5} and asked["oldObject"]["spec"] == {"replicas": 1}
+    kubectl("set", "image", "deployment/web", "x=y", "-n", place)  # no scale: not heard of
+    assert len(hooks.asked) == 1

@@ -6,6 +6,7 @@ from typing import Any
 
 from kprov.kube.api import errors
 from kprov.kube.api.selectors import from_label_selector, from_map
+from kprov.kube.apiserver.admission.attributes import AdmissionAttributes
 from kprov.kube.apiserver.extensions import json_path, kinds
 from kprov.kube.apiserver.extensions.kinds import ScalePaths
 from kprov.kube.apiserver.handlers import bodies
@@ -102,21 +103,43 @@ async def scale(parts: Parts, request: Request, info: ResourceInfo) -> Response:
         for field in ("uid", "resourceVersion"):
             if metadata.get(field) and metadata[field] != current["metadata"][field]:
                 raise errors.conflict(info, name)
-        current_copy = {**current, "spec": {**(current.get("spec") or {})}}
-        if paths is None:
-            current_copy["spec"]["replicas"] = _replicas(wanted, info, name)
-        else:
-            json_path.put(current_copy, paths.spec_replicas, _replicas(wanted, info, name))
-        current_copy["metadata"] = dict(current["metadata"])
-        return current_copy
+        return _scaled(current, _replicas(wanted, info, name), paths)
 
-    entry = await _ScaleUpdate(parts, request, info, dry_run=bodies.dry_run(request)).run(make_new)
+    update = _ScaleUpdate(parts, request, info, paths, dry_run=bodies.dry_run(request))
+    entry = await update.run(make_new)
     return json_response(scale_of(entry.object(), paths))
 
 
 class _ScaleUpdate(Update):
-    """An update of the whole object that came through its scale: validated as an update of the object."""
+    """An update of the whole object that came through its scale.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._subresource = ""
+    It is validated as an update of the object; admission sees the two Scales, as upstream's does.
+    """
+
+    def __init__(
+        self, parts: Parts, request: Request, info: ResourceInfo, paths: ScalePaths | None, *, dry_run: bool
+    ) -> None:
+        super().__init__(parts, request, info, dry_run=dry_run)
+        self._subresource, self._paths = "", paths
+
+    def _attributes(self, obj: Object, current: Object) -> AdmissionAttributes:
+        attrs = super()._attributes(obj, current)
+        attrs.subresource = "scale"
+        attrs.obj, attrs.old_obj = scale_of(obj, self._paths), scale_of(current, self._paths)
+        return attrs
+
+    def _admitted(self, attrs: AdmissionAttributes, obj: Object) -> Object:
+        given, admitted = scale_of(obj, self._paths), attrs.obj or {}
+        if given["spec"] == admitted.get("spec"):
+            return obj
+        return _scaled(obj, _replicas(admitted, self._info, obj["metadata"]["name"]), self._paths)
+
+
+def _scaled(obj: Object, replicas: int, paths: ScalePaths | None) -> Object:
+    """An object with other replicas."""
+    out = {**obj, "spec": {**(obj.get("spec") or {})}, "metadata": dict(obj["metadata"])}
+    if paths is None:
+        out["spec"]["replicas"] = replicas
+    else:
+        json_path.put(out, paths.spec_replicas, replicas)
+    return out

@@ -131,22 +131,9 @@ class Update:
         if self.records_managers:
             changed = obj
             await self._parts.conversion.settled(lambda: self._record_managers(changed, current))
-        attrs = AdmissionAttributes(
-            user=self._request.user,
-            operation=UPDATE,
-            resource_info=info,
-            version=self._request.info.api_version,
-            subresource=subresource,
-            namespace=self._request.info.namespace,
-            name=self._request.info.name,
-            obj=obj,
-            old_obj=current,
-            options=self._options,
-            dry_run=self._dry_run,
-            warnings=self._request.warnings,
-        )
+        attrs = self._attributes(obj, current)
         await self._parts.admission.mutate(attrs)
-        obj = attrs.obj or obj
+        obj = self._admitted(attrs, obj)
         self._prepare(obj, current)
         if subresource == "":
             metadata.count_generation(obj, current, info)
@@ -163,6 +150,27 @@ class Update:
         if deletion.ends(obj, current):
             raise _Gone(obj)
         return obj
+
+    def _attributes(self, obj: Object, current: Object) -> AdmissionAttributes:
+        """The update as admission sees it."""
+        return AdmissionAttributes(
+            user=self._request.user,
+            operation=UPDATE,
+            resource_info=self._info,
+            version=self._request.info.api_version,
+            subresource=self._subresource,
+            namespace=self._request.info.namespace,
+            name=self._request.info.name,
+            obj=obj,
+            old_obj=current,
+            options=self._options,
+            dry_run=self._dry_run,
+            warnings=self._request.warnings,
+        )
+
+    def _admitted(self, attrs: AdmissionAttributes, obj: Object) -> Object:
+        """The object as admission has left it."""
+        return attrs.obj or obj
 
     def _record_managers(self, obj: Object, current: Object) -> None:
         version, through = self._request.info.api_version, self._request.info.subresource

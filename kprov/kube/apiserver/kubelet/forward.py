@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from kprov.kube.api import errors
 from kprov.kube.api.errors import ApiError
@@ -82,6 +82,26 @@ def _container(pod: Object, wanted: str) -> str:
     return wanted
 
 
+def _options(request: Request, info: ResourceInfo) -> Object:
+    """What a connection is asked for, as an object: PodExecOptions and its like."""
+    query, subresource = request.query, request.info.subresource
+    _, _, kind = info.subresource_kinds.get(subresource, ("", "", f"{info.kind}ProxyOptions"))
+    options: Object = {"kind": kind, "apiVersion": "v1"}
+    match subresource:
+        case "exec" | "attach":
+            options |= {name: True for name in ("stdin", "stdout", "stderr", "tty") if request.flag(name)}
+            if container := query.get("container", ""):
+                options["container"] = container
+            if subresource == "exec":
+                options["command"] = query.getall("command", [])
+        case "portforward":
+            ports = [port for each in query.getall("ports", []) for port in each.split(",")]
+            options["ports"] = [int(port) for port in ports if port.isdigit()]
+        case "proxy":
+            options["path"] = unquote(_rest(request).partition("?")[0])
+    return options
+
+
 async def _admit(parts: Parts, request: Request, info: ResourceInfo) -> None:
     attrs = AdmissionAttributes(
         user=request.user,
@@ -91,7 +111,7 @@ async def _admit(parts: Parts, request: Request, info: ResourceInfo) -> None:
         subresource=request.info.subresource,
         namespace=request.info.namespace,
         name=request.info.name,
-        obj={"kind": info.subresource_kinds.get(request.info.subresource, ("", "", ""))[2]},
+        obj=_options(request, info),
         warnings=request.warnings,
     )
     await parts.admission.mutate(attrs)

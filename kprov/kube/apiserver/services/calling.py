@@ -58,12 +58,12 @@ class Caller:
         Raises: CallFailed saying why there is no answer.
         """
         url, server_name = self._place(client)
-        separator = "&" if urlsplit(url).query else "?"
+        url += f"{'&' if urlsplit(url).query else '?'}timeout={seconds:g}s"
         if self._session is None:
             self._session = aiohttp.ClientSession(trust_env=False)
         try:
             async with self._session.post(
-                f"{url}{separator}timeout={seconds:g}s",
+                url,
                 data=orjson.dumps(sent),
                 headers={"Content-Type": "application/json", "Accept": "application/json"},
                 ssl=_trusting(client.get("caBundle") or ""),
@@ -75,7 +75,7 @@ class Caller:
                 if answer.status != 200:
                     raise CallFailed(f"it answered with HTTP {answer.status}: {body[:200].decode(errors='replace')}")
         except TimeoutError:
-            raise CallFailed(f'Post "{url}": context deadline exceeded (it took more than {seconds:g} s)') from None
+            raise CallFailed(f'Post "{url}": context deadline exceeded') from None
         except (aiohttp.ClientError, OSError) as error:
             raise CallFailed(f'Post "{url}": {error or type(error).__name__}') from None
         try:

@@ -82,7 +82,7 @@ READY = {"subsets": [{"addresses": [{"ip": "10.1.0.1"}], "ports": [{"name": "htt
         ({"spec": {"ports": [{"port": 80}]}}, READY, "ServicePortError"),
         ({"spec": PORTS}, None, "EndpointsNotFound"),
         ({"spec": PORTS}, {"subsets": [{"ports": [{"name": "https"}]}]}, "MissingEndpoints"),
-        ({"spec": PORTS}, {"subsets": [{"addresses": [{"ip": "1.2.3.4"}], "ports": [{"name": "x"}]}]}, "MissingEndpoints"),
+        ({"spec": PORTS}, {"subsets": [{"addresses": [{"ip": "1.2.3.4"}], "ports": [{}]}]}, "MissingEndpoints"),
         ({"spec": PORTS}, READY, None),
         ({"spec": {"type": "ExternalName", "externalName": "x"}}, None, None),
     ],

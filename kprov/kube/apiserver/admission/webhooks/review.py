@@ -44,7 +44,12 @@ def question(attrs: AdmissionAttributes, version: str, obj: Object | None, old_o
     says in which version it is itself."""
     info = attrs.resource_info
 
+    shown = obj or old_obj or {}
+
     def kind(of: str) -> Object:
+        if shown.get("kind", info.kind) != info.kind and "apiVersion" in shown:  # a subresource's own
+            group, _, version = str(shown["apiVersion"]).rpartition("/")
+            return {"group": group, "version": version, "kind": shown["kind"]}
         return {"group": info.group, "version": of, "kind": info.kind}
 
     def resource(of: str) -> Object:
