@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
 from kprov.kube.api import errors
 from kprov.kube.api.errors import ApiError
@@ -20,7 +20,6 @@ from kprov.kube.apiserver.storage.cache import Feed, ResourceCache, TooOld
 from kprov.kube.apiserver.storage.entry import ADDED, DELETED, MODIFIED, CacheEvent, Entry
 
 _BOOKMARK_SECONDS = 60.0
-_BATCH = 500
 _LONGEST_SECONDS = 365 * 86_400
 
 
@@ -98,6 +97,19 @@ async def _error(renderer: Renderer, error: errors.ApiError) -> AsyncIterator[by
     yield renderer.event("ERROR", error.status)
 
 
+def _pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines put together into pieces of a size that may lie in memory for each of many who read slowly."""
+    some, size = [], 0
+    for line in lines:
+        some.append(line)
+        size += len(line)
+        if size >= Feed.TAKEN_BYTES:
+            yield b"".join(some)
+            some, size = [], 0
+    if some:
+        yield b"".join(some)
+
+
 class _Watcher:
     """One watch that is being served."""
 
@@ -122,8 +134,8 @@ class _Watcher:
         stopping: asyncio.Event | None = self._parts.stopping
         try:
             matching = await self._converted([entry for entry in start if selection.matches(entry)])
-            for position in range(0, len(matching), _BATCH):
-                yield b"".join([write(ADDED, entry, None) for entry in matching[position : position + _BATCH]])
+            for piece in _pieces(write(ADDED, entry, None) for entry in matching):
+                yield piece
             if initial_end:
                 yield self._renderer.bookmark(initial_end, initial_end=True)
             elif not matching:

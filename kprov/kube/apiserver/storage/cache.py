@@ -25,8 +25,10 @@ class Feed:
     """The events that one watcher has not read yet. ``closed`` when the watcher is too slow or the cache reloads."""
 
     LIMIT = 10_000
+    LIMIT_BYTES = 64 << 20
+    TAKEN_BYTES = 64 << 10
 
-    __slots__ = ("_cache", "_wakeup", "closed", "pending", "prefix")
+    __slots__ = ("_bytes", "_cache", "_wakeup", "closed", "pending", "prefix")
 
     def __init__(self, cache: ResourceCache, prefix: str) -> None:
         self._cache = cache
@@ -34,13 +36,15 @@ class Feed:
         self.pending: deque[CacheEvent] = deque()
         self._wakeup: asyncio.Future[None] | None = None
         self.closed = False
+        self._bytes = 0  # of what was pushed and not taken
 
     def push(self, event: CacheEvent) -> None:
         """Add an event; called by the cache."""
-        if len(self.pending) >= self.LIMIT:
+        if len(self.pending) >= self.LIMIT or self._bytes > self.LIMIT_BYTES:
             self.close()
             return
         self.pending.append(event)
+        self._bytes += len(event.current.raw)
         self.wake()
 
     def wake(self) -> None:
@@ -61,9 +65,13 @@ class Feed:
             self._wakeup = None
 
     def take(self) -> list[CacheEvent]:
-        """All events so far."""
-        events = list(self.pending)
-        self.pending.clear()
+        """The next events: not more of them than what may lie in memory for each of many who read slowly."""
+        pending, events, size = self.pending, [], 0
+        while pending and size < self.TAKEN_BYTES:
+            event = pending.popleft()
+            size += len(event.current.raw)
+            events.append(event)
+        self._bytes = max(0, self._bytes - size) if pending else 0
         return events
 
     def close(self) -> None:

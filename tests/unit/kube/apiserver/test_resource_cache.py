@@ -80,7 +80,10 @@ async def test_history_ends(cache: ResourceCache, monkeypatch: pytest.MonkeyPatc
         cache.open_feed("", 9)
     for revision in range(12, 12 + module.RING):
         cache.apply(_event(revision, "a/z"))
-    assert len(cache.open_feed("", 11).take()) == module.RING
+    feed, heard = cache.open_feed("", 11), 0
+    while feed.pending:
+        heard += len(feed.take())
+    assert heard == module.RING
     with pytest.raises(TooOld):
         cache.open_feed("", 10)
 
@@ -104,3 +107,25 @@ async def test_a_slow_watcher_is_dropped(cache: ResourceCache, monkeypatch: pyte
     for revision in range(11, 16):
         cache.apply(_event(revision, "a/z"))
     assert feed.closed and feed not in cache.feeds
+
+
+async def test_what_a_slow_watcher_is_kept_is_counted_in_bytes(
+    cache: ResourceCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.Feed, "LIMIT_BYTES", 1000)
+    monkeypatch.setattr(module.Feed, "TAKEN_BYTES", 300)
+    slow, quick = cache.open_feed("", None), cache.open_feed("", None)
+    heard: list[int] = []
+    for revision in range(11, 61):
+        cache.apply(_event(revision, "a/z"))
+        while quick.pending:
+            taken = quick.take()
+            assert sum(len(event.current.raw) for event in taken[:-1]) < 300
+            heard += [event.revision for event in taken]
+    assert heard == list(range(11, 61)) and not quick.closed
+    assert slow.closed
+    kept = []
+    while slow.pending:
+        kept += slow.take()
+    assert [event.revision for event in kept] == list(range(11, 11 + len(kept)))
+    assert 1000 <= sum(len(event.current.raw) for event in kept) < 1500
