@@ -9,6 +9,7 @@ from typing import Any
 from kprov.provision.engine import task_keywords
 from kprov.provision.engine.documents import Lines, Problem, plain
 from kprov.provision.engine.lookups import LOOKUPS
+from kprov.provision.engine.lookups import own_name as lookup_name
 from kprov.provision.engine.module_names import closest, is_foreign, own_name
 from kprov.provision.engine.task_arguments import Named, WrongForm, arguments_of, from_action
 from kprov.provision.engine.task_keywords import apply_keywords
@@ -131,7 +132,7 @@ class TaskReader:
             return None
         applied = None
         if module in ("include_tasks", "include_role") and isinstance(arguments.get("apply"), dict):
-            applied = self._apply(named)
+            applied = self._apply(named, entry.get("args"))
             arguments = {key: value for key, value in arguments.items() if key != "apply"}
         if wrong and self.lenient:
             base = replace(base, unsupported="; ".join(f"kprov's {named.key} {problem}" for problem in wrong))
@@ -198,7 +199,7 @@ class TaskReader:
             value = []
         if key == "loop":
             return value, None
-        lookup = key.removeprefix("with_").removeprefix("ansible.builtin.")
+        lookup = lookup_name(key.removeprefix("with_"))
         if lookup not in LOOKUPS:
             near = next(iter(_near(lookup, LOOKUPS)), None)
             self.tell(
@@ -208,8 +209,9 @@ class TaskReader:
             )
         return value, lookup
 
-    def _apply(self, named: Named) -> Task:
-        value = named.value["apply"] if isinstance(named.value, dict) else {}
+    def _apply(self, named: Named, extra: Any) -> Task:
+        said = {**(extra or {}), **(named.value if isinstance(named.value, dict) else {})}
+        value = said["apply"]
         if not isinstance(value, Lines):
             self.tell(named.line, "'apply' must be a mapping of keywords")
             return Task("", "", {}, self.role, self.file, named.line)

@@ -38,7 +38,7 @@ WAIT = """
 @pytest.fixture
 def machine(lab: LabMachines) -> str:
     wait_until_ready(lab.state, lab.layout.machines)  # other tests take their links and power away
-    return list(yaml.safe_load(lab.inventory.read_text())["all"]["hosts"])[-1]
+    return str(list(yaml.safe_load(lab.inventory.read_text())["all"]["hosts"])[-1])
 
 
 def command(lab: LabMachines, folder: Path, machine: str, text: str) -> list[str]:
