@@ -229,7 +229,8 @@ def _template(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared
     own = {"src", "newline_sequence", "output_encoding"} | _RENDERING
     rest = {key: value for key, value in arguments.items() if key not in own}
     data = text.encode(str(arguments.get("output_encoding") or "utf-8"))
-    rest = _preserved(rest, surroundings.templar.search_path.find("templates", name))
+    if rest.get("mode") == "preserve":
+        rest = _preserved(rest, surroundings.templar.search_path.find("templates", name))
     return with_content("copy", {**rest, "_name": Path(name).name}, data)
 
 

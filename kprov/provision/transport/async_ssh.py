@@ -21,7 +21,7 @@ from kprov.provision.transport.async_ssh_failures import explain
 from kprov.provision.transport.client_keys import check_files, passphrase_of
 from kprov.provision.transport.errors import Unreachable
 from kprov.provision.transport.jump_hosts import JumpHosts, Share
-from kprov.provision.transport.link import AgentLink
+from kprov.provision.transport.link import AgentLink, open_link
 from kprov.provision.transport.startups import gate_of
 from kprov.provision.transport.target import Target
 from kprov.provision.transport.tcp import open_socket
@@ -310,12 +310,10 @@ def connect(
             client.connection.create_session(lambda: pipe, bootstrap.command(target), encoding=None, request_pty=False),
             target.login_timeout,
         )
-        link = AgentLink(target, pipe)
-        if greet:
-            link.start()
-        else:
-            link.send_agent()
     except BaseException as error:
         client.close()
         raise explain(error, target, None) from None
-    return link
+    try:
+        return open_link(target, pipe, greet=greet)
+    except BaseException as error:
+        raise explain(error, target, None) from None

@@ -372,3 +372,27 @@ class AgentLink:
         """End the connection; the agent stops its child, unlocks and leaves."""
         self.closed = True
         self._pipe.close()
+
+
+def open_link(target: Target, pipe: Pipe, *, greet: bool) -> AgentLink:
+    """Send the agent down a pipe; the pipe is closed where that fails.
+
+    Args:
+        target: the machine.
+        pipe: the program that `bootstrap.command` started.
+        greet: wait until the agent has started; else the first `wait` does, and what keeps it from starting is raised
+            there.
+
+    Raises:
+        Unreachable: why it did not start.
+    """
+    link = AgentLink(target, pipe)
+    try:
+        if greet:
+            link.start()
+        else:
+            link.send_agent()
+    except BaseException:
+        link.close()
+        raise
+    return link

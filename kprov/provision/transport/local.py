@@ -11,7 +11,7 @@ import time
 
 from kprov.provision.transport import bootstrap
 from kprov.provision.transport.errors import Unreachable
-from kprov.provision.transport.link import AgentLink
+from kprov.provision.transport.link import AgentLink, open_link
 from kprov.provision.transport.target import Target
 
 
@@ -134,13 +134,4 @@ def connect(target: Target, *, greet: bool = True) -> AgentLink:
         Unreachable: why it did not start.
     """
     # Through a shell, as over SSH: it says the same where a program is missing.
-    link = AgentLink(target, LocalPipe(["/bin/sh", "-c", bootstrap.command(target)]))
-    try:
-        if greet:
-            link.start()
-        else:
-            link.send_agent()
-    except BaseException:
-        link.close()
-        raise
-    return link
+    return open_link(target, LocalPipe(["/bin/sh", "-c", bootstrap.command(target)]), greet=greet)

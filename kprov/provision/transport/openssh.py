@@ -21,7 +21,7 @@ from pathlib import Path
 from kprov.provision.transport import bootstrap, host_keys, reasons
 from kprov.provision.transport.client_keys import check_files, passphrase_of
 from kprov.provision.transport.errors import Unreachable
-from kprov.provision.transport.link import AgentLink
+from kprov.provision.transport.link import AgentLink, open_link
 from kprov.provision.transport.local import LocalPipe
 from kprov.provision.transport.openssh_failures import explain
 from kprov.provision.transport.startups import gate_of
@@ -212,16 +212,7 @@ def connect(
     argv = [program, "-F", str(configuration), "-T", "--", hops[0][0], bootstrap.command(target)]
 
     def start(greet: bool) -> AgentLink:
-        link = AgentLink(target, OpenSSHPipe(argv, target, _answers(target, folder)))
-        try:
-            if greet:
-                link.start()
-            else:
-                link.send_agent()
-        except BaseException:
-            link.close()
-            raise
-        return link
+        return open_link(target, OpenSSHPipe(argv, target, _answers(target, folder)), greet=greet)
 
     if (folder / _identity(target, accept_new)).exists():  # a login that is kept
         return start(greet)
