@@ -110,6 +110,11 @@ def test_every_version_shows_every_object(kubectl, kind: Kind) -> None:  # type:
     ]  # fmt: skip
     status = json.loads(kubectl("get", "crd", f"ends.{kind.group}", "-o", "json"))["status"]
     assert status["storedVersions"] == ["v1", "v2"]
+    # who has rewritten every object takes the old version from the list; the stored one stays
+    forget = ("patch", "crd", f"ends.{kind.group}", "--subresource=status", "--type=merge", "-p")
+    refused = kubectl(*forget, '{"status": {"storedVersions": ["v1"]}}', ok=False)
+    assert "status.storedVersions: Invalid value" in refused and "must have the storage version v2" in refused
+    kubectl(*forget, '{"status": {"storedVersions": ["v2"]}}')
     kubectl("delete", f"ends.v1.{kind.group}", "a")
 
 

@@ -85,6 +85,8 @@ class Conversion:
 
     async def object(self, info: ResourceInfo, obj: Object, version: str) -> Object:
         """One object in a version. Raises ApiError."""
+        if kinds.find(*info.key) is None:
+            return obj
         return (await self.objects(info, [obj], version))[0]
 
     async def stored(self, info: ResourceInfo, obj: Object) -> Object:
@@ -105,6 +107,9 @@ class Conversion:
 
     async def entry(self, info: ResourceInfo, entry: Entry, version: str) -> Entry:
         """One entry, see ``entries``."""
+        kind = kinds.find(*info.key)
+        if kind is None or kind.webhook is None:
+            return entry
         return (await self.entries(info, [entry], version))[0]
 
     async def events(self, info: ResourceInfo, events: list[CacheEvent], version: str) -> list[CacheEvent]:

@@ -98,17 +98,31 @@ class DefinitionStrategy(Strategy):
             for name in ("kind", "plural"):
                 if spec["names"].get(name) != before["names"].get(name):
                     found.append(invalid(f"spec.names.{name}", spec["names"].get(name), "field is immutable"))
-        missing = {*((old.get("status") or {}).get("storedVersions") or ())} - {
-            each.get("name") for each in spec.get("versions") or ()
-        }
-        for name in sorted(missing):
-            text = "must appear in spec.versions"
-            found.append(invalid("status.storedVersions[0]", name, text))
-        return found
+        return found + _stored_errors((obj.get("status") or {}).get("storedVersions") or [], spec)
+
+    def validate_status_update(self, obj: Object, old: Object) -> list[FieldError]:
+        """Who has rewritten all objects of a version may take it from the list, and no other."""
+        return _stored_errors((obj.get("status") or {}).get("storedVersions") or [], obj["spec"])
 
     def warnings(self, obj: Object) -> list[str]:
         """Groups of the project's own need its approval."""
         return []
+
+
+def _stored_errors(stored: list[str], spec: Object) -> list[FieldError]:
+    path = "status.storedVersions"
+    if not stored:
+        return [invalid(path, stored, "must have at least one stored version")]
+    versions = {each.get("name"): each for each in spec.get("versions") or ()}
+    found = [
+        invalid(f"{path}[{index}]", name, "must appear in spec.versions")
+        for index, name in enumerate(stored)
+        if name not in versions
+    ]
+    for name, version in versions.items():
+        if version.get("storage") and name not in stored:
+            found.append(invalid(path, stored, f"must have the storage version {name}"))
+    return found
 
 
 def _head_errors(obj: Object) -> list[FieldError]:
