@@ -56,26 +56,53 @@ def debian_release(context: Context, host: Host) -> str:
     return str(context.engine.facts[host.name]["ansible_distribution_major_version"])
 
 
+def _package_task(context: Context, host: Host) -> Task:
+    found = context.bundle.packages(debian_release(context, host), package_names(host))
+    listed = [
+        {
+            "name": package.name,
+            "version": package.version,
+            "architecture": package.architecture,
+            "path": str(package.path),
+            "sha256": package.sha256,
+            "size": package.size,
+        }
+        for package in found
+    ]
+    return "deb", {"packages": listed, "ledger": PACKAGES_LEDGER}
+
+
 def install_packages(context: Context, hosts: list[Host]) -> None:
     """Install the packages of each machine's release that are not installed yet; no service is started by it."""
-    engine = context.engine
-    with engine.phase("Install packages", hosts):
-        tasks: dict[str, Task] = {}
-        for host in hosts:
-            found = context.bundle.packages(debian_release(context, host), package_names(host))
-            listed = [
-                {
-                    "name": package.name,
-                    "version": package.version,
-                    "architecture": package.architecture,
-                    "path": str(package.path),
-                    "sha256": package.sha256,
-                    "size": package.size,
-                }
-                for package in found
-            ]
-            tasks[host.name] = ("deb", {"packages": listed, "ledger": PACKAGES_LEDGER})
-        engine.module_all(tasks)
+    with context.engine.phase("Install packages", hosts):
+        context.engine.module_all({host.name: _package_task(context, host) for host in hosts})
+
+
+def missing_packages(context: Context, hosts: list[Host]) -> dict[str, list[str]]:
+    """By machine: the packages that `install_packages` would install. Changes nothing."""
+    calls = {}
+    for host in hosts:
+        module, arguments = _package_task(context, host)
+        calls[host.name] = (module, {**arguments, "_check": True, "_quiet": True})
+    found = context.engine.module_all(calls)
+    return {name: list(result.get("installed") or ()) for name, result in found.items() if not result.failed}
+
+
+def lay_release(context: Context, hosts: list[Host]) -> None:
+    """Lay kprov's daemons beside the release that runs; nothing runs them yet."""
+    context.engine.module_all({host.name: _laying(context, host)[0] for host in hosts})
+
+
+def _laying(context: Context, host: Host) -> tuple[list[Task], str]:
+    """The steps, and the folder of the release."""
+    release = context.bundle.release_for(debian_release(context, host))
+    folder = f"{RELEASES}/{release.version}"
+    steps: list[Task] = [
+        ("file", {"path": RELEASES, "state": "directory", "mode": "0755", "owner": "root", "group": "root"})
+    ]
+    for archive in release.archives:
+        steps.append(("unarchive", {"src": str(archive.path), "dest": folder, "sha256": archive.sha256}))
+    return steps, folder
 
 
 def install_release(context: Context, hosts: list[Host]) -> None:
@@ -84,16 +111,8 @@ def install_release(context: Context, hosts: list[Host]) -> None:
     with engine.phase("Install the daemons", hosts):
         tasks: dict[str, list[Task]] = {}
         for host in hosts:
-            release = context.bundle.release_for(debian_release(context, host))
-            folder = f"{RELEASES}/{release.version}"
-            steps: list[Task] = [
-                ("file", {"path": RELEASES, "state": "directory", "mode": "0755", "owner": "root", "group": "root"})
-            ]
-            for archive in release.archives:
-                arguments = {"src": str(archive.path), "dest": folder, "sha256": archive.sha256}
-                steps.append(("unarchive", arguments))
-            steps.append(("file", {"path": CURRENT, "src": folder, "state": "link"}))
-            tasks[host.name] = steps
+            steps, folder = _laying(context, host)
+            tasks[host.name] = [*steps, ("file", {"path": CURRENT, "src": folder, "state": "link"})]
         for name, results in engine.module_all(tasks).items():
             if results[-1].changed and engine.facts[name].get("kprov_release"):
                 context.stale_services.setdefault(name, set()).update(daemons_of(context.inventory.hosts[name]))

@@ -42,9 +42,18 @@ _GATES: dict[str, Procedure] = {
 }
 
 
+_PROGRAMS = {
+    "containerd": "/usr/bin/containerd",
+    "etcd": "/usr/bin/etcd",
+    "haproxy": "/usr/sbin/haproxy",
+}
+
+
 def files_read_once(context: Context, host: Host) -> dict[str, list[str]]:
     """By unit: what it reads only when it starts, and kprov replaces: its certificates, its release."""
     read = {unit: [CURRENT] for unit in sorted(daemons_of(host))}
+    # Installing a package starts and restarts nothing: what runs its program does so when its turn comes.
+    read |= {unit: [program] for unit, program in _PROGRAMS.items() if unit != "etcd" or "etcd" in host.groups}
     everyone = list(context.inventory.hosts.values())
     for spec in certificates_of(host, context.inventory.cluster, everyone):
         for unit in spec.services:
