@@ -269,9 +269,9 @@ def _for_people(request: Request) -> bool:
 def _pretty(answer: Response) -> bytes:
     """The body on many lines, if it is JSON."""
     if not answer.content_type.startswith("application/json") or "Content-Encoding" in answer.headers:
-        return answer.body
+        return answer.whole()
     try:
-        return orjson.dumps(orjson.loads(answer.body), option=orjson.OPT_INDENT_2)
+        return orjson.dumps(orjson.loads(answer.whole()), option=orjson.OPT_INDENT_2)
     except orjson.JSONDecodeError:
         return answer.body
 

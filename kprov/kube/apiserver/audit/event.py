@@ -66,7 +66,7 @@ class Event:
         if self.rule.level >= Level.Request and (sent := self._sent()) is not None:
             out["requestObject"] = sent
         if self.rule.level is Level.RequestResponse and answer is not None:
-            received = _object(answer.body, answer.content_type)
+            received = _object(answer.whole(), answer.content_type)
             if received is not None:
                 out["responseObject"] = self._shown(received)
         out["requestReceivedTimestamp"] = self.received
@@ -121,7 +121,7 @@ def _status(code: int, answer: Response | None) -> Object:
     """The response's status; a failure's reason and message with it."""
     out: Object = {"metadata": {}, "code": code}
     if answer is not None and code >= 400:
-        said = _object(answer.body, answer.content_type)
+        said = _object(answer.whole(), answer.content_type)
         if isinstance(said, dict) and said.get("kind") == "Status":
             out |= {key: said[key] for key in ("status", "message", "reason", "details") if key in said}
     return out

@@ -19,6 +19,7 @@ from kprov.kube.apiserver.request import UserInfo, parse_request_info
 
 _log = logging.getLogger(__name__)
 MAX_BODY = 3 << 20
+_AT_ONCE = 256 << 10
 _NOBODY = UserInfo("")
 
 Handler = Callable[[Request], Awaitable[Answer]]
@@ -97,6 +98,9 @@ class AiohttpFront:
             )
         )
         if isinstance(answer, Response):
+            if answer.pieces and request.method != "HEAD":
+                return await self._in_pieces(request, answer)
+            answer.whole()
             return self._plain(answer, True)
         if isinstance(answer, Stream):
             return await self._stream(request, answer)
@@ -109,6 +113,26 @@ class AiohttpFront:
             response.headers["Content-Type"] = answer.content_type
         if not keep_alive:
             response.force_close()
+        return response
+
+    @staticmethod
+    async def _in_pieces(request: web.BaseRequest, answer: Response) -> web.StreamResponse:
+        """Send a large body as the client reads it: what it has not read yet is not copied for it."""
+        response = web.StreamResponse(status=answer.status, headers=answer.headers)
+        response.content_length = sum(map(len, answer.pieces))
+        response.headers["Content-Type"] = answer.content_type
+        try:
+            await response.prepare(request)
+            some, size = [], 0
+            for piece in answer.pieces:
+                some.append(piece)
+                size += len(piece)
+                if size >= _AT_ONCE:
+                    await response.write(b"".join(some))
+                    some, size = [], 0
+            await response.write_eof(b"".join(some))
+        except ConnectionError:
+            pass  # the client went away
         return response
 
     @staticmethod

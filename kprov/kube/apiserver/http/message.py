@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -55,12 +55,20 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """A response whose body is at hand."""
+    """A response whose body is at hand: in ``body``, or, where it is large and made of what lies there already, in
+    ``pieces``, so that it is never in memory as a whole."""
 
     body: bytes = b""
     status: int = 200
     content_type: str = JSON
     headers: dict[str, str] = field(default_factory=dict)
+    pieces: Sequence[bytes] = ()
+
+    def whole(self) -> bytes:
+        """The body, put together if it was in pieces."""
+        if self.pieces:
+            self.body, self.pieces = b"".join(self.pieces), ()
+        return self.body
 
 
 class BrokenOff(Exception):

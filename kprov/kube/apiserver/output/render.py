@@ -17,6 +17,7 @@ from kprov.kube.apiserver.storage.entry import Entry
 from kprov.kube.apiserver.versions import from_storage, is_storage_version
 
 Object = dict[str, Any]
+_FEW_PIECES = 100  # that are put together at once
 
 
 def _partial(obj: Object, version: str) -> Object:
@@ -83,11 +84,18 @@ class Renderer:
         else:
             kind, api_version = self.info.list_kind, self.info.api_version(self.version)
             if self._as_stored and self.form.ready:
-                joined = b",".join([entry.raw for entry in entries])
-                return self.response(
-                    b'{"kind":"%b","apiVersion":"%b","metadata":%b,"items":[%b]}\n'
-                    % (kind.encode(), api_version.encode(), orjson.dumps(metadata), joined)
-                )
+                head = b'{"kind":"%b","apiVersion":"%b","metadata":%b,"items":['
+                head %= (kind.encode(), api_version.encode(), orjson.dumps(metadata))
+                pieces = [head]
+                for entry in entries:
+                    pieces += (entry.raw, b",")
+                if len(pieces) > 1:
+                    pieces.pop()
+                pieces.append(b"]}\n")
+                answer = Response(b"", 200, self.form.content_type, pieces=pieces)
+                if len(pieces) < _FEW_PIECES:
+                    answer.whole()
+                return answer
             items = [self._convert(entry.object()) for entry in entries]
         whole = {"kind": kind, "apiVersion": api_version, "metadata": metadata, "items": items}
         return self.response(body(self.form, whole))
