@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import time
@@ -69,8 +68,10 @@ class MachineLock:
         descriptor = self._descriptor
         if descriptor is not None:
             self._holder["leaving"] = True
-            with contextlib.suppress(OSError):  # the main thread may have let go just now
+            try:
                 self._write(descriptor)
+            except OSError:
+                pass  # the main thread may have let go just now
 
     def release(self) -> None:
         """Give the lock back and leave no file."""

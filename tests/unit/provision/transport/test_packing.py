@@ -107,6 +107,28 @@ def test_the_agents_start_imports_little(tmp_path: Path) -> None:
         assert brought <= CHEAP_AT_START, sorted(brought - CHEAP_AT_START)
 
 
+TASKS = (
+    ";from kprov.provision.agent import modules;from kprov.provision.agent.call import Call\n"
+    "for n,a in (('command',{'cmd':'true'}),('stat',{'path':'/etc/passwd'}),('file',{'path':'/etc'})):"
+    "\n r=modules.execute(n,Call(modules.arguments_of(n,a)));assert not r.get('failed'),r\n"
+    "print(*sorted({n.partition('.')[0] for n in set(sys.modules)-before}))"
+)
+
+
+def test_what_most_tasks_do_imports_little(tmp_path: Path) -> None:
+    """A program, a file's digest: each has a way that needs neither subprocess nor OpenSSL."""
+    packed = packing.pack(MAGIC)
+    (tmp_path / "core").write_bytes(packed.core)
+    names = frozenset().union(*(packed.needs[name] for name in ("command", "stat", "file")))
+    (tmp_path / "part").write_bytes(packed.part(names))
+    program = START.rpartition(";print(")[0] + TASKS
+    command = [sys.executable, "-I", "-S", "-c", program, str(tmp_path / "core"), str(tmp_path / "part"), "command"]
+    done = subprocess.run(command, capture_output=True, text=True, env={"PATH": os.environ["PATH"]})
+    assert done.returncode == 0, done.stderr
+    brought = set(done.stdout.split()) - {"kprov"}
+    assert brought <= CHEAP_AT_START | {"_sha1"}, sorted(brought - CHEAP_AT_START)
+
+
 def test_every_module_travels_with_what_it_imports(tmp_path: Path) -> None:
     """What a function imports is not seen by this, but followed by the packing all the same."""
     for module in packing.pack(MAGIC).needs:
