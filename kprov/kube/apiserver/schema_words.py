@@ -7,6 +7,7 @@ from typing import Any
 Schema = dict[str, Any]
 
 TEXT: Schema = {"type": "string"}
+BYTES: Schema = {"type": "string", "format": "byte"}
 FLAG: Schema = {"type": "boolean"}
 NUMBER: Schema = {"type": "integer"}
 ANYTHING: Schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kprov.kube.apiserver.schema_words import FLAG, NUMBER, TEXT, Schema, fields, list_of
+from kprov.kube.apiserver.schema_words import BYTES, FLAG, NUMBER, TEXT, Schema, fields, list_of
 
 _CONDITION = fields(**dict.fromkeys(("type", "status", "lastTransitionTime", "reason", "message"), TEXT))
 
@@ -12,7 +12,7 @@ API_SERVICE: Schema = fields(
         group=TEXT,
         version=TEXT,
         insecureSkipTLSVerify=FLAG,
-        caBundle=TEXT,
+        caBundle=BYTES,
         groupPriorityMinimum=NUMBER,
         versionPriority=NUMBER,
     ),

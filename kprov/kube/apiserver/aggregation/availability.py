@@ -21,6 +21,7 @@ from kprov.kube.apiserver.aggregation.forwarding import identity
 from kprov.kube.apiserver.aggregation.trust import ProxyTLS, Untrusted
 from kprov.kube.apiserver.extensions.conditions import with_condition
 from kprov.kube.apiserver.request import UserInfo
+from kprov.kube.apiserver.services.calling import told
 from kprov.kube.apiserver.services.resolving import (
     ENDPOINTS,
     SERVICES,
@@ -204,8 +205,9 @@ class Availability:
         except Unresolved as error:
             return ("False", "FailedDiscoveryCheck", str(error))
         except (aiohttp.ClientError, OSError, TimeoutError, Untrusted) as error:
-            told = str(error) or f'Get "{url}": context deadline exceeded'
-            return ("False", "FailedDiscoveryCheck", f"failing or missing response from {url}: {told}")
+            said = "context deadline exceeded" if isinstance(error, TimeoutError) else told(error)
+            said = f'failing or missing response from {url}: Get "{url}": {said}'
+            return ("False", "FailedDiscoveryCheck", said)
         return _PASSED
 
     async def _ask(self, remote: Remote) -> tuple[int, bytes]:

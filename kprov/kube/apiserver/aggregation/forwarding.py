@@ -15,6 +15,7 @@ from kprov.kube.apiserver.aggregation.trust import ProxyTLS, Untrusted
 from kprov.kube.apiserver.http.message import Answer, BrokenOff, Request, Response, Stream, Tunnel
 from kprov.kube.apiserver.kubelet.forward import tunnel
 from kprov.kube.apiserver.request import UserInfo
+from kprov.kube.apiserver.services.calling import told
 from kprov.kube.apiserver.services.resolving import ServiceResolver, Unresolved, authority
 
 _log = logging.getLogger(__name__)
@@ -85,8 +86,9 @@ class Forwarder:
         try:
             answer = await self._send(request, remote, host, port, context, headers)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            _log.warning("error while proxying %s to %s: %s", request.path, remote.name, error or type(error).__name__)
-            return unavailable(str(error) or "context deadline exceeded")
+            said = "context deadline exceeded" if isinstance(error, TimeoutError) else told(error)
+            _log.warning("error while proxying %s to %s: %s", request.path, remote.name, said)
+            return unavailable(said)
         return await self._answer(request, answer)
 
     @staticmethod

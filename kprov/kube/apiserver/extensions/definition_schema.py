@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kprov.kube.apiserver.schema_words import ANYTHING, FLAG, NUMBER, TEXT, Schema, fields, list_of
+from kprov.kube.apiserver.schema_words import ANYTHING, BYTES, FLAG, NUMBER, TEXT, Schema, fields, list_of
 
 _TEXTS = list_of(TEXT)
 
@@ -17,7 +17,7 @@ _SUBRESOURCES = fields(
 )
 _VALIDATION = fields(openAPIV3Schema=ANYTHING)
 _NAMES = fields(plural=TEXT, singular=TEXT, kind=TEXT, listKind=TEXT, shortNames=_TEXTS, categories=_TEXTS)
-_CLIENT = fields(url=TEXT, caBundle=TEXT, service=fields(namespace=TEXT, name=TEXT, path=TEXT, port=NUMBER))
+_CLIENT = fields(url=TEXT, caBundle=BYTES, service=fields(namespace=TEXT, name=TEXT, path=TEXT, port=NUMBER))
 _CONDITION = fields(
     **dict.fromkeys(("type", "status", "lastTransitionTime", "reason", "message"), TEXT), observedGeneration=NUMBER
 )

@@ -19,6 +19,7 @@ _VARIABLES = ("self", "oldSelf", "oldSelves")
 _OPTIONAL = "cel.bind(oldSelf, oldSelves.size() > 0 ? optional.of(oldSelves[0]) : optional.none(), "
 _OLD = re.compile(r"\boldSelf\b")
 _REASONS = ["FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired", "FieldValueDuplicate"]
+_TEXTS = ("rule", "message", "messageExpression", "reason", "fieldPath")
 _MISSING = object()
 UNCHECKED = FieldError(
     "<nil>", "FieldValueInvalid",
@@ -34,7 +35,14 @@ def rule_errors(rules: Any, path: str) -> Iterator[FieldError]:
         return
     for index, rule in enumerate(rules):
         here = f"{path}[{index}]"
-        text = rule.get("rule") if isinstance(rule, dict) else None
+        if not isinstance(rule, dict):
+            yield invalid(here, rule, "must be of type object")
+            continue
+        mistyped = [name for name in _TEXTS if not isinstance(rule.get(name, ""), str)]
+        if mistyped:
+            yield from (invalid(f"{here}.{name}", rule[name], "must be of type string") for name in mistyped)
+            continue
+        text = rule.get("rule")
         if not isinstance(text, str) or not text.strip():
             yield required(f"{here}.rule", "rule is not specified")
             continue

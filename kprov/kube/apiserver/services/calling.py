@@ -40,6 +40,15 @@ async def _read(answer: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
+def told(error: Exception) -> str:
+    """Why another server could not be spoken to, for whoever must mend it."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"tls: failed to verify certificate: {error.certificate_error}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"dial tcp {authority(error.host, error.port or 0)}: {error.os_error.strerror or error.os_error}"
+    return str(error) or type(error).__name__
+
+
 class Caller:
     """Calls webhooks over HTTPS; connections are kept for the next call."""
 
@@ -77,7 +86,7 @@ class Caller:
         except TimeoutError:
             raise CallFailed(f'Post "{url}": context deadline exceeded') from None
         except (aiohttp.ClientError, OSError) as error:
-            raise CallFailed(f'Post "{url}": {error or type(error).__name__}') from None
+            raise CallFailed(f'Post "{url}": {told(error)}') from None
         try:
             found = orjson.loads(body)
         except orjson.JSONDecodeError:

@@ -124,6 +124,7 @@ def test_definitions_hold_only_rules_that_can_be_kept() -> None:
     assert "must evaluate to a bool" in wrong(rule="1 + 1")[0]
     assert "must evaluate to a string" in wrong(rule="true", messageExpression="1")[0]
     assert "rule is not specified" in wrong(rule=" ")[0]
+    assert "must be of type string" in wrong(rule="true", messageExpression=5)[0]
     assert "Unsupported value" in wrong(rule="true", reason="Bad")[0]
     assert "message must be specified" in wrong(rule="true\n&& true")[0]
 
