@@ -102,7 +102,7 @@ def test_rules_are_for_the_kinds_that_they_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("providers", [("identity", "key"), ("key", "identity")])
 def test_identity_may_stand_before_the_key(providers: tuple[str, str]) -> None:
     key = AesCbc("a", bytes(32))
-    made = {"identity": Identity(), "key": key}
+    made: dict[str, Any] = {"identity": Identity(), "key": key}
     etcd = SealedEtcd.__new__(SealedEtcd)
     etcd._root, etcd._stale = b"/registry/", set()
     etcd._by_prefix = {b"secrets": tuple(made[name] for name in providers)}
