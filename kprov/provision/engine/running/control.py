@@ -133,6 +133,7 @@ class Control:
             runner.piece(piece)
         inner = place.within(role=role, entry_variables=entry_variables, parents=chain)
         runner.handlers.enter(Place(role, runner.phase.frame))
+        runner.handlers.begin(role)
         entry = str(given.get("tasks_from") or "main")
         public = given.get("public", task.module == "import_role" and runner.run.become_by_keyword)
         if str(public).lower() in ("true", "yes", "1", "on"):

@@ -34,18 +34,27 @@ class Handlers:
         self._places: dict[str, Place] = {}
         self._notified: dict[str, set[str]] = {}
         self._maybe: dict[str, set[str]] = {}
+        self._left: dict[str, set[str]] = {}
+        self._begun: set[str] = set()
 
     def enter(self, place: Place) -> None:
-        """A role begins, seen from where it stands; what an earlier run left undone of its handlers is due."""
+        """A role's handlers may be notified from now on, seen from where it stands."""
         role = place.role
-        if role.name in self._places:
-            self._places[role.name] = place
-            return
+        new = role.name not in self._places
         self._places[role.name] = place
-        known = {handler.name for handler in role.handlers}
-        due = self._pending.due(self._session.name, role.name) & known
-        self._notified[role.name] = due
-        self._maybe[role.name] = set(due)
+        if new:
+            known = {handler.name for handler in role.handlers}
+            self._left[role.name] = self._pending.due(self._session.name, role.name) & known
+            self._notified[role.name] = set()
+            self._maybe[role.name] = set(self._left[role.name])
+
+    def begin(self, role: Role) -> None:
+        """A role's tasks begin: what an earlier run left undone of its handlers is due after them."""
+        self._begun.add(role.name)
+
+    def begin_all(self) -> None:
+        """The play's end: what is due is due now."""
+        self._begun.update(self._places)
 
     def _answering(self, word: str) -> list[tuple[Role, Task]]:
         """Who answers a notification: the handler of that name (of several the one that came last), and listeners.
@@ -106,27 +115,43 @@ class Handlers:
                 for other, handler in answering:
                     self._notified[other.name].add(handler.name)
 
-    def flush(self, run: Callable[[Place, Task], None], settle: Callable[[], None]) -> None:
+    def flush(
+        self, run: Callable[[Place, Task], None], settle: Callable[[], None], obstacle: Callable[[Place, Task], str]
+    ) -> None:
         """Run the handlers that are due, in their files' order.
 
         Args:
             run: runs one.
             settle: waits for all answers.
+            obstacle: why one that an earlier run left cannot be run in this one; empty where it can.
         """
         settle()
         for name, place in list(self._places.items()):
+            left = self._left[name] if name in self._begun else set()
+            self._left[name] = self._left[name] - left
             ran: set[str] = set()
             while True:
-                due = [handler for handler in place.role.handlers if handler.name in self._notified[name] - ran]
+                due = [h for h in place.role.handlers if h.name in (self._notified[name] | left) - ran]
                 if not due:
                     break
                 for handler in due:
                     ran.add(handler.name)
-                    run(place, handler)
+                    why = obstacle(place, handler) if handler.name not in self._notified[name] else ""
+                    if why:
+                        self._give_up(name, handler, why)
+                    else:
+                        run(place, handler)
                 settle()
             self._notified[name] = set()
-            self._maybe[name] = set()
-            self._keep(name, set())
+            self._maybe[name] = set(self._left[name])
+            self._keep(name, set(self._left[name]))
+
+    def _give_up(self, role: str, handler: Task, why: str) -> None:
+        """What it reads is known only to the run that notified it: failing here would be failing for ever."""
+        self._account.warn(
+            f"{self._session.name}: handler '{handler.name}' of {role}, which an earlier run left due, can't be run by "
+            f"this one ({why}): see whether what it does is still to be done there"
+        )
 
     def remember(self, unanswered: Iterable[Sent] = ()) -> None:
         """Keep which handlers are due for the next run.
@@ -136,7 +161,7 @@ class Handlers:
         """
         open_tasks = list(unanswered)
         for name, notified in self._notified.items():
-            due = set(notified)
+            due = notified | self._left[name]
             for sent in open_tasks:
                 due |= self._by_role(sent.task).get(name, set())
             self._keep(name, due)

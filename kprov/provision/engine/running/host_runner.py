@@ -16,6 +16,7 @@ from kprov.provision.engine.running.blocks import run_block
 from kprov.provision.engine.running.context import PhaseContext, RunContext
 from kprov.provision.engine.running.control import Control
 from kprov.provision.engine.running.handlers import Handlers
+from kprov.provision.engine.running.loops import condition_against, items_of
 from kprov.provision.engine.running.once import run_once
 from kprov.provision.engine.running.pace import Position
 from kprov.provision.engine.running.place import Piece, Place, Section
@@ -79,6 +80,8 @@ class HostRunner:
                     for piece in section.pieces:
                         self.piece(piece)
                     self._stack = [[index, _LAST]]
+                    if index + 1 == len(sections):
+                        self.handlers.begin_all()
                     self.flush_handlers()
             except EndHost:
                 self.flush_handlers()
@@ -104,6 +107,8 @@ class HostRunner:
     def piece(self, piece: Piece) -> None:
         """Run what stands in one place; a role's entry that was run before is passed over."""
         self.handlers.enter(piece.place)
+        if piece.steps and (self._stack[0][0] > 0 or not piece.place.role.is_play):
+            self.handlers.begin(piece.place.role)
         if piece.once_key:
             if piece.once_key in self.done_roles:
                 return
@@ -116,7 +121,22 @@ class HostRunner:
 
     def flush_handlers(self) -> None:
         """Run the handlers that are due."""
-        self.handlers.flush(self.one, self.results.settle)
+        self.handlers.flush(self.one, self.results.settle, self._obstacle)
+
+    def _obstacle(self, place: Place, task: Task) -> str:
+        """What keeps a task from being rendered; empty where nothing does."""
+        task = place.complete(task)
+        scope, role = self.scope(place, task), place.role
+        try:
+            for item in items_of(task, scope, role):
+                inner = scope.with_layer(item.loop, False)
+                if condition_against(task, inner, role) is None:
+                    role.templar.render(task.arguments, inner)
+        except TemplateProblem as problem:
+            return str(problem)
+        except NeedsResult:
+            return ""
+        return ""
 
     # -- tasks
 
