@@ -73,8 +73,8 @@ class Registration:
     async def register(self) -> None:
         """What is made at the start. Raises ApiError or EtcdError: call again."""
         wanted = _wanted()
-        for name in {each["metadata"]["name"] for each in self._store.cached_list(API_SERVICES)} | set(wanted):
-            await self._settle(name, wanted.get(name), _ON_START)
+        known = {each["metadata"]["name"] for each in self._store.cached_list(API_SERVICES)}
+        await asyncio.gather(*(self._settle(name, wanted.get(name), _ON_START) for name in known | set(wanted)))
 
     async def run(self) -> None:
         """Follow the users' kinds until cancelled."""
