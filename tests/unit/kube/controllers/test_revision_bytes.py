@@ -6,7 +6,9 @@ from typing import Any
 
 import orjson
 
+from kprov.kube.apiserver.handlers.conformance import conform
 from kprov.kube.apiserver.protobuf.encode import encode as encode_protobuf
+from kprov.kube.apiserver.resources import RESOURCES
 from kprov.kube.apiserver.storage.encoding import encode, with_revision
 from kprov.kube.controllers.revisions import _same, data_of
 
@@ -37,7 +39,7 @@ def _revision() -> dict[str, Any]:
 
 
 def test_as_it_is_stored_and_answered() -> None:
-    stored = encode(_revision())
+    stored = encode(conform(_revision(), RESOURCES["apps", "controllerrevisions"], "v1", "Strict", []))
     assert WRITTEN in stored
     answered, _ = with_revision(stored, 7)
     assert WRITTEN in answered
