@@ -69,7 +69,8 @@ for folder, folders, names in os.walk("/", followlinks=False):
             continue
         files[path] = kind
 found = {"files": files}
-found["packages"] = dict(line.split("\\t", 1) for line in said("dpkg-query", "-Wf", "${Package}:${Architecture}\\t${Version} ${Status}\\n"))
+shown = "${Package}:${Architecture}\\t${Version} ${Status}\\n"
+found["packages"] = dict(line.split("\\t", 1) for line in said("dpkg-query", "-Wf", shown))
 units = said("systemctl", "list-unit-files", "--no-legend", "--no-pager", "--type=service,socket,timer")
 found["unit files"] = {line.split()[0]: line.split()[1] for line in units}
 running = said("systemctl", "list-units", "--no-legend", "--no-pager", "--plain", "--type=service", "--state=running")
@@ -80,7 +81,7 @@ found["groups"] = {line.split(":")[0]: line for line in open("/etc/group")}
 found["sysctl"] = {}
 for line in said("sysctl", "-a"):
     name, _, value = line.partition(" = ")
-    if name.startswith(("net.ipv4.ip_forward", "net.ipv4.conf.", "net.ipv6.conf.", "net.bridge", "fs.inotify", "vm.overcommit")):
+    if name.startswith(("net.ipv4.ip_forward", "net.ipv4.conf.", "net.ipv6.conf.", "net.bridge", "vm.overcommit")):
         found["sysctl"][name] = value
 found["nftables"] = {line: "" for line in said("nft", "list", "tables")} if os.path.exists("/usr/sbin/nft") else {}
 found["links"] = {line.split()[1].rstrip(":"): "" for line in said("ip", "-o", "link", "show")}
@@ -95,7 +96,8 @@ for line in open("/proc/self/mountinfo"):
 processes = {}
 for line in said("ps", "-eo", "comm="):
     processes[line] = processes.get(line, 0) + 1
-found["processes"] = {name: "" for name in processes if not name.startswith(("kworker", "ps", "python3", "sh", "sshd", "bash", "(sd-pam)", "systemd"))}
+everywhere = ("kworker", "ps", "python3", "sh", "sshd", "bash", "(sd-pam)", "systemd")
+found["processes"] = {name: "" for name in processes if not name.startswith(everywhere)}
 print(json.dumps(found))
 """
 
