@@ -43,7 +43,7 @@ spec: {minAvailable: 1, selector: {matchLabels: {app: web}}}
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[OwnCluster, dict[str, Picture]]]:
     """A control plane and two workers, and what these machines were before."""
     folder = tmp_path_factory.mktemp("daytwo")
-    with own_cluster(folder, lab="nodes", subnet="10.96.0.0/24", control_planes=1, workers=2) as made:
+    with own_cluster(folder, lab="nodes", subnet="10.97.0.0/24", control_planes=1, workers=2) as made:
         before = {name: picture(lambda line, name=name: made.run(name, line)) for name in made.names}  # type: ignore[misc]
         ended = made.kprov("up", "--no-verify")
         assert ended.code == 0, ended.output
