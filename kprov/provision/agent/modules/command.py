@@ -96,7 +96,7 @@ def unnecessary(call: Call) -> dict[str, Any] | None:
 
 
 def outcome(call: Call, completed: processes.Completed, command: Any, began: Any) -> dict[str, Any]:
-    """A program's end as a result; `began` is what its class says is now, and can be subtracted from what it says then."""
+    """A program's end as a result; `began` is of a class that says what is now, and can be subtracted from it."""
     end = type(began).now()
     stdout, stderr = completed.stdout, completed.stderr
     if call["strip_empty_ends"]:

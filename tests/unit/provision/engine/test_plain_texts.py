@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from unittest import mock
 
@@ -31,7 +32,7 @@ def _outcome(text: str, a: Any, b: Any) -> Any:
         value = templar.render(text, Scope(templar, [(variables, True)]))
     except TemplateProblem as problem:
         return "problem", str(problem)
-    return type(value), value if isinstance(value, Scope) else repr(value)
+    return type(value), re.sub(" at 0x[0-9a-f]+", "", repr(value))  # where a scope lies says nothing
 
 
 @settings(max_examples=200, deadline=None)
@@ -47,10 +48,7 @@ def test_as_jinja_renders_them(text: str, a: Any, b: Any) -> None:
         mock.patch.object(templating, "is_name", return_value=False),
     ):
         whole = _outcome(text, a, b)
-    if quick[0] is Scope:
-        assert whole[0] is Scope
-    else:
-        assert quick == whole
+    assert quick == whole
 
 
 def test_what_is_left_to_jinja() -> None:
