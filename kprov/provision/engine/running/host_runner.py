@@ -209,6 +209,9 @@ class HostRunner:
             except (TemplateProblem, RoleErrors) as problem:
                 # A role that is wrong is reported after what was sent before it has been heard of.
                 self.results.settle()
+                if isinstance(problem, TemplateProblem) and self._is_ignored(place, task, scope):
+                    self._pass_over(place, task, str(problem))
+                    return
                 raise self.stop(place, task, str(problem)) from None
 
     def _is_once(self, place: Place, task: Task, scope: Scope) -> bool:
@@ -232,6 +235,21 @@ class HostRunner:
                 self.results.settle()
         else:
             self._send(place, task, scope)
+
+    def _is_ignored(self, place: Place, task: Task, scope: Scope) -> bool:
+        """Whether the task's failure is none; what includes and meta bring has its own say."""
+        if task.module in actions.INCLUDES or task.module == "meta":
+            return False
+        return truth(task.ignore_errors, False, place.role.templar, scope)
+
+    def _pass_over(self, place: Place, task: Task, message: str) -> None:
+        """A task that cannot be done, and need not be."""
+        data: dict[str, Any] = {"failed": True, "changed": False, "msg": message}
+        if task.register:
+            self.session.registered[task.register] = data
+        words = f"ignored: {message}"
+        result = Result(self.session.name, task.name, Status.OK, words, data=data, location=task.location)
+        self.run.account.result(self.session.name, place.role.name, result)
 
     def stop(self, place: Place, task: Task, message: str) -> Stopped:
         """What to raise for a task that cannot be done."""
