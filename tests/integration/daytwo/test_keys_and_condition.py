@@ -9,6 +9,7 @@ import signal
 from standing_cluster import StandingCluster, soon
 
 from kprov.provision.kubeapi.client import ClusterApiError
+from kprov.provision.verify.high_availability import MAXIMUM_GAP_SECONDS
 from kprov.provision.verify.writer import Writer
 
 SERIALS = (
@@ -29,7 +30,8 @@ def test_certificates_are_renewed_while_clients_write(standing: StandingCluster)
         standing.fine("certs", "renew", *wanted)
     assert writer.lost() == ""
     assert writer.outage.acknowledged > 20
-    assert writer.outage.longest_gap_seconds < 5, writer.outage
+    # As when a machine is lost: an election of etcd, and a client's way to the next API server, on a busy host.
+    assert writer.outage.longest_gap_seconds < MAXIMUM_GAP_SECONDS, writer.outage
     after = serials(standing, "cp2")
     changed = {path.removeprefix("/etc/kubernetes/pki/") for path in after if after[path] != before[path]}
     assert changed == {"apiserver.crt", "etcd/server.crt", "etcd/peer.crt", "scheduler.crt"}
