@@ -23,6 +23,7 @@ from kprov.provision.cluster.storage.snapshot_file import SnapshotFile
 from kprov.provision.cluster.storage.standing import EtcdState, look_at_etcd
 from kprov.provision.engine import Result
 from kprov.provision.inventory import Host
+from kprov.provision.kubeapi.client import ClusterApiError
 
 DATA_FOLDER = "/var/lib/etcd/member-data"
 KEPT = f"{DATA_FOLDER}.before-restore"
@@ -174,6 +175,7 @@ class Restoring:
         """What a daemon has seen of the time that is gone must not guide it."""
         engine = context.engine
         with engine.phase("Have every daemon begin anew", hosts):
+            _drop_leases(context)
             calls = {
                 host.name: [
                     ("systemd", {"name": unit, "state": "restarted", "_title": f"Restart {unit}"})
@@ -189,6 +191,16 @@ class Restoring:
         with engine.phase("Clear up", wanted):
             calls = [("file", {"path": path, "state": "absent"}) for path in (_STAGE, NOT_FINISHED)]
             engine.module_all({host.name: calls for host in wanted})
+
+
+def _drop_leases(context: Context) -> None:
+    """Who led when the snapshot was taken leads no more: nobody needs to wait until that has expired."""
+    for name in ("kube-scheduler", "kube-controller-manager"):
+        try:
+            context.api.request("DELETE", f"/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/{name}")
+        except ClusterApiError as error:
+            if error.code != 404:  # no more than a delay: it expires by itself
+                context.engine.warn(f"the Lease {name} is left to expire: {error}")
 
 
 def what_is_lost(state: EtcdState, snapshot: SnapshotStatus) -> list[str]:
