@@ -36,7 +36,7 @@ def build(
     store = Store(folder)
     mirrors = host_mirrors()
     wanted = [release_named(name) for name in releases]
-    with store.locked():
+    with store.locked(say):
         store.clear_scratch()
         manifest = store.load() or Manifest()
         _drop_damaged(store, manifest)

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,11 +33,20 @@ class Store:
         self._verified = folder / "verified.json"
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the store for one change of it; another process waits for its turn."""
+    def locked(self, say: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+        """Hold the store for one change of it; another process waits for its turn, and ``say`` is told for whom."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.folder / ".lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with open(self.folder / ".lock", "a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.seek(0)
+                holder = lock.read().strip() or "another process"
+                say(f"waiting for {holder}, which works on the bundle in {self.folder}")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            lock.truncate(0)
+            lock.write(f"process {os.getpid()}")
+            lock.flush()
             for folder in (self._files, self.cache):
                 folder.mkdir(exist_ok=True)
             yield

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import queue
+import threading
 from pathlib import Path
 
 import pytest
@@ -106,3 +109,20 @@ def test_work_of_a_killed_build_is_cleared(tmp_path: Path) -> None:
         (tmp_path / ".work-dead").mkdir()
         store.clear_scratch()
     assert not (tmp_path / ".work-dead").exists()
+
+
+def test_who_waits_for_the_store_is_told_for_whom(tmp_path: Path) -> None:
+    told: queue.Queue[str] = queue.Queue()
+    entered = threading.Event()
+
+    def second() -> None:
+        with Store(tmp_path).locked(told.put):
+            entered.set()
+
+    thread = threading.Thread(target=second)
+    with Store(tmp_path).locked(told.put):
+        thread.start()
+        assert told.get(timeout=20) == f"waiting for process {os.getpid()}, which works on the bundle in {tmp_path}"
+        assert not entered.is_set()
+    thread.join()
+    assert entered.is_set() and told.empty()
