@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 import yaml
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cluster"))
 
 from own_cluster import own_cluster
 from standing_cluster import StandingCluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandingCluster]:
-    """Three machines that are all of etcd, control plane and nodes, by `kprov up`."""
+    """Three machines that are all of etcd, control plane and nodes, by `kprov up`; they go with the folder's last test."""
     folder = tmp_path_factory.mktemp("standing")
     with own_cluster(folder, lab="daytwo", subnet="10.89.0.0/24", control_planes=3, workers=0) as machines:
         data = yaml.safe_load(machines.inventory.read_text())

@@ -1,0 +1,1 @@
+"""A package, so that its cluster goes with its last test."""
