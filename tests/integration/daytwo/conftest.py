@@ -18,7 +18,7 @@ from standing_cluster import StandingCluster
 
 @pytest.fixture(scope="package")
 def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandingCluster]:
-    """Three machines that are all of etcd, control plane and nodes, by `kprov up`; they go with the folder's last test."""
+    """Three machines that are etcd, control plane and nodes at once; they go with the folder's last test."""
     folder = tmp_path_factory.mktemp("standing")
     with own_cluster(folder, lab="daytwo", subnet="10.89.0.0/24", control_planes=3, workers=0) as machines:
         data = yaml.safe_load(machines.inventory.read_text())
