@@ -34,6 +34,7 @@ def test_requests_are_recorded_as_the_policy_says(plane: ControlPlane, kubectl, 
         kubectl(at, "create", "secret", "generic", "unseen", "--from-literal=word=open-sesame")
         kubectl(at, "get", "configmaps", "--as=nobody", ok=False)
         kubectl(at, "get", "nodes")
+        watched = kubectl(at, "get", "--raw", "/api/v1/namespaces/default/configmaps?watch=1&timeoutSeconds=1")
         kubectl(at, "delete", "configmap/seen", "secret/unseen")
     text = log.read_text()
     events: list[dict[str, Any]] = [json.loads(line) for line in text.splitlines()]
@@ -48,6 +49,10 @@ def test_requests_are_recorded_as_the_policy_says(plane: ControlPlane, kubectl, 
     assert created["requestObject"]["data"] == created["responseObject"]["data"] == {"a": "1"}
     assert "managedFields" not in created["responseObject"]["metadata"]
     assert created["annotations"]["authorization.k8s.io/decision"] == "allow"
+
+    assert '"ADDED"' in watched and '"name":"seen"' in watched
+    stages = [event["stage"] for event in events if event["verb"] == "watch"]
+    assert stages == ["ResponseStarted", "ResponseComplete"]
 
     secret = found("create", "secrets")
     assert secret["level"] == "Metadata" and "requestObject" not in secret

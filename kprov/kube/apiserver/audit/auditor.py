@@ -49,22 +49,21 @@ class Auditor:
         """Record what came of it: of a stream, that it began now, and its end when it ends."""
         if isinstance(answer, Stream):
             await self._write(event, RESPONSE_STARTED, answer.status)
-            answer.chunks = self._until_the_end(event, answer)
+            answer.chunks = self._until_the_end(event, answer.status, answer.chunks)
         elif isinstance(answer, Response):
             await self._write(event, RESPONSE_COMPLETE, answer.status, answer)
         else:  # a tunnel: from now on only its two ends know of it
             await self._write(event, RESPONSE_STARTED, 101)
             await self._write(event, RESPONSE_COMPLETE, 101)
 
-    async def _until_the_end(self, event: Event, answer: Stream) -> AsyncIterator[bytes]:
-        chunks = answer.chunks
+    async def _until_the_end(self, event: Event, status: int, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         try:
             async for chunk in chunks:
                 yield chunk
         finally:
             if close := getattr(chunks, "aclose", None):
                 await close()
-            await self._write(event, RESPONSE_COMPLETE, answer.status)
+            await self._write(event, RESPONSE_COMPLETE, status)
 
     async def _write(self, event: Event, stage: str, status: int, answer: Response | None = None) -> None:
         if stage not in event.rule.omitted_stages:
