@@ -17,14 +17,14 @@ import json, sys, threading, time, urllib.request
 url, rate, patience = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
 done, begin = [], time.monotonic()
 def ask(at):
-    tries, answer = 0, None
+    tries, answer, trouble = 0, None, None
     while tries < 3 and answer is None:
         tries += 1
         try:
             answer = urllib.request.urlopen(url, timeout=patience).read().decode().strip()
         except OSError as error:
-            trouble = str(error)
-    done.append((at, time.monotonic() - begin - at, tries, answer, None if answer else trouble))
+            trouble = f'{trouble}, {error}' if trouble else str(error)
+    done.append((at, time.monotonic() - begin - at, tries, answer, trouble))
 ended = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
 threads, count = [], 0
@@ -41,7 +41,10 @@ print(json.dumps(sorted(done)))
 
 @dataclass(frozen=True)
 class Asked:
-    """One request: when (seconds since the client's start), how long it took with its repetitions, what came."""
+    """One request: when (seconds since the client's start), how long it took with its repetitions, what came.
+
+    ``trouble``: how the tries ended that brought nothing.
+    """
 
     at: float
     took: float

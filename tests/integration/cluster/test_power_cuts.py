@@ -91,6 +91,9 @@ def test_a_worker_without_power(cluster: AcceptanceCluster, kube: Kubectl) -> No
         f" the longest took {writer.longest:.2f} s"
     )
     assert not writer.refused and writer.longest < 5
-    assert last < forgotten + 3
+    # Half of the endpoints were dead: had the proxies not heard of it, half of these would have been repeated.
+    late = [each for each in asked if each.at > forgotten + 3]
+    again = [each for each in late if each.tries > 1]
+    assert len(again) < max(2, len(late) / 10) and not set(again) & set(failed), again
     assert len(failed) < len(asked) / 4
     assert elsewhere < 80

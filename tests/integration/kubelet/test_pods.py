@@ -62,11 +62,12 @@ async def test_a_pod_runs_serves_its_log_and_ends(api: FakeApi, machine: Machine
     assert status["qosClass"] == "BestEffort"
     log = Path(f"/var/log/pods/default_one_{pod['metadata']['uid']}/c/0.log")
     await api.until(lambda: "hello from $(NAME) world" in log.read_text(), "the greeting")
+    await api.until(lambda: len(api.events("one")) >= 3, "the events, which are sent beside the status")
     assert api.events("one") == ["Pulled", "Created", "Started"]
 
     api.delete_pod("one", 5)
     await api.until(lambda: api.get_pod("one") is None, "the object to be gone")
-    assert "Killing" in api.events("one")
+    await api.until(lambda: "Killing" in api.events("one"), "the last event")
     await api.until(lambda: not machine.runtime.containers(), "the containers to be gone")
     assert not log.exists()
     assert not (machine.root / "pods" / pod["metadata"]["uid"]).exists()
@@ -99,7 +100,7 @@ async def test_a_failing_container_is_restarted_and_backs_off(api: FakeApi, mach
     await api.until(lambda: waiting() == "CrashLoopBackOff", "the container to back off")
     assert status_of(api, "crash")["restartCount"] == 1
     assert status_of(api, "crash")["lastState"]["terminated"]["exitCode"] == 1
-    assert "BackOff" in api.events("crash")
+    await api.until(lambda: "BackOff" in api.events("crash"), "the event")
     await api.until(lambda: status_of(api, "crash")["restartCount"] == 2, "the second restart", 20)
 
 
@@ -120,7 +121,7 @@ async def test_liveness_failure_restarts_and_readiness_gates(api: FakeApi, machi
     )
     await api.until(lambda: condition(api, "probed", "Ready") == "True", "the pod to be ready")
     await api.until(lambda: status_of(api, "probed")["restartCount"] == 1, "the restart", 30)
-    assert "Unhealthy" in api.events("probed")
+    await api.until(lambda: "Unhealthy" in api.events("probed"), "the event")
 
 
 async def test_restarting_the_kubelet_leaves_containers_alone(api: FakeApi, machine: Machine) -> None:
