@@ -9,6 +9,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+from kprov.kube.apiserver import autoscaler_versions
 from kprov.kube.apiserver.extensions import kinds
 from kprov.kube.apiserver.extensions.conversion import converted
 from kprov.kube.apiserver.extensions.schema import default
@@ -37,39 +38,6 @@ def _event_from_core(obj: Object) -> Object:
                      ("deprecatedCount", "count"), ("reportingController", "reportingComponent")):  # fmt: skip
         if old in out:
             out[new] = out.pop(old)
-    return out
-
-
-_HPA_METRICS = "autoscaling.alpha.kubernetes.io/metrics"
-
-
-def _hpa_to_v2(obj: Object) -> Object:
-    """autoscaling/v1 -> v2: the one metric that v1 knows."""
-    out = {**obj, "spec": dict(obj.get("spec") or {}), "status": dict(obj.get("status") or {})}
-    target = out["spec"].pop("targetCPUUtilizationPercentage", None)
-    if target is not None:
-        metric = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": target}}
-        out["spec"]["metrics"] = [{"type": "Resource", "resource": metric}]
-    current = out["status"].pop("currentCPUUtilizationPercentage", None)
-    if current is not None:
-        value = {"averageUtilization": current, "averageValue": "0"}
-        out["status"]["currentMetrics"] = [{"type": "Resource", "resource": {"name": "cpu", "current": value}}]
-    return out
-
-
-def _hpa_from_v2(obj: Object) -> Object:
-    """autoscaling/v2 -> v1; what v1 cannot say is left out."""
-    out = {**obj, "spec": dict(obj.get("spec") or {}), "status": dict(obj.get("status") or {})}
-    for metric in out["spec"].pop("metrics", None) or ():
-        resource = metric.get("resource") or {}
-        if resource.get("name") == "cpu" and (resource.get("target") or {}).get("averageUtilization") is not None:
-            out["spec"]["targetCPUUtilizationPercentage"] = resource["target"]["averageUtilization"]
-    out["spec"].pop("behavior", None)
-    for metric in out["status"].pop("currentMetrics", None) or ():
-        resource = metric.get("resource") or {}
-        if resource.get("name") == "cpu" and (resource.get("current") or {}).get("averageUtilization") is not None:
-            out["status"]["currentCPUUtilizationPercentage"] = resource["current"]["averageUtilization"]
-    out["status"].pop("conditions", None)
     return out
 
 
@@ -186,7 +154,7 @@ _CONVERSIONS: dict[tuple[str, str, str], tuple[Convert, Convert]] = {
     ("networking.k8s.io", "ingresses", "v1beta1"): (_ingress_to_v1, _ingress_from_v1),
     ("events.k8s.io", "events", "v1"): (_event_to_core, _event_from_core),
     ("events.k8s.io", "events", "v1beta1"): (_event_to_core, _event_from_core),
-    ("autoscaling", "horizontalpodautoscalers", "v1"): (_hpa_to_v2, _hpa_from_v2),
+    ("autoscaling", "horizontalpodautoscalers", "v1"): (autoscaler_versions.to_v2, autoscaler_versions.from_v2),
     ("discovery.k8s.io", "endpointslices", "v1beta1"): (_slice_to_v1, _slice_from_v1),
     ("certificates.k8s.io", "certificatesigningrequests", "v1beta1"): (_csr_to_v1, dict),
     ("apiextensions.k8s.io", "customresourcedefinitions", "v1beta1"): (_definition_to_v1, _definition_from_v1),

@@ -46,7 +46,9 @@ def _spec(obj: Object, request: Request, info: ResourceInfo) -> Object:
         asked = {**asked, "groups": asked["group"]}  # what v1 calls it
         del asked["group"]
     version, validation = request.info.api_version, request.query.get("fieldValidation", "")
-    typed = conform({**obj, "spec": asked}, info, version, validation, request.warnings)
+    if asked is not None:  # a SelfSubjectReview has none
+        obj = {**obj, "spec": asked}
+    typed = conform(obj, info, version, validation, request.warnings)
     return typed.get("spec") or {}
 
 

@@ -133,7 +133,8 @@ _ROWS: tuple[ResourceInfo, ...] = (
          generation=True),
     _row("networking.k8s.io", "ingresses", "Ingress", versions=("v1", "v1beta1"), short=("ing",), sub=("status",),
          prefix="ingress", generation=True),
-    _row("extensions", "ingresses", "Ingress", versions=("v1beta1",), short=("ing",), sub=("status",),
+    # without the short name: "ing" means the one above, and kubectl warns wherever two share one
+    _row("extensions", "ingresses", "Ingress", versions=("v1beta1",), sub=("status",),
          prefix="ingress", storage=("networking.k8s.io", "v1"), generation=True),
     _row("networking.k8s.io", "networkpolicies", "NetworkPolicy", short=("netpol",), generation=True),
     # rbac
