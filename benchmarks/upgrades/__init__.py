@@ -1,0 +1,1 @@
+"""What clients of a cluster notice while it is upgraded."""
