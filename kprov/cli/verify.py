@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,7 @@ from kprov.cli.options import (
     Verbose,
     chosen,
 )
+from kprov.cli.verify_drills import catalogue_json, catalogue_text, drill_table
 from kprov.cli.verify_format import VerifyFormat, VerifyOutput
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from kprov.provision.cluster.procedure import Options
     from kprov.provision.inventory import Inventory
     from kprov.provision.verify import Report
+    from kprov.provision.verify.drills import Drill
 
 app = typer.Typer(help="Check that the cluster answers and is highly available.")
 
@@ -44,6 +47,16 @@ def verify(
             show_default=False,
         ),
     ] = None,
+    drill: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--drill",
+            metavar="NAME,...",
+            help="Only these drills, or all: names of --list-drills, NAME/UNIT, or files of your own.",
+            show_default=False,
+        ),
+    ] = None,
+    list_drills: Annotated[bool, typer.Option("--list-drills", help="Say which drills there are.")] = False,
     report_file: Annotated[
         Path | None, typer.Option("--report", help="Write the report (JSON or JUnit, by --output) to this file too.")
     ] = None,
@@ -58,7 +71,12 @@ def verify(
     from kprov.cli.run_limits import read_timeouts
     from kprov.cli.run_output import open_run_output
     from kprov.provision.cluster.procedure import Options
+    from kprov.provision.verify.drills import choose
 
+    if list_drills:
+        typer.echo(catalogue_text() if output is VerifyFormat.TEXT else catalogue_json())
+        raise typer.Exit
+    drills = choose(drill) if drill else []
     loaded = open_inventory(chosen(inventory_file, inventory), extra_vars)
     options = Options(
         accept_new_host_keys=accept_new_host_keys,
@@ -74,7 +92,11 @@ def verify(
             shown,
             high_availability=switches if high_availability is None else high_availability,
             stopping=bool(high_availability),
+            drills=drills,
+            pass_over="all" in ",".join(drill or ()).split(","),
         )
+        if drills and output is VerifyFormat.TEXT:
+            shown.tell(drill_table(report))
     text = {VerifyFormat.JSON: report.to_json, VerifyFormat.JUNIT: report.to_junit}
     if output in text:
         typer.echo(text[output]())
@@ -84,9 +106,20 @@ def verify(
 
 
 def run_verification(
-    inventory: Inventory, options: Options, output: RunOutput, *, high_availability: bool, stopping: bool
+    inventory: Inventory,
+    options: Options,
+    output: RunOutput,
+    *,
+    high_availability: bool,
+    stopping: bool,
+    drills: Sequence[Drill] = (),
+    pass_over: bool = False,
 ) -> tuple[Report, PhaseTime]:
-    """Connect and run the checks, showing each as it ends.
+    """Connect and run the checks, or the drills if there are any, showing each as it ends.
+
+    Args:
+        high_availability, stopping: as `verify_cluster` takes them.
+        drills, pass_over: as `run_drills` takes them.
 
     Returns: the report, and how long it took.
     """
@@ -96,6 +129,7 @@ def run_verification(
     from kprov.provision.kubeapi.client import ClusterApi
     from kprov.provision.kubeapi.credentials import read_kubeconfig
     from kprov.provision.verify import Report, Session, verify_cluster
+    from kprov.provision.verify.drills import run_drills
 
     started = time.monotonic()
     credentials = read_kubeconfig(kubeconfig_path(inventory))
@@ -110,5 +144,8 @@ def run_verification(
             report,
             output.tell,
         )
-        verify_cluster(session, high_availability=high_availability, allow_stopping=stopping)
+        if drills:
+            run_drills(session, drills, pass_over=pass_over)
+        else:
+            verify_cluster(session, high_availability=high_availability, allow_stopping=stopping)
     return report, PhaseTime("Verify", time.monotonic() - started)

@@ -35,6 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "provision.kubeapi": set(),
     "provision.verify": {
+        "provision.documents",
         "provision.kubeapi",
         "provision.transport",
         "provision.agent",

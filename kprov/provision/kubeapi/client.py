@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import ssl
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -51,11 +52,21 @@ class ClusterApi:
             context = ssl.create_default_context(cafile=str(authority))
             context.load_cert_chain(certificate, key)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._context = context
         self._pool = urllib3.PoolManager(ssl_context=context, retries=False, maxsize=8)
         self._servers = list(servers)
         self._timeout = timeout
         self._lock = threading.Lock()
         self._paths: dict[tuple[str, str], tuple[str, bool]] = {}
+
+    def anew(self) -> ClusterApi:
+        """A client of the same servers with connections of its own, as another program would be; to be closed."""
+        other = copy.copy(self)
+        other._pool = urllib3.PoolManager(ssl_context=self._context, retries=False, maxsize=8)
+        other._servers = list(self._servers)
+        other._lock = threading.Lock()
+        other._paths = {}
+        return other
 
     def request(
         self,
@@ -94,6 +105,37 @@ class ClusterApi:
                 continue
             return self._answer(method, path, response)
         raise ClusterApiError(f"{method} {path}: no API server answers: {'; '.join(failures)}")
+
+    def watch(self, path: str, *, params: Mapping[str, str], silence: float) -> Iterator[Object]:
+        """The events of one watch, as long as its server sends them.
+
+        Args:
+            params: of the collection's URL, such as resourceVersion and fieldSelector.
+            silence: seconds without an event after which the connection is taken for lost; ask for bookmarks.
+
+        Raises:
+            ClusterApiError: it could not be begun, or broke; where it is resumed is for the caller to know.
+        """
+        target = path + "?" + urlencode({**params, "watch": "1"})
+        server = self._servers[0]
+        headers = {"Accept": "application/json", "User-Agent": "kprov"}
+        limit = urllib3.Timeout(connect=min(3.0, silence), read=silence)
+        try:
+            response = self._pool.request(
+                "GET", server + target, headers=headers, timeout=limit, redirect=False, preload_content=False
+            )
+            try:
+                if response.status >= 400:
+                    self._answer("GET", path, response)
+                rest = b""
+                for chunk in response.stream(65536):
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    yield from (json.loads(line) for line in lines if line)
+            finally:
+                response.close()
+        except urllib3.exceptions.HTTPError as error:
+            self._move_behind(server)
+            raise ClusterApiError(f"watch {path}: {server}: {_reason(error)}") from None
 
     def _move_behind(self, server: str) -> None:
         with self._lock:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kprov.provision.inventory import Host
-from kprov.provision.kubeapi.nodes import is_ready
-from kprov.provision.verify.control_plane import etcd_health
+from kprov.provision.verify.health import sick
 from kprov.provision.verify.power import Harm, harm_of
 from kprov.provision.verify.report import CheckFailed, CheckResult
 from kprov.provision.verify.session import Session
@@ -28,28 +27,6 @@ def _pod(name: str) -> dict[str, Any]:
             "containers": [{"name": "sleep", "image": IMAGE, "command": ["sleep", "3600"]}],
         },
     }
-
-
-def _sick(session: Session) -> str:
-    """What is not healthy now; "" when the cluster can take a loss."""
-    for host in session.inventory.group("control_plane"):
-        api = session.api_of(session.server(host))
-        try:
-            api.request("GET", "/readyz", timeout=2)
-        except Exception as error:
-            return f"the API server of {host.name}: {error}"
-        finally:
-            api.close()
-    alive = session.alive("etcd")
-    if not alive:
-        return "no machine of etcd is connected"
-    try:
-        etcd_health(session, alive[0])
-    except CheckFailed as error:
-        return f"etcd: {error}"
-    nodes = session.api.request("GET", "/api/v1/nodes")["items"]
-    waiting = [node["metadata"]["name"] for node in nodes if not is_ready(node)]
-    return f"not ready: {', '.join(waiting)}" if waiting else ""
 
 
 def _new_pod_runs(session: Session, space: str, name: str) -> float:
@@ -80,7 +57,7 @@ def _lose(session: Session, host: Host, harm: Harm, space: str, result: CheckRes
         def missing() -> str:
             if session.engine.state[host.name].state != "connected":
                 session.engine.reconnect(host)
-            return _sick(session)
+            return sick(session)
 
         result.figures["heal_seconds"] = round(session.wait(missing, "heal", pause=0.5), 2)
     outage = writer.outage
@@ -112,7 +89,7 @@ def verify_high_availability(session: Session, allow_stopping: bool) -> None:
                 continue
             with session.report.check("high availability", f"The cluster survives the {harm.description}") as result:
                 try:
-                    session.wait(lambda: _sick(session), "ready")
+                    session.wait(lambda: sick(session), "ready")
                 except CheckFailed as error:
                     raise CheckFailed(f"not tried, since the cluster is not healthy: {error}") from None
                 session.tell(f"{harm.description} ...")

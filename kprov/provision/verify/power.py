@@ -10,6 +10,7 @@ from kprov.provision.engine import Engine
 from kprov.provision.inventory import Host
 from kprov.provision.inventory.timeouts import Timeouts
 from kprov.provision.verify.machines import units_of
+from kprov.provision.verify.power_keeper import PowerKeeper
 from kprov.provision.verify.report import CheckFailed
 
 
@@ -35,22 +36,32 @@ def _run(command: str, timeouts: Timeouts) -> None:
 
 
 class PowerCut:
-    """The machine's own power switch: kprov_power_off_command and kprov_power_on_command of the inventory."""
+    """The machine's own power switch: kprov_power_off_command and kprov_power_on_command of the inventory.
+
+    Before the harm, a process beside kprov is made ready: it switches the machine on even when kprov is killed.
+    """
 
     def __init__(self, engine: Engine, host: Host) -> None:
         assert host.power_off_command and host.power_on_command
         self._engine, self._host = engine, host
         self._off, self._on = host.power_off_command, host.power_on_command
+        self._keeper: PowerKeeper | None = None
         self.description = f"power cut of {host.name}"
 
     def do(self) -> None:
         """Cut the power."""
+        timeouts = self._engine.timeouts
+        self._keeper = PowerKeeper(shlex.split(self._on), 2 * timeouts.power + timeouts.workload + timeouts.heal)
         self._engine.disconnect([self._host])
-        _run(self._off, self._engine.timeouts)
+        _run(self._off, timeouts)
 
     def undo(self) -> None:
         """Switch it on."""
+        if self._keeper is None:
+            return
         _run(self._on, self._engine.timeouts)
+        self._keeper.dismiss()
+        self._keeper = None
 
 
 class StoppedServices:

@@ -92,7 +92,8 @@ def namespace(session: Session) -> Iterator[str]:
             session.tell(f"the namespace {name} could not be deleted: {error}")
 
 
-def _default_account(session: Session, space: str) -> str:
+def default_account(session: Session, space: str) -> str:
+    """What is missing until pods can be made in a namespace; "" when nothing is."""
     try:
         session.api.request("GET", f"/api/v1/namespaces/{space}/serviceaccounts/default")
     except ClusterApiError as error:
@@ -100,7 +101,8 @@ def _default_account(session: Session, space: str) -> str:
     return ""
 
 
-def _pods_missing(session: Session, space: str) -> str:
+def pods_missing(session: Session, space: str) -> str:
+    """Where no web server is ready; "" when one is on every node."""
     pods = session.api.request("GET", f"/api/v1/namespaces/{space}/pods", params={"labelSelector": f"app={NAME}"})
     ready, states = set(), []
     for pod in pods["items"]:
@@ -113,7 +115,7 @@ def _pods_missing(session: Session, space: str) -> str:
     return f"no pod ready on {', '.join(missing)} ({'; '.join(states) or 'no pods'})" if missing else ""
 
 
-def _fetch(session: Session, machine: str, url: str) -> str:
+def fetch(session: Session, machine: str, url: str) -> str:
     """What is missing until a machine reaches a URL: "" when it answers."""
     script = f"import urllib.request as u;print(u.urlopen('{url}',timeout=3).read().decode())"
     done = session.engine.shell(machine, ["python3", "-c", script])
@@ -129,21 +131,21 @@ def verify_workload(session: Session) -> None:
     with namespace(session) as space:
         base = f"/api/v1/namespaces/{space}"
         with report.check("workload", "A pod runs on every node") as result:
-            session.wait(lambda: _default_account(session, space), "workload")
+            session.wait(lambda: default_account(session, space), "workload")
             api.request("POST", f"/apis/apps/v1/namespaces/{space}/daemonsets", body=daemon_set())
             made = api.request("POST", f"{base}/services", body=service())
-            result.figures["seconds"] = round(session.wait(lambda: _pods_missing(session, space), "workload"), 2)
+            result.figures["seconds"] = round(session.wait(lambda: pods_missing(session, space), "workload"), 2)
         if not result.passed:
             return
         cluster_ip, node_port = made["spec"]["clusterIP"], made["spec"]["ports"][0]["nodePort"]
         for machine in machines:
             with report.check("workload", f"The Service is reached from {machine}"):
-                session.wait(lambda m=machine: _fetch(session, m, f"http://{cluster_ip}/"), "service")  # type: ignore[misc]
+                session.wait(lambda m=machine: fetch(session, m, f"http://{cluster_ip}/"), "service")  # type: ignore[misc]
         with report.check("workload", "The node port of every machine is reached"):
             for machine in machines:
                 address = session.inventory.hosts[machine].node_address
                 url = f"http://{address}:{node_port}/"
-                session.wait(lambda u=url: _fetch(session, machines[0], u), "service")  # type: ignore[misc]
+                session.wait(lambda u=url: fetch(session, machines[0], u), "service")  # type: ignore[misc]
         with report.check("workload", "A pod reaches the Service by its names"):
             domain = session.inventory.cluster.dns_domain
             api.request("POST", f"{base}/pods", body=asking_pod(domain, space))
