@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ import pytest
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from kprov.kube.api.cipher_suites import openssl_ciphers
+from kprov.kube.kubelet.config import parse_config
+from kprov.provision.cluster.context import STRONG_CIPHER_SUITES
 from kprov.provision.inventory import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +62,7 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "hostvars": {name: h.variables for name, h in inventory.hosts.items()},
         "kprov_interface_of": {host.node_address: "eth0"},
         "machine_is_container": False,
+        "strong_cipher_suites": STRONG_CIPHER_SUITES,
         "cgroup_driver": "systemd",
         "pause_image": "registry.kprov.local/pause:1",
         "bootstrap_token": "abcdef.0123456789abcdef",
@@ -92,3 +97,22 @@ def test_what_is_yaml_is_valid_yaml() -> None:
     for path in GOLDEN.rglob("*"):
         if (path.suffix == ".yaml" or path.parent.name == "kubeconfig") and path.is_file():
             assert list(yaml.safe_load_all(path.read_text())), path
+
+
+def test_the_profile_cis_adds_what_it_is_for(variables: dict[str, Any]) -> None:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True
+    )
+    environment.filters["to_json"] = json.dumps
+    profile = {**variables, "security_profile": "cis"}
+    server = environment.get_template("kube-apiserver/kube-apiserver.service.j2").render(profile)
+    flags = dict(re.findall(r"^  (--[a-z-]+)=(.*?)(?: \\)?$", server, re.MULTILINE))
+    assert flags["--enable-admission-plugins"] == "NodeRestriction,DenyServiceExternalIPs"
+    assert flags["--service-account-extend-token-expiration"] == "false"
+    openssl_ciphers(flags["--tls-cipher-suites"].split(","))  # each is known to the daemons
+    kubelet = environment.get_template("kubelet/config.yaml.j2")
+    config = parse_config(yaml.safe_load(kubelet.render(profile)))
+    assert (config.seccomp_default, config.pod_pids_limit, config.protect_kernel_defaults) == (True, 4096, True)
+    assert config.tls_cipher_suites == STRONG_CIPHER_SUITES
+    shared = parse_config(yaml.safe_load(kubelet.render({**profile, "machine_is_container": True})))
+    assert not shared.protect_kernel_defaults  # its host decides

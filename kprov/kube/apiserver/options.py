@@ -19,7 +19,7 @@ def flag_set() -> FlagSet:
         "authentication-token-webhook-config-file", "authorization-config", "authorization-policy-file",
         "authorization-webhook-config-file", "egress-selector-config-file",
         "etcd-servers-overrides", "external-hostname", "feature-gates", "oidc-issuer-url", "oidc-client-id",
-        "tls-cipher-suites", "tls-sni-cert-key", "tracing-config-file", "admission-control-config-file",
+        "tls-sni-cert-key", "tracing-config-file", "admission-control-config-file",
         "runtime-config", "cors-allowed-origins", "storage-backend",
         "service-account-max-token-expiration", "goaway-chance", "unix-socket", "permit-port-sharing",
     )  # fmt: skip
@@ -33,6 +33,7 @@ def _serving(flags: FlagSet) -> None:
     flags.string("tls-cert-file", "", "the serving certificate, with its chain")
     flags.string("tls-private-key-file", "", "the serving certificate's key")
     flags.choice("tls-min-version", "VersionTLS12", MIN_VERSIONS, "the lowest version of TLS")
+    flags.strings("tls-cipher-suites", (), "the cipher suites of TLS 1.2, by IANA's names; all strong ones by default")
     flags.string("cert-dir", "/var/run/kubernetes", "where the serving certificate lies if no flag names it")
     flags.integer("max-requests-inflight", 400, "reads at a time; 0 for no limit")
     flags.integer("max-mutating-requests-inflight", 200, "writes at a time; 0 for no limit")

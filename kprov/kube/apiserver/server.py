@@ -117,11 +117,14 @@ class Server:
                 key,
                 [flags.client_ca_file, flags.requestheader_client_ca_file],
                 flags.tls_min_version,
+                flags.tls_cipher_suites,
             )
         except (OSError, ssl.SSLError) as error:
             raise DaemonError(
                 f"the serving certificate ({certificate}, {key}) or a client authority cannot be used: {error}"
             ) from error
+        except ValueError as error:
+            raise DaemonError(f"--tls-cipher-suites: {error}") from error
 
     async def _catch_up(self) -> None:
         try:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kprov.kube.api import quantity
+from kprov.kube.api.cipher_suites import openssl_ciphers
 from kprov.kube.api.flags import parse_duration
 from kprov.kube.kubelet.config_keys import FIELDS, FIXED, REFUSED
 
@@ -86,6 +87,7 @@ class KubeletConfig:
     max_parallel_image_pulls: int = 0
     allowed_unsafe_sysctls: list[str] = field(default_factory=list)
     seccomp_default: bool = False
+    protect_kernel_defaults: bool = False
     enable_debugging_handlers: bool = True
     verbosity: int = 0
 
@@ -181,6 +183,11 @@ def _check(config: KubeletConfig) -> None:
         raise ConfigurationError("imageGCLowThresholdPercent must be less than imageGCHighThresholdPercent")
     if config.shutdown_grace or config.shutdown_grace_critical:
         raise ConfigurationError("shutdownGracePeriod: kprov does not delay shutdowns; drain the node, and write 0s")
+    if config.tls_cipher_suites:
+        try:
+            openssl_ciphers(config.tls_cipher_suites)
+        except ValueError as error:
+            raise ConfigurationError(f"tlsCipherSuites: {error}") from None
     if bool(config.tls_cert_file) != bool(config.tls_private_key_file):
         raise ConfigurationError("tlsCertFile and tlsPrivateKeyFile go together")
     if config.log_max_files < 2:

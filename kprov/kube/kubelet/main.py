@@ -34,6 +34,7 @@ from kprov.kube.kubelet.logs.rotation import LogRotator
 from kprov.kube.kubelet.node import facts
 from kprov.kube.kubelet.node.agent import NodeAgent
 from kprov.kube.kubelet.node.capacity import Capacity, Pressure
+from kprov.kube.kubelet.node.kernel_defaults import kernel_problem
 from kprov.kube.kubelet.node.status import NodeSettings
 from kprov.kube.kubelet.objects import ObjectReader
 from kprov.kube.kubelet.pods.cgroups import Cgroups
@@ -63,6 +64,8 @@ def _configuration(flags: Flags) -> KubeletConfig:
         raise DaemonError(str(error)) from None
     if config.fail_swap_on and (areas := facts.swap()):
         raise DaemonError(f"swap is on ({', '.join(areas)}): switch it off (swapoff -a), or set failSwapOn: false")
+    if config.protect_kernel_defaults and (problem := kernel_problem()):
+        raise DaemonError(f"protectKernelDefaults: {problem}: set it with sysctl, or set protectKernelDefaults: false")
     if not flags.kubeconfig:
         raise DaemonError("--kubeconfig is needed: kprov's kubelet has no standalone mode")
     return config

@@ -20,6 +20,12 @@ from kprov.provision.pki.errors import PkiError
 from kprov.provision.pki.keyring import load_keyring
 
 PAUSE_IMAGE = "registry.kprov.local/pause:1"
+# Of TLS 1.2: elliptic curves for the key exchange, and ciphers that authenticate. Each certificate of kprov's fits one.
+STRONG_CIPHER_SUITES = [
+    f"TLS_ECDHE_{kind}_WITH_{cipher}"
+    for kind in ("ECDSA", "RSA")
+    for cipher in ("AES_128_GCM_SHA256", "AES_256_GCM_SHA384", "CHACHA20_POLY1305")
+]
 
 
 @dataclass(slots=True)
@@ -130,6 +136,8 @@ class Context:
             # In a container the kernel belongs to the host: some settings are not the machine's to make.
             "machine_is_container": "{{ ansible_virtualization_type in container_types }}",
             "container_types": ["systemd-nspawn", "lxc", "container", "docker", "podman"],
+            "strong_cipher_suites": STRONG_CIPHER_SUITES,
+            "unit_mode": "{{ '0600' if security_profile == 'cis' else '0644' }}",
             "cgroup_driver": "{{ 'systemd' if kprov_cgroup_version == 2 else 'cgroupfs' }}",
             # An API server that asks one of these would ask a cluster that is no more.
             "lost_etcd_members": lost_members(self.inventory.cluster.state_directory),

@@ -47,6 +47,9 @@ class ClusterSettings:
     certificate_warning_days: int = _setting(
         30, values.whole(1, 3650), "how many days before its end a certificate is warned of, and fails `kprov verify`"
     )
+    security_profile: str = _setting(
+        "default", values.one_of("default", "cis"), "`cis` also meets what the CIS benchmark asks for: see its table"
+    )
     ca_lifetime_days: int = _setting(3650, values.whole(1, 36500), "how long authorities live")
     kprov_version: str = _setting("", values.text, "the one release of kprov that may raise this cluster; default: any")
     kprov_timeouts: Timeouts = _setting(  # noqa: RUF009 -- a field, as the others are
@@ -54,6 +57,9 @@ class ClusterSettings:
     )
     fact_caching_timeout: float = _setting(
         86400.0, values.duration, "how old the facts of a machine may be that a run is not connected to"
+    )
+    kprov_keep_connections: float = _setting(
+        0.0, values.duration_or_none, "how long connections are kept after a run for the next one: see transports"
     )
     state_directory: Path = _setting(  # noqa: RUF009 -- a field, as the others are
         _UNSET, values.text, "the controller's folder of keys, journals and logs; default: .kprov/<cluster_name>"
@@ -89,7 +95,7 @@ CLUSTER_SETTINGS: dict[str, dataclasses.Field[Any]] = {f.name: f for f in datacl
 _PER_MACHINE = frozenset({"max_pods"})
 
 # Hold in an inventory that is no cluster's too: their names can't mean anything else.
-OF_EVERY_INVENTORY = frozenset({"kprov_timeouts", "fact_caching_timeout"})
+OF_EVERY_INVENTORY = frozenset({"kprov_timeouts", "fact_caching_timeout", "kprov_keep_connections"})
 
 
 def is_cluster_wide(name: str) -> bool:

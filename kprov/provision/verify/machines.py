@@ -74,7 +74,9 @@ def unit_files_are_right(host: SpecHost, machine: Host) -> None:
     """systemd finds nothing to complain of in the unit files."""
     paths = " ".join(f"/etc/systemd/system/{unit}.service" for unit in units_of(machine) if unit not in DEBIANS_UNITS)
     checked = host.run(f"systemd-analyze verify --man=no {paths}")
-    assert checked.rc == 0 and not checked.stderr.strip(), checked.stderr.strip() or checked.stdout.strip()
+    # The profile cis lets only root read the unit files; systemd notes that it tells their content to everybody anyway.
+    said = "\n".join(line for line in checked.stderr.splitlines() if "is marked world-inaccessible" not in line).strip()
+    assert checked.rc == 0 and not said, said or checked.stdout.strip()
 
 
 def load_balancer_configuration_is_right(host: SpecHost, machine: Host) -> None:

@@ -11,6 +11,7 @@ from kprov.kube.apiserver.admission.certificates import (
     CertificateSigning,
     CertificateSubjectRestriction,
 )
+from kprov.kube.apiserver.admission.external_ips import DenyServiceExternalIPs
 from kprov.kube.apiserver.admission.ingress import DefaultIngressClass
 from kprov.kube.apiserver.admission.limit_ranger import LimitRanger
 from kprov.kube.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
@@ -56,6 +57,7 @@ _ORDER: tuple[type[Plugin], ...] = (
     CertificateSigning,
     CertificateSubjectRestriction,
     DefaultIngressClass,
+    DenyServiceExternalIPs,
     MutatingAdmissionWebhook,
     ValidatingAdmissionWebhook,
     # What counts comes after everything that changes.
@@ -67,6 +69,7 @@ _OFF = frozenset(
         "AlwaysAdmit",
         "AlwaysDeny",
         "AlwaysPullImages",
+        "DenyServiceExternalIPs",
         "ExtendedResourceToleration",
         "NamespaceExists",
         "NodeRestriction",

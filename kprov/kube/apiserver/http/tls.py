@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
+from kprov.kube.api.cipher_suites import openssl_ciphers
 from kprov.kube.apiserver.http.client_authorities import announce_authorities
 
 _log = logging.getLogger(__name__)
@@ -25,13 +26,26 @@ class ServerTLS:
         key: its key's file.
         authorities: files of the authorities whose client certificates are taken; client certificates stay optional.
         minimum: upstream's name of the lowest version, or nothing.
+        suites: upstream's names of the cipher suites of TLS 1.2; none for those that OpenSSL holds to be strong.
+
+    Raises:
+        OSError, ssl.SSLError: a file cannot be used. ValueError: a suite is not known.
     """
 
-    def __init__(self, certificate: str, key: str, authorities: Sequence[str] = (), minimum: str = "") -> None:
+    def __init__(
+        self,
+        certificate: str,
+        key: str,
+        authorities: Sequence[str] = (),
+        minimum: str = "",
+        suites: Sequence[str] = (),
+    ) -> None:
         self._certificate, self._key = certificate, key
         self._authorities = [path for path in authorities if path]
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = _VERSIONS[minimum]
+        if suites:
+            self.context.set_ciphers(openssl_ciphers(suites))
         self.context.set_alpn_protocols(["http/1.1"])
         self._seen: dict[str, tuple[int, int]] = {}
         self.load()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from kprov.kube.api.cipher_suites import openssl_ciphers
 from kprov.kube.api.metrics import CONTENT_TYPE, REGISTRY
 from kprov.kube.kubelet.cri.client import RuntimeFailure
 from kprov.kube.kubelet.pods.host import Host
@@ -48,7 +49,7 @@ class NodeServer:
         context.minimum_version = (
             ssl.TLSVersion.TLSv1_3 if config.tls_min_version == "VersionTLS13" else ssl.TLSVersion.TLSv1_2
         )
-        context.set_ciphers(CIPHERS)
+        context.set_ciphers(openssl_ciphers(config.tls_cipher_suites) if config.tls_cipher_suites else CIPHERS)
         context.load_cert_chain(certificate, key)
         if config.client_ca_file:
             context.load_verify_locations(config.client_ca_file)

@@ -442,3 +442,20 @@ async def test_storage_plugins(store, chain_of):
     bigger = {**made, "spec": {**made["spec"], "resources": {"requests": {"storage": "2Gi"}}}}
     with pytest.raises(ApiError, match="the storageclass that provisions the pvc must support resize"):
         await admit(chain, "persistentvolumeclaims", bigger, old=bound)
+
+
+# DenyServiceExternalIPs
+
+
+async def test_a_service_takes_no_external_address(chain_of):
+    chain = chain_of("DenyServiceExternalIPs")
+    service = {"metadata": {"name": "s", "namespace": "default"}, "spec": {"externalIPs": ["192.0.2.7", "192.0.2.8"]}}
+    with pytest.raises(ApiError, match="Use of external IPs is denied") as refused:
+        await admit(chain, "services", service)
+    assert refused.value.code == 403
+    fewer = {**service, "spec": {"externalIPs": ["192.0.2.8"]}}
+    await admit(chain, "services", fewer, old=service)  # what is there may stay, and may go
+    await admit(chain, "services", {**service, "spec": {}}, old=service)
+    with pytest.raises(ApiError):
+        await admit(chain, "services", {**service, "spec": {"externalIPs": ["192.0.2.9"]}}, old=service)
+    assert "DenyServiceExternalIPs" not in DEFAULT_PLUGINS
