@@ -5,6 +5,7 @@ from __future__ import annotations
 from kprov.provision.cluster.artifacts import CURRENT, import_images, install_packages, install_release
 from kprov.provision.cluster.canary import api_servers_answer, etcd_answers, kubelets_answer
 from kprov.provision.cluster.certificates import issue_certificates
+from kprov.provision.cluster.container_runtime import container_runtimes_answer
 from kprov.provision.cluster.encryption import make_keyring, seal_secrets
 from kprov.provision.cluster.etcd import DATA, form_etcd
 from kprov.provision.cluster.joining import label_nodes, make_bootstrap_token, wait_for_nodes
@@ -73,7 +74,7 @@ UP: tuple[Phase, ...] = (
         whole=True,
         tags=("objects",),
     ),
-    Phase("Start containerd", "all", role="containerd"),
+    Phase("Start containerd", "all", role="containerd", verify=container_runtimes_answer),
     Phase("Import images", "all", procedure=import_images, tags=("images",)),
     Phase(
         "Make a token to join with",
