@@ -24,6 +24,22 @@ def _invalid(service: Object, field: str, message: str) -> ApiError:
     return errors.invalid("Service", service["metadata"].get("name", ""), [cause])
 
 
+def _check_families(service: Object, old: Object | None) -> None:
+    """Refuse what needs a network that this cluster has not, unless it is so already. Raises ApiError (422)."""
+    spec = service["spec"]
+    if old and all(spec.get(field) == old["spec"].get(field) for field in ("ipFamilies", "ipFamilyPolicy")):
+        return
+    if spec.get("selector") is None and spec.get("clusterIP") == "None":
+        return  # headless, and whoever writes its endpoints may write any: nothing is given out
+    if spec.get("ipFamilyPolicy") == "RequireDualStack":
+        message = 'Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services'
+        raise _invalid(service, "spec.ipFamilyPolicy", message)
+    for index, family in enumerate(spec.get("ipFamilies") or ()):
+        if family != "IPv4":
+            message = f'Invalid value: "{family}": not configured on this cluster'
+            raise _invalid(service, f"spec.ipFamilies[{index}]", message)
+
+
 class Held:
     """What one write took and what it makes free."""
 
@@ -99,6 +115,7 @@ class ServiceAllocation:
             if before:
                 held.freed_addresses.append(before)
             return
+        _check_families(service, old)
         wanted = spec.get("clusterIP") or (spec.get("clusterIPs") or [""])[0]
         if not wanted and old and (old["spec"].get("clusterIP")):
             wanted = old["spec"]["clusterIP"]

@@ -9,6 +9,7 @@ from kprov.kube.apiserver.cel.expressions import CelError, compiled
 from kprov.kube.apiserver.strategy.base import (
     FieldError,
     Strategy,
+    dns_subdomain_error,
     duplicate,
     invalid,
     not_supported,
@@ -17,6 +18,7 @@ from kprov.kube.apiserver.strategy.base import (
 )
 from kprov.kube.apiserver.strategy.fields import qualified_name_errors, selector_errors
 from kprov.kube.apiserver.strategy.webhook_clients import client_errors
+from kprov.kube.apiserver.strategy.webhook_rules import review_version_errors, rule_errors
 from kprov.kube.apiserver.strategy.workloads import set_missing
 
 Object = dict[str, Any]
@@ -64,10 +66,11 @@ class WebhookConfigurationStrategy(Strategy):
         found: list[FieldError] = []
         for index, hook in enumerate(obj.get("webhooks") or ()):
             here = f"webhooks[{index}]"
-            if not hook.get("name"):
-                found.append(required(f"{here}.name"))
-            if not hook.get("admissionReviewVersions"):
-                found.append(required(f"{here}.admissionReviewVersions", "must specify one of v1, v1beta1"))
+            found += _name_errors(hook.get("name") or "", f"{here}.name")
+            if any(hook.get("name") == other.get("name") for other in obj["webhooks"][:index]):
+                found.append(duplicate(f"{here}.name", hook.get("name")))
+            found += review_version_errors(hook.get("admissionReviewVersions"), f"{here}.admissionReviewVersions")
+            found += rule_errors(hook.get("rules"), f"{here}.rules")
             for field, known in _WORDS.items():
                 value = hook.get(field)
                 if value is None and (field == "reinvocationPolicy" or field == "sideEffects"):
@@ -84,6 +87,16 @@ class WebhookConfigurationStrategy(Strategy):
                 found.append(invalid(f"{here}.timeoutSeconds", seconds, problem))
             found += client_errors(hook.get("clientConfig"), f"{here}.clientConfig")
         return found
+
+
+def _name_errors(name: str, path: str) -> list[FieldError]:
+    if not name:
+        return [required(path)]
+    if error := dns_subdomain_error(name):
+        return [invalid(path, name, error)]
+    if name.count(".") < 2:
+        return [invalid(path, name, "should be a domain with at least three segments separated by dots")]
+    return []
 
 
 def _condition_errors(conditions: Any, path: str) -> list[FieldError]:

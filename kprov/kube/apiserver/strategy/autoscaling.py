@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kprov.kube.apiserver.strategy.base import FieldError, Strategy, StrategyContext, invalid, required
+from kprov.kube.apiserver.strategy.autoscaler_metrics import behavior_errors, metric_errors, reference_errors
+from kprov.kube.apiserver.strategy.base import FieldError, Strategy, StrategyContext, invalid
 
 Object = dict[str, Any]
 
@@ -43,7 +44,7 @@ class AutoscalerStrategy(Strategy):
         obj["status"] = {"desiredReplicas": 0, "currentMetrics": None}
 
     def validate(self, obj: Object) -> list[FieldError]:
-        """Bounds and target."""
+        """Bounds and target, metrics and behavior."""
         spec = obj.get("spec") or {}
         found: list[FieldError] = []
         least, most = spec.get("minReplicas"), spec.get("maxReplicas") or 0
@@ -53,14 +54,9 @@ class AutoscalerStrategy(Strategy):
             found.append(invalid("spec.maxReplicas", most, "must be greater than 0"))
         if least is not None and most < least:
             found.append(invalid("spec.maxReplicas", most, "must be greater than or equal to `minReplicas`"))
-        target = spec.get("scaleTargetRef") or {}
-        for field in ("kind", "name"):
-            if not target.get(field):
-                found.append(required(f"spec.scaleTargetRef.{field}"))
-        percent = spec.get("targetCPUUtilizationPercentage")
-        if percent is not None and percent < 1:
-            found.append(invalid("spec.targetCPUUtilizationPercentage", percent, "must be greater than 0"))
-        return found
+        found += reference_errors(spec.get("scaleTargetRef") or {}, "spec.scaleTargetRef")
+        found += metric_errors(spec.get("metrics"), "spec.metrics")
+        return found + behavior_errors(spec.get("behavior"), "spec.behavior")
 
 
 STRATEGIES: dict[str, Strategy] = {"horizontalpodautoscalers": AutoscalerStrategy()}

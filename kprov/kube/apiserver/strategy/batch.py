@@ -86,6 +86,10 @@ class JobStrategy(Strategy):
                 if labels.get(key) != value:
                     path = "spec.template.metadata.labels"
                     found.append(invalid(path, labels, f"must be '{value}'") if key in labels else required(path))
+            generated = {prefix + _UID: metadata.get("uid") for prefix in ("", _PREFIX)}
+            generated |= {prefix + _NAME: metadata.get("name") for prefix in ("", _PREFIX)}
+            if match_errors(spec.get("selector"), {"metadata": {"labels": generated}}):
+                found.append(invalid("spec.selector", spec.get("selector"), "`selector` not auto-generated"))
         found += _job_errors(spec, "spec")
         if spec.get("selector") is None:
             found.append(required("spec.selector"))

@@ -61,6 +61,11 @@ class LimitRangeStrategy(Strategy):
                 for field in ("default", "defaultRequest"):
                     if item.get(field):
                         found.append(forbidden(f"{here}.{field}", "may not be specified when `type` is 'Pod'"))
+            if kind == "PersistentVolumeClaim" and not any(
+                "storage" in (item.get(end) or {}) for end in ("min", "max")
+            ):
+                message = "either minimum or maximum storage value is required, but neither was provided"
+                found.append(required(f"{here}.limits", message))
             found += _order_errors(item, here)
         return found
 
@@ -99,6 +104,15 @@ def _order_errors(item: Object, path: str) -> list[FieldError]:
 _SCOPES = [
     "BestEffort", "CrossNamespacePodAffinity", "NotBestEffort", "NotTerminating", "PriorityClass", "Terminating",
 ]  # fmt: skip
+_COUNTED = frozenset(
+    (
+        "cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory", "requests.storage",
+        "requests.ephemeral-storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage", "pods", "services",
+        "services.nodeports", "services.loadbalancers", "replicationcontrollers", "resourcequotas", "secrets",
+        "configmaps", "persistentvolumeclaims",
+    )
+)  # fmt: skip
+_PAGES = ("hugepages-", "requests.hugepages-", "limits.hugepages-")
 _OPPOSITES = ({"BestEffort", "NotBestEffort"}, {"Terminating", "NotTerminating"})
 
 
@@ -119,6 +133,9 @@ class ResourceQuotaStrategy(Strategy):
         """Names, amounts and scopes."""
         spec = obj.get("spec") or {}
         found = _amounts(spec.get("hard"), "spec.hard")
+        for name in spec.get("hard") or ():
+            if "/" not in name and name not in _COUNTED and not name.startswith(_PAGES):
+                found.append(invalid(f"spec.hard[{name}]", name, "must be a standard resource for quota"))
         scopes = set(spec.get("scopes") or ())
         for scope in spec.get("scopes") or ():
             if scope not in _SCOPES:

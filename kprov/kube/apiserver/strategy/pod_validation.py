@@ -113,7 +113,7 @@ def _validate_security(spec: Object, path: str) -> list[FieldError]:
     context, here = spec.get("securityContext") or {}, f"{path}.securityContext"
     found += id_errors(context, ("fsGroup", "runAsUser", "runAsGroup"), here)
     for index, group in enumerate(context.get("supplementalGroups") or ()):
-        found += id_errors({str(index): group}, (str(index),), f"{here}.supplementalGroups")
+        found += id_errors({f"supplementalGroups[{index}]": group}, (f"supplementalGroups[{index}]",), here)
     if spec.get("shareProcessNamespace") and spec.get("hostPID"):
         message = "ShareProcessNamespace and HostPID cannot both be enabled"
         found.append(invalid(f"{here}.shareProcessNamespace", True, message))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kprov.kube.apiserver.strategy.base import FieldError, Strategy, StrategyContext, invalid
+from kprov.kube.apiserver.strategy.base import FieldError, Strategy, StrategyContext, forbidden, invalid
 from kprov.kube.apiserver.strategy.pod_defaults import default_pod, default_pod_spec, default_pod_template
 from kprov.kube.apiserver.strategy.pod_updates import (
     validate_ephemeral_containers_update,
@@ -54,8 +54,11 @@ class PodStrategy(Strategy):
         obj["status"] = old.get("status") or {}
 
     def validate(self, obj: Object) -> list[FieldError]:
-        """See pod_validation."""
-        return validate_pod(obj)
+        """See pod_validation; ephemeral containers are added to a pod that is there, by those who may."""
+        found = validate_pod(obj)
+        if (obj.get("spec") or {}).get("ephemeralContainers"):
+            found.append(forbidden("spec.ephemeralContainers", "cannot be set on create"))
+        return found
 
     def validate_update(self, obj: Object, old: Object) -> list[FieldError]:
         """See pod_updates."""

@@ -189,7 +189,7 @@ def _rollout_errors(strategy: Object) -> list[FieldError]:
     match strategy.get("type"):
         case "Recreate":
             message = "may not be specified when strategy `type` is 'Recreate'"
-            return [forbidden("spec.strategy.rollingUpdate", message)] if rolling else []
+            return [forbidden("spec.strategy.rollingUpdate", message)] if rolling is not None else []
         case "RollingUpdate":
             rolling, path = rolling or {}, "spec.strategy.rollingUpdate"
             surge, unavailable = rolling.get("maxSurge"), rolling.get("maxUnavailable")

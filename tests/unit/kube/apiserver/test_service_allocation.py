@@ -120,3 +120,20 @@ async def test_node_ports(writer: Writer) -> None:
 async def test_a_dry_run_takes_nothing(writer: Writer) -> None:
     await _allocation(writer).allocate(_service(type="NodePort"), None, True)
     assert not writer.values
+
+
+@pytest.mark.parametrize(
+    "asked", [{"ipFamilies": ["IPv6"]}, {"ipFamilies": ["IPv4", "IPv6"]}, {"ipFamilyPolicy": "RequireDualStack"}]
+)
+async def test_a_network_that_the_cluster_has_not_is_refused(writer: Writer, asked: dict[str, Any]) -> None:
+    allocation = _allocation(writer)
+    with pytest.raises(ApiError) as refused:
+        await allocation.allocate(_service(**asked), None, False)
+    assert refused.value.code == 422
+    kept = _service(clusterIP="10.0.0.3", **asked)  # stored before it was refused: it can still be changed
+    await allocation.allocate(kept, _service(clusterIP="10.0.0.3", **asked), False)
+    headless = _service(clusterIP="None", **asked)  # its endpoints are somebody else's to write
+    await allocation.allocate(headless, None, False)
+    preferred = _service("p", ipFamilyPolicy="PreferDualStack")
+    await allocation.allocate(preferred, None, False)
+    assert preferred["spec"]["ipFamilies"] == ["IPv4"]
