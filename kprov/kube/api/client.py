@@ -12,6 +12,7 @@ import contextlib
 import random
 import socket
 import ssl as ssl_module
+import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import orjson
 from kprov.kube.api.errors import ApiError, make
 from kprov.kube.api.kinds import Object, Resource
 from kprov.kube.api.kubeconfig import Credentials, Material, in_cluster, load_kubeconfig
+from kprov.kube.api.metrics import REGISTRY
 
 PATCH_TYPES = {
     "merge": "application/merge-patch+json",
@@ -33,6 +35,18 @@ _ATTEMPTS = 6
 _CONNECT_TIMEOUT = 5.0
 _REASONS = {400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 409: "Conflict", 410: "Gone"}
 _REASONS |= {429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable", 504: "Timeout"}
+
+_REQUESTS = REGISTRY.counter(
+    "rest_client_requests_total",
+    "Number of HTTP requests, partitioned by status code, method, and host.",
+    ("code", "method", "host"),
+)
+_REQUEST_SECONDS = REGISTRY.histogram(
+    "rest_client_request_duration_seconds",
+    "Request latency in seconds. Broken down by verb, and host.",
+    ("verb", "host"),
+    (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0),
+)
 
 Parameters = Mapping[str, str | int | bool | None]
 
@@ -296,6 +310,7 @@ class ApiClient:
             headers["Authorization"] = f"Bearer {bearer}"
         query = {name: str(given) for name, given in (params or {}).items() if given is not None}
         self._in_flight[session] = self._in_flight.get(session, 0) + 1
+        host, code, began = self.server.partition("://")[2], "<error>", time.monotonic()
         try:
             async with session.request(
                 method,
@@ -307,8 +322,13 @@ class ApiClient:
                 server_hostname=self.credentials.server_name,
                 allow_redirects=False,
             ) as response:
+                code = str(response.status)
+                _REQUESTS.inc(code, method, host)
+                _REQUEST_SECONDS.observe(time.monotonic() - began, method, host)
                 yield response
         finally:
+            if code == "<error>":  # client-go's word for what got no answer
+                _REQUESTS.inc(code, method, host)
             self._in_flight[session] -= 1
             if session in self._retired and not self._in_flight[session]:
                 self._retired.discard(session)

@@ -18,8 +18,20 @@ from kprov.kube.api.client import ApiClient
 from kprov.kube.api.clock import now_micro
 from kprov.kube.api.errors import ApiError, is_already_exists, is_conflict, is_not_found
 from kprov.kube.api.kinds import LEASES, Object
+from kprov.kube.api.metrics import REGISTRY
 
 log = logging.getLogger(__name__)
+
+_MASTER = REGISTRY.gauge(
+    "leader_election_master_status",
+    "Gauge of if the reporting system is master of the relevant lease, 0 indicates backup, 1 indicates master.",
+    ("name",),
+)
+_SLOW = REGISTRY.counter(
+    "leader_election_slowpath_total",
+    "Total number of slow path exercised in renewing leader leases.",
+    ("name",),
+)
 
 
 class LeadershipLost(Exception):
@@ -64,6 +76,8 @@ class LeaderElector:
         self._observed: Object | None = None
         self._observed_spec: Object | None = None
         self._observed_at = 0.0
+        _MASTER.set(0, name)
+        _SLOW.inc(name, by=0)
 
     @property
     def leader(self) -> str:
@@ -86,6 +100,7 @@ class LeaderElector:
         """
         await self._acquire()
         log.info("%s became leader of %s/%s", self.identity, self._namespace, self._name)
+        _MASTER.set(1, self._name)
         work = asyncio.ensure_future(on_started())
         renewing = asyncio.ensure_future(self._keep_renewing())
         held = True
@@ -93,6 +108,7 @@ class LeaderElector:
             done, _ = await asyncio.wait((work, renewing), return_when=asyncio.FIRST_COMPLETED)
             held = renewing not in done
         finally:
+            _MASTER.set(0, self._name)
             for task in (work, renewing):
                 task.cancel()
             await asyncio.gather(work, renewing, return_exceptions=True)
@@ -154,6 +170,7 @@ class LeaderElector:
             except ApiError as error:
                 if not (is_conflict(error) or is_not_found(error)):
                     raise
+                _SLOW.inc(self._name)
         try:
             lease = await self._client.get(LEASES, self._name, self._namespace)
         except ApiError as error:

@@ -6,11 +6,15 @@ prometheus-client would cost every daemon more memory than all that these few li
 from __future__ import annotations
 
 import os
+import platform
+import resource
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
+
+from kprov import __version__
 
 DEFAULT_BUCKETS = (
     0.001,
@@ -33,7 +37,16 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _STARTED = time.time()
 
 LabelValues = tuple[str, ...]
+Asked = Callable[[], "float | Mapping[LabelValues, float]"]
+"""Gives a gauge's value when it is read, or that of each of its series."""
+
 MetricT = TypeVar("MetricT", bound="Metric")
+
+
+def _shown(number: float) -> str:
+    """A number as Prometheus reads it, with all its digits: times since 1970 have many."""
+    whole = int(number) if -1e15 < number < 1e15 else None
+    return str(whole) if whole == number else repr(float(number))
 
 
 def _escape(text: str) -> str:
@@ -80,7 +93,7 @@ class Counter(Metric):
     def samples(self) -> Iterator[str]:
         """One line a series."""
         for labels, number in self.values.items():
-            yield f"{self.name}{_braces(self.labels, labels)} {number:.12g}"
+            yield f"{self.name}{_braces(self.labels, labels)} {_shown(number)}"
 
 
 class Gauge(Counter):
@@ -88,9 +101,7 @@ class Gauge(Counter):
 
     kind = "gauge"
 
-    def __init__(
-        self, name: str, help: str, labels: Sequence[str] = (), function: Callable[[], float] | None = None
-    ) -> None:
+    def __init__(self, name: str, help: str, labels: Sequence[str] = (), function: Asked | None = None) -> None:
         super().__init__(name, help, labels)
         self.function = function
 
@@ -101,7 +112,8 @@ class Gauge(Counter):
     def samples(self) -> Iterator[str]:
         """One line a series."""
         if self.function:
-            self.values[()] = self.function()
+            given = self.function()
+            self.values = dict(given) if isinstance(given, Mapping) else {(): given}
         yield from super().samples()
 
 
@@ -131,9 +143,9 @@ class Histogram(Metric):
             total = 0.0
             for bound, count in zip((*map(str, self.buckets), "+Inf"), series, strict=False):
                 total += count
-                yield f"{self.name}_bucket{_braces((*self.labels, 'le'), (*labels, bound))} {total:.12g}"
-            yield f"{self.name}_sum{_braces(self.labels, labels)} {series[-1]:.12g}"
-            yield f"{self.name}_count{_braces(self.labels, labels)} {total:.12g}"
+                yield f"{self.name}_bucket{_braces((*self.labels, 'le'), (*labels, bound))} {_shown(total)}"
+            yield f"{self.name}_sum{_braces(self.labels, labels)} {_shown(series[-1])}"
+            yield f"{self.name}_count{_braces(self.labels, labels)} {_shown(total)}"
 
 
 class Registry:
@@ -146,9 +158,7 @@ class Registry:
         """Register a counter."""
         return self._add(Counter(name, help, labels))
 
-    def gauge(
-        self, name: str, help: str, labels: Sequence[str] = (), function: Callable[[], float] | None = None
-    ) -> Gauge:
+    def gauge(self, name: str, help: str, labels: Sequence[str] = (), function: Asked | None = None) -> Gauge:
         """Register a gauge; `function` gives its value when it is read."""
         return self._add(Gauge(name, help, labels, function))
 
@@ -171,12 +181,49 @@ REGISTRY = Registry()
 
 
 def _process() -> str:
+    """What every exporter of Prometheus says of its process, and upstream's daemons of their build."""
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     ticks = os.sysconf("SC_CLK_TCK")
     rows = (
-        ("process_cpu_seconds_total", "counter", (int(fields[11]) + int(fields[12])) / ticks),
-        ("process_resident_memory_bytes", "gauge", int(fields[21]) * os.sysconf("SC_PAGE_SIZE")),
-        ("process_open_fds", "gauge", sum(1 for _ in Path("/proc/self/fd").iterdir())),
-        ("process_start_time_seconds", "gauge", _STARTED),
+        (
+            "process_cpu_seconds_total",
+            "counter",
+            "Total user and system CPU time spent in seconds.",
+            (int(fields[11]) + int(fields[12])) / ticks,
+        ),
+        ("process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes.", int(fields[20])),
+        (
+            "process_resident_memory_bytes",
+            "gauge",
+            "Resident memory size in bytes.",
+            int(fields[21]) * os.sysconf("SC_PAGE_SIZE"),
+        ),
+        (
+            "process_open_fds",
+            "gauge",
+            "Number of open file descriptors.",
+            sum(1 for _ in Path("/proc/self/fd").iterdir()),
+        ),
+        (
+            "process_max_fds",
+            "gauge",
+            "Maximum number of open file descriptors.",
+            resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        ),
+        (
+            "process_start_time_seconds",
+            "gauge",
+            "Start time of the process since unix epoch in seconds.",
+            _STARTED,
+        ),
     )
-    return "".join(f"# TYPE {name} {kind}\n{name} {number:.12g}\n" for name, kind, number in rows)
+    lines = [f"# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {_shown(value)}" for name, kind, help, value in rows]
+    build = _braces(
+        ("git_version", "major", "minor", "platform"),
+        (f"v1.32.0+kprov.{__version__}", "1", "32", f"{platform.system().lower()}/{platform.machine()}"),
+    )
+    lines.append(
+        "# HELP kubernetes_build_info The release that runs, always 1.\n# TYPE kubernetes_build_info gauge\n"
+        f"kubernetes_build_info{build} 1"
+    )
+    return "\n".join(lines) + "\n"

@@ -7,7 +7,29 @@ failures wait exponentially longer.
 from __future__ import annotations
 
 import asyncio
+import time
+import weakref
 from collections import deque
+from collections.abc import Callable
+
+from kprov.kube.api.metrics import REGISTRY, LabelValues
+
+_BUCKETS = (1e-08, 1e-07, 1e-06, 1e-05, 0.0001, 0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
+
+_ADDS = REGISTRY.counter("workqueue_adds_total", "Total number of adds handled by workqueue", ("name",))
+_RETRIES = REGISTRY.counter("workqueue_retries_total", "Total number of retries handled by workqueue", ("name",))
+_WAITED = REGISTRY.histogram(
+    "workqueue_queue_duration_seconds",
+    "How long in seconds an item stays in workqueue before being requested.",
+    ("name",),
+    _BUCKETS,
+)
+_WORKED = REGISTRY.histogram(
+    "workqueue_work_duration_seconds",
+    "How long in seconds processing an item from workqueue takes.",
+    ("name",),
+    _BUCKETS,
+)
 
 
 class QueueShutDown(Exception):
@@ -18,7 +40,7 @@ class WorkQueue:
     """A rate-limited queue of keys.
 
     Args:
-        name: for logs and metrics.
+        name: for logs and metrics; a queue without a name is in no metrics.
         base_delay: seconds before a key's first retry.
         max_delay: the longest wait before a retry.
     """
@@ -27,12 +49,19 @@ class WorkQueue:
         self.name = name
         self._base_delay, self._max_delay = base_delay, max_delay
         self._queue: deque[str] = deque()
-        self._dirty: set[str] = set()
-        self._processing: set[str] = set()
+        self._dirty: dict[str, float] = {}  # since when it waits to be handed out
+        self._processing: dict[str, float] = {}  # since when it is worked on
         self._failures: dict[str, int] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._getters: deque[asyncio.Future[None]] = deque()
         self._shut_down = False
+        if name:
+            _QUEUES.add(self)
+
+    def ages(self) -> list[float]:
+        """For how many seconds each key that is being worked on has been."""
+        now = time.monotonic()
+        return [now - since for since in self._processing.values()]
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -46,7 +75,9 @@ class WorkQueue:
         """Ask for a key to be worked on as soon as possible."""
         if self._shut_down or key in self._dirty:
             return
-        self._dirty.add(key)
+        self._dirty[key] = time.monotonic()
+        if self.name:
+            _ADDS.inc(self.name)
         if key not in self._processing:
             self._queue.append(key)
             self._wake()
@@ -75,6 +106,8 @@ class WorkQueue:
         """Ask for a key again after a failure, later each time."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
+        if self.name:
+            _RETRIES.inc(self.name)
         self.add_after(key, min(self._base_delay * 2 ** min(failures, 40), self._max_delay))
 
     def forget(self, key: str) -> None:
@@ -103,13 +136,18 @@ class WorkQueue:
                     self._wake()  # the wake-up was ours and is not used: pass it on
                 raise
         key = self._queue.popleft()
-        self._dirty.discard(key)
-        self._processing.add(key)
+        now = time.monotonic()
+        waited = now - self._dirty.pop(key, now)
+        self._processing[key] = now
+        if self.name:
+            _WAITED.observe(waited, self.name)
         return key
 
     def done(self, key: str) -> None:
         """The worker has finished with the key, well or not."""
-        self._processing.discard(key)
+        began = self._processing.pop(key, None)
+        if began is not None and self.name:
+            _WORKED.observe(time.monotonic() - began, self.name)
         if key in self._dirty:
             self._queue.append(key)
             self._wake()
@@ -129,3 +167,25 @@ class WorkQueue:
             if not getter.done():
                 getter.set_result(None)
                 return
+
+
+_QUEUES: weakref.WeakSet[WorkQueue] = weakref.WeakSet()
+
+
+def _of_each(measure: Callable[[WorkQueue], float]) -> Callable[[], dict[LabelValues, float]]:
+    return lambda: {(queue.name,): measure(queue) for queue in _QUEUES}
+
+
+REGISTRY.gauge("workqueue_depth", "Current depth of workqueue", ("name",), _of_each(lambda queue: float(len(queue))))
+REGISTRY.gauge(
+    "workqueue_unfinished_work_seconds",
+    "How many seconds of work has been done that is in progress and hasn't been observed by work_duration.",
+    ("name",),
+    _of_each(lambda queue: sum(queue.ages())),
+)
+REGISTRY.gauge(
+    "workqueue_longest_running_processor_seconds",
+    "How many seconds has the longest running processor for workqueue been running.",
+    ("name",),
+    _of_each(lambda queue: max(queue.ages(), default=0.0)),
+)

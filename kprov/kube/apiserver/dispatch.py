@@ -146,6 +146,8 @@ class Dispatcher:
                 answer.headers["Audit-Id"] = request.audit.id
             await self._auditor.finish(request.audit, answer)
         self._metrics.observe(request, 0 if isinstance(answer, Tunnel) else answer.status, time.monotonic() - began)
+        if not isinstance(answer, Response):
+            answer.ended = self._metrics.opened(request)
         return answer
 
     def _refusal(self, request: Request, error: ApiError) -> Response:

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
-from kprov.kube.api.metrics import Registry
+from collections.abc import Callable
+from functools import partial
+
+from kprov.kube.api.metrics import LabelValues, Registry
 from kprov.kube.apiserver.http.message import Request
 from kprov.kube.apiserver.inflight import InFlight
+from kprov.kube.apiserver.resources import find
 
 _BUCKETS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0,
             30.0, 45.0, 60.0)  # fmt: skip
+_LABELS = ("verb", "dry_run", "group", "version", "resource", "subresource", "scope", "component")
+_VERBS = frozenset(
+    [
+        "GET",
+        "LIST",
+        "WATCH",
+        "CREATE",
+        "UPDATE",
+        "PATCH",
+        "APPLY",
+        "DELETE",
+        "DELETECOLLECTION",
+        "CONNECT",
+        "POST",
+        "PUT",
+        "HEAD",
+        "OPTIONS",
+    ]
+)
+_CONNECTED = frozenset({"exec", "attach", "portforward", "proxy"})
 
 
 class RequestMetrics:
@@ -16,32 +40,75 @@ class RequestMetrics:
     def __init__(self, registry: Registry, inflight: InFlight) -> None:
         self._total = registry.counter(
             "apiserver_request_total",
-            "Counter of apiserver requests broken out for each verb, group, version, resource, scope, and code.",
-            ("verb", "group", "version", "resource", "subresource", "scope", "code"),
+            "Counter of apiserver requests broken out for each verb, dry run value, group, version, resource, scope, "
+            "component, and HTTP response code.",
+            (*_LABELS, "code"),
         )
         self._seconds = registry.histogram(
             "apiserver_request_duration_seconds",
-            "Response latency distribution in seconds for each verb, group, version, resource, subresource and scope.",
-            ("verb", "group", "version", "resource", "subresource", "scope"),
+            "Response latency distribution in seconds for each verb, dry run value, group, version, resource, "
+            "subresource, scope and component.",
+            _LABELS,
             _BUCKETS,
         )
-        for kind, read_only in (("readOnly", True), ("mutating", False)):
-            registry.gauge(
-                f"apiserver_current_inflight_requests_{kind}",
-                "Requests of this kind that are being answered.",
-                function=lambda read_only=read_only: float(inflight.counts[read_only]),  # type: ignore[misc]
-            )
+        self._open = registry.gauge(
+            "apiserver_longrunning_requests",
+            "Gauge of all active long-running apiserver requests broken out by verb, group, version, resource, scope "
+            "and component.",
+            ("verb", "group", "version", "resource", "subresource", "scope", "component"),
+        )
+        registry.gauge(
+            "apiserver_current_inflight_requests",
+            "Maximal number of currently used inflight request limit of this apiserver per request kind.",
+            ("request_kind",),
+            lambda: {("readOnly",): float(inflight.counts[True]), ("mutating",): float(inflight.counts[False])},
+        )
 
     def observe(self, request: Request, status: int, seconds: float) -> None:
         """Note one request that was answered (a stream: begun)."""
-        info = request.info
-        scope = (
-            "" if not info.is_resource else "resource" if info.name else "namespace" if info.namespace else "cluster"
-        )
-        verb = info.verb.upper()
-        labels = (verb, info.api_group, info.api_version, info.resource, info.subresource, scope)
-        if not info.is_resource and status == 404:
-            labels = (verb, "", "", "", "", "")
+        labels = _labels(request, status)
         self._total.inc(*labels, str(status or 101))
-        if info.verb != "watch":
+        if request.info.verb != "watch":
             self._seconds.observe(seconds, *labels)
+
+    def opened(self, request: Request) -> Callable[[], None]:
+        """Note a stream that began. Returns what to call at its end."""
+        verb, _, *others = _labels(request, 0)
+        labels = (verb, *others)
+        self._open.inc(*labels)
+        return partial(self._closed, labels)
+
+    def _closed(self, labels: LabelValues) -> None:
+        self._open.inc(*labels, by=-1.0)
+
+
+def _labels(request: Request, status: int) -> LabelValues:
+    """A request's labels. What nobody serves is not named: whoever asks would choose how many series there are."""
+    info = request.info
+    if not info.is_resource:
+        verb = info.verb.upper()
+        return (verb if verb in _VERBS else "OTHER", "", "", "", "", "", "", "apiserver")
+    if info.subresource in _CONNECTED:
+        verb = "CONNECT"
+    else:
+        verb = info.verb.upper() if info.verb != "patch" or not _is_apply(request) else "APPLY"
+    if status >= 400 and not _is_served(request):
+        return (verb if verb in _VERBS else "OTHER", "", "", "", "", "", "", "apiserver")
+    scope = "resource" if info.name else "namespace" if info.namespace else "cluster"
+    dry_run = "All" if request.query.get("dryRun", "") == "All" else ""
+    where = (info.api_group, info.api_version, info.resource, info.subresource)
+    return (verb, dry_run, *where, scope, "apiserver")
+
+
+def _is_apply(request: Request) -> bool:
+    return str(request.headers.get("Content-Type", "")).startswith("application/apply-patch")
+
+
+def _is_served(request: Request) -> bool:
+    info = request.info
+    found = find(info.api_group, info.resource)
+    return (
+        found is not None
+        and info.api_version in found.versions
+        and (not info.subresource or info.subresource in found.subresources)
+    )

@@ -101,6 +101,12 @@ class Server:
             flags.request_timeout,
             self._auditor,
         )
+        metrics.REGISTRY.gauge(
+            "apiserver_storage_objects",
+            "Number of stored objects at the time of last check split by kind.",
+            ("resource",),
+            self.store.hub.counts,
+        )
         self._front = AiohttpFront(dispatcher.handle)
         self._kubernetes = KubernetesService(
             self.store, allocation, self._advertise, flags.secure_port, flags.kubernetes_service_node_port

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from dnslib import EDNS0, QTYPE, RCODE, DNSError, DNSRecord
 
+from kprov.kube.dns import instruments
 from kprov.kube.dns.forwarding import NoAnswer, forward
 from kprov.kube.dns.zone import Zone
 
@@ -46,8 +48,6 @@ class DnsServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._connections = 0
         self._forwarding = asyncio.Semaphore(_MOST_FORWARDED)
-        self.questions = 0
-        self.refused = 0
 
     def may_ask(self, address: str) -> bool:
         """Whether an address belongs to the cluster: nobody else gets an answer out of this server."""
@@ -56,7 +56,7 @@ class DnsServer:
 
     def answer_now(self, question: bytes, client: str, *, tcp: bool) -> bytes | Coroutine[Any, Any, bytes] | None:
         """The reply, a coroutine that gets it from elsewhere, or None for what is no question."""
-        self.questions += 1
+        began = time.monotonic()
         try:
             request = DNSRecord.parse(question)
         except (DNSError, UnicodeError, IndexError):
@@ -64,23 +64,22 @@ class DnsServer:
         if request.header.qr or len(request.questions) != 1:
             return None
         if not self.may_ask(client):
-            self.refused += 1
-            return _failure(request, RCODE.REFUSED)
+            return instruments.answered(request, _failure(request, RCODE.REFUSED), began, tcp=tcp)
         if request.header.opcode:
-            return _failure(request, RCODE.NOTIMP)
+            return instruments.answered(request, _failure(request, RCODE.NOTIMP), began, tcp=tcp)
         if self._zone.is_mine(str(request.q.qname).rstrip(".").lower()):
-            return _pack(request, self._zone.answer(request), tcp=tcp)
-        return self._elsewhere(request, question, tcp=tcp)
+            return instruments.answered(request, _pack(request, self._zone.answer(request), tcp=tcp), began, tcp=tcp)
+        return self._elsewhere(request, question, began, tcp=tcp)
 
-    async def _elsewhere(self, request: DNSRecord, question: bytes, *, tcp: bool) -> bytes:
-        if self._forwarding.locked():
-            return _failure(request, RCODE.SERVFAIL)
-        async with self._forwarding:
-            try:
-                return await forward(question, self._upstream(), tcp=tcp)
-            except NoAnswer as error:
-                log.debug("%s: %s", request.q.qname, error)
-                return _failure(request, RCODE.SERVFAIL)
+    async def _elsewhere(self, request: DNSRecord, question: bytes, began: float, *, tcp: bool) -> bytes:
+        reply = _failure(request, RCODE.SERVFAIL)
+        if not self._forwarding.locked():
+            async with self._forwarding:
+                try:
+                    reply = await forward(question, self._upstream(), tcp=tcp)
+                except NoAnswer as error:
+                    log.debug("%s: %s", request.q.qname, error)
+        return instruments.answered(request, reply, began, tcp=tcp)
 
     # -- transports -----------------------------------------------------------------------------------------------
 

@@ -19,8 +19,8 @@ from kprov.kube.api.flags import Flags
 from kprov.kube.api.informer import Informer
 from kprov.kube.api.kinds import NODES, PODS, SERVICES
 from kprov.kube.api.kubeconfig import KubeconfigError
-from kprov.kube.api.metrics import REGISTRY
 from kprov.kube.api.serving import HealthServer
+from kprov.kube.kubelet import instruments
 from kprov.kube.kubelet.certificates.bootstrap import join
 from kprov.kube.kubelet.certificates.rotation import Renewer
 from kprov.kube.kubelet.certificates.signing import CLIENT_SIGNER
@@ -215,8 +215,7 @@ async def _run(
         return "" if manager.relist.last == 0 or manager.relist.healthy else "the container runtime does not answer"
 
     server = NodeServer(host, manager, Access(client, config, settings.name), unwell)
-    REGISTRY.gauge("kubelet_running_pods", "Pods with a running sandbox", function=manager.count_running_pods)
-    REGISTRY.gauge("kubelet_running_containers", "Running containers", function=manager.count_running_containers)
+    instruments.watch_pods(manager, settings.name)
     health = HealthServer(config.healthz_address, config.healthz_port, live={"runtime": lambda: unwell() or True})
     try:
         async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as group:
@@ -228,7 +227,15 @@ async def _run(
             group.create_task(statuses.run())
             group.create_task(agent.run())
             if config.rotate_certificates and certificates.current.exists():
-                group.create_task(Renewer(client, certificates, CLIENT_SIGNER, settings.name).run())
+                ends = instruments.certificate_end("client")
+                renewer = Renewer(
+                    client,
+                    certificates,
+                    CLIENT_SIGNER,
+                    settings.name,
+                    renewed=lambda certificate: ends(certificate.not_after),
+                )
+                group.create_task(renewer.run())
             serving = await serve_with_certificate(Path(flags.cert_dir), config, settings, client, server, group)
             await services.wait_synced()
             group.create_task(manager.run())

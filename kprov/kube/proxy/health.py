@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from kprov.kube.api.metrics import CONTENT_TYPE, REGISTRY
+from kprov.kube.proxy import instruments
 from kprov.kube.proxy.syncer import Syncer
 
 # A change that waits longer than this means that the kernel is not what the Services ask for.
@@ -22,20 +24,13 @@ def _split(address: str) -> tuple[str, int]:
 def _healthz(syncer: Syncer) -> web.Response:
     pending = syncer.pending_since
     healthy = bool(syncer.last_synced) and (not pending or time.monotonic() - pending < _STALE_AFTER)
+    instruments.HEALTHZ.inc("200" if healthy else "503")
     body = {"currentTime": datetime.now(UTC).isoformat(), "nodeEligible": True, "healthy": healthy}
     return web.Response(text=json.dumps(body), status=200 if healthy else 503, content_type="application/json")
 
 
 def _metrics(syncer: Syncer) -> web.Response:
-    lines = [
-        "# TYPE kubeproxy_sync_proxy_rules_last_timestamp_seconds gauge",
-        f"kubeproxy_sync_proxy_rules_last_timestamp_seconds {syncer.last_synced_at}",
-        "# TYPE kubeproxy_sync_proxy_rules_total counter",
-        f"kubeproxy_sync_proxy_rules_total {syncer.transactions}",
-        "# TYPE kubeproxy_sync_proxy_rules_nftables_sync_failures_total counter",
-        f"kubeproxy_sync_proxy_rules_nftables_sync_failures_total {syncer.failures}",
-    ]
-    return web.Response(text="\n".join(lines) + "\n", content_type="text/plain")
+    return web.Response(text=REGISTRY.render(), headers={"Content-Type": CONTENT_TYPE})
 
 
 async def serve(syncer: Syncer, healthz_address: str, metrics_address: str) -> list[web.AppRunner]:

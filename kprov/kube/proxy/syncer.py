@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kprov.kube.api.informer import Informer, key_of
-from kprov.kube.proxy import conntrack
+from kprov.kube.proxy import conntrack, instruments
 from kprov.kube.proxy.elements import Contribution, contribution
 from kprov.kube.proxy.ledger import Ledger, Staged
 from kprov.kube.proxy.libnftables import Nftables, NftablesError
@@ -59,11 +59,7 @@ class Syncer:
         """time.monotonic() of the last moment at which the kernel was known to be right; 0 before the first."""
         self.pending_since = time.monotonic()
         """time.monotonic() since which a change waits to be carried out; 0 when none does."""
-        self.last_synced_at = 0.0
-        """The same moment as ``last_synced``, as the clock on the wall has it, in seconds."""
         self.first_sync = asyncio.Event()
-        self.transactions = 0
-        self.failures = 0
         slices.add_index(_BY_SERVICE, _service_of)
         services.add_handler(
             on_add=lambda obj: self._touch(key_of(obj)),
@@ -79,6 +75,7 @@ class Syncer:
     def _touch(self, *keys: str) -> None:
         self._dirty.update(keys)
         if keys:
+            instruments.QUEUED.set(time.time())
             self.pending_since = self.pending_since or time.monotonic()
             self._wake.set()
 
@@ -112,6 +109,7 @@ class Syncer:
 
     async def _sync(self) -> None:
         self._wake.clear()
+        began, since, everything = time.monotonic(), self.pending_since, self._whole
         dirty, self._dirty = self._dirty, set()
         try:
             if self._whole:
@@ -120,14 +118,16 @@ class Syncer:
                 await self._write_changes({key: self._contribution(key) for key in dirty})
         except NftablesError as error:
             log.error("nftables refuses a transaction, the whole table is tried next: %s", error)
-            self.failures += 1
+            instruments.FAILURES.inc()
             self._whole = True
             self._dirty |= dirty
             await asyncio.sleep(1)  # not to spin on a kernel that says no
             self._wake.set()
             return
-        self.transactions += 1
-        self.last_synced, self.last_synced_at = time.monotonic(), time.time()
+        self.last_synced = time.monotonic()
+        instruments.synced(self.last_synced - began, everything=everything)
+        if since and (dirty or everything):
+            instruments.PROGRAMMED.observe(self.last_synced - since)
         self.first_sync.set()
         self.pending_since = self.last_synced if self._dirty else 0.0
 

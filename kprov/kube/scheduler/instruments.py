@@ -2,28 +2,69 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Iterator
 
-from kprov.kube.api.metrics import REGISTRY, Histogram
+from kprov.kube.api.metrics import REGISTRY
+from kprov.kube.scheduler.queue import QueuedPod, SchedulingQueue
+
+_LATENCIES = tuple(0.001 * 2**step for step in range(15))
+_LONG_LATENCIES = tuple(0.01 * 2**step for step in range(20))
 
 ATTEMPTS = REGISTRY.counter(
-    "scheduler_schedule_attempts_total", "Attempts to schedule pods, by the result", ("result",)
+    "scheduler_schedule_attempts_total",
+    "Number of attempts to schedule pods, by the result. 'unschedulable' means a pod could not be scheduled, while "
+    "'error' means an internal scheduler problem.",
+    ("profile", "result"),
 )
-SCHEDULING_SECONDS = REGISTRY.histogram(
-    "scheduler_scheduling_algorithm_duration_seconds", "Scheduling algorithm latency in seconds"
+ATTEMPT_SECONDS = REGISTRY.histogram(
+    "scheduler_scheduling_attempt_duration_seconds",
+    "Scheduling attempt latency in seconds (scheduling algorithm + binding)",
+    ("profile", "result"),
+    _LATENCIES,
 )
-PREEMPTIONS = REGISTRY.counter("scheduler_preemption_attempts_total", "Preemption attempts in the cluster till now")
-VICTIMS = REGISTRY.counter("scheduler_preemption_victims", "Pods that were removed to make room")
-PENDING = REGISTRY.gauge("scheduler_pending_pods", "Pending pods, by the queue's part", ("queue",))
+ALGORITHM_SECONDS = REGISTRY.histogram(
+    "scheduler_scheduling_algorithm_duration_seconds", "Scheduling algorithm latency in seconds", (), _LATENCIES
+)
+POD_SECONDS = REGISTRY.histogram(
+    "scheduler_pod_scheduling_sli_duration_seconds",
+    "E2e latency for a pod being scheduled, from the time the pod enters the scheduling queue.",
+    ("attempts",),
+    _LONG_LATENCIES,
+)
+POD_ATTEMPTS = REGISTRY.histogram(
+    "scheduler_pod_scheduling_attempts",
+    "Number of attempts to successfully schedule a pod.",
+    (),
+    (1.0, 2.0, 4.0, 8.0, 16.0),
+)
+PREEMPTIONS = REGISTRY.counter(
+    "scheduler_preemption_attempts_total", "Total preemption attempts in the cluster till now"
+)
+VICTIMS = REGISTRY.histogram(
+    "scheduler_preemption_victims", "Number of selected preemption victims", (), (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+)
 
 
-@contextlib.contextmanager
-def timed(histogram: Histogram) -> Iterator[None]:
-    """Observe how long the body takes."""
-    began = time.perf_counter()
-    try:
-        yield
-    finally:
-        histogram.observe(time.perf_counter() - began)
+def attempted(profile: str, result: str, began: float) -> None:
+    """Note an attempt that ended: scheduled, unschedulable or error; ``began`` is a time.monotonic()."""
+    ATTEMPTS.inc(profile, result)
+    ATTEMPT_SECONDS.observe(time.monotonic() - began, profile, result)
+
+
+def placed(entry: QueuedPod, seconds: float) -> None:
+    """Note a pod that has its place, and how long it waited for it."""
+    POD_ATTEMPTS.observe(entry.attempts)
+    POD_SECONDS.observe(seconds, str(entry.attempts) if entry.attempts < 16 else "16+")
+
+
+def watch_queue(queue: SchedulingQueue) -> None:
+    """Show the queue's lengths."""
+    REGISTRY.gauge(
+        "scheduler_pending_pods",
+        "Number of pending pods, by the queue type. 'active' means number of pods in activeQ; 'backoff' means "
+        "number of pods in backoffQ; 'unschedulable' means number of pods in unschedulablePods that the scheduler "
+        "attempted to schedule and failed; 'gated' is the number of unschedulable pods that the scheduler never "
+        "attempted to schedule because they are gated.",
+        ("queue",),
+        lambda: {(part,): float(length) for part, length in queue.lengths.items()},
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 import sys
@@ -79,6 +78,7 @@ async def _run(flags: Flags) -> None:
     except KubeconfigError as error:
         raise DaemonError(str(error)) from error
     factory, scheduler = build(client, settings, flags.pod_max_in_unschedulable_pods_duration)
+    instruments.watch_queue(scheduler.queue)
     election = settings.leader_election
     elector = LeaderElector(
         client,
@@ -103,11 +103,7 @@ async def _run(flags: Flags) -> None:
             async def lead() -> None:
                 await factory.wait_synced()
                 ready("scheduling")
-                reporting = asyncio.create_task(_report_lengths(scheduler.queue))
-                try:
-                    await scheduler.run()
-                finally:
-                    reporting.cancel()
+                await scheduler.run()
 
             if election.enabled:
                 await elector.run(lead)
@@ -121,14 +117,6 @@ async def _run(flags: Flags) -> None:
         for each in (client, *reviewers):
             if each:
                 await each.close()
-
-
-async def _report_lengths(queue: SchedulingQueue) -> None:
-    """Keep the queue's lengths in the metrics."""
-    while True:
-        for part, length in queue.lengths.items():
-            instruments.PENDING.set(length, part)
-        await asyncio.sleep(1)
 
 
 def main() -> None:

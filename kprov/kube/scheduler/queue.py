@@ -75,6 +75,10 @@ class SchedulingQueue:
             "gated": len(self._gated),
         }
 
+    def age(self, entry: QueuedPod) -> float:
+        """For how many seconds a pod has been waiting for its place."""
+        return self._now() - entry.added
+
     def __contains__(self, uid: str) -> bool:
         return uid in self._entries or uid in self._in_flight
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 
 import aiohttp
@@ -65,24 +66,28 @@ class Scheduler:
     def schedule(self, entry: QueuedPod) -> None:
         """Decide about one pod. The binding, or the report why not, goes its way as a task; needs a slot."""
         pod = entry.pod
-        framework = self.frameworks.get(pod.spec.get("schedulerName") or "default-scheduler")
+        framework = self.frameworks.get(_profile(pod))
         if framework is None or pod.terminating or self.cluster.node_of(pod.uid) is not None:
             self.queue.done(entry)
             self._slots.release()
             return
-        with instruments.timed(instruments.SCHEDULING_SECONDS):
-            try:
-                node = self.decide(framework, pod)
-            except Unschedulable as failure:
-                self._spawn(self._fail(framework, entry, failure))
-                return
-            except Exception as error:
-                log.exception("pod %s: the decision failed", pod.key)
-                self._spawn(self._report(entry, "SchedulerError", str(error), frozenset()))
-                return
+        began = time.monotonic()
+        try:
+            node = self.decide(framework, pod)
+        except Unschedulable as failure:
+            instruments.attempted(_profile(pod), "unschedulable", began)
+            self._spawn(self._fail(framework, entry, failure))
+            return
+        except Exception as error:
+            log.exception("pod %s: the decision failed", pod.key)
+            instruments.attempted(_profile(pod), "error", began)
+            self._spawn(self._report(entry, "SchedulerError", str(error), frozenset()))
+            return
+        finally:
+            instruments.ALGORITHM_SECONDS.observe(time.monotonic() - began)
         self.cluster.assume(pod, node)
         self.cluster.nominated.pop(pod.uid, None)
-        self._spawn(self._bind(entry, node))
+        self._spawn(self._bind(entry, node, began))
 
     def decide(self, framework: Framework, pod: PodInfo) -> str:
         """The name of the best node.
@@ -110,23 +115,23 @@ class Scheduler:
         if not task.cancelled() and (error := task.exception()):
             log.error("a scheduling task failed", exc_info=error)
 
-    async def _bind(self, entry: QueuedPod, node: str) -> None:
+    async def _bind(self, entry: QueuedPod, node: str, began: float) -> None:
         pod = entry.pod
         try:
             await self._binder.bind(pod, node)
         except BindingFailed as failure:
-            instruments.ATTEMPTS.inc("error")
+            instruments.attempted(_profile(pod), "error", began)
             if self.cluster.forget(pod.uid):
                 self.queue.event(None)  # its place is free again
             log.warning("pod %s was not bound to %s: %s", pod.key, node, failure)
             await self._report(entry, "SchedulerError", f"binding rejected: {failure}", frozenset())
             return
-        instruments.ATTEMPTS.inc("scheduled")
+        instruments.attempted(_profile(pod), "scheduled", began)
+        instruments.placed(entry, self.queue.age(entry))
         self.queue.done(entry)
 
     async def _fail(self, framework: Framework, entry: QueuedPod, failure: Unschedulable) -> None:
         """Make room if that is possible, and say why there is no place."""
-        instruments.ATTEMPTS.inc("unschedulable")
         pod = entry.pod
         nominated: str | None = None
         if self.cluster.table.count == 0:
@@ -146,7 +151,7 @@ class Scheduler:
 
     async def _make_room(self, pod: PodInfo, preemption: Preemption) -> None:
         instruments.PREEMPTIONS.inc()
-        instruments.VICTIMS.inc(by=len(preemption.victims))
+        instruments.VICTIMS.observe(len(preemption.victims))
         evictions = (self._binder.evict(victim, pod, preemption.node) for victim in preemption.victims)
         for outcome in await asyncio.gather(*evictions, return_exceptions=True):
             if isinstance(outcome, ApiError | aiohttp.ClientError | TimeoutError | OSError):
@@ -160,3 +165,7 @@ class Scheduler:
                 await self._binder.report_failure(entry.pod, reason, message, nominated)
         finally:
             self.queue.failed(entry, blamed)
+
+
+def _profile(pod: PodInfo) -> str:
+    return str(pod.spec.get("schedulerName") or "default-scheduler")

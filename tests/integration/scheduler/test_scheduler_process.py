@@ -152,7 +152,8 @@ def test_pods_get_nodes_or_reasons(cluster: Cluster) -> None:
 
     assert cluster.read(port, "/healthz") == (200, "ok")
     assert cluster.read(port, "/metrics")[0] == 403
-    assert 'scheduler_schedule_attempts_total{result="scheduled"} 2' in cluster.read(port, "/metrics", "admin")[1]
+    placed = 'scheduler_schedule_attempts_total{profile="default-scheduler",result="scheduled"} 2'
+    assert placed in cluster.read(port, "/metrics", "admin")[1]
     words = Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")
     assert words[0] == b"kube-scheduler"
     assert b"--profiling=false" in words

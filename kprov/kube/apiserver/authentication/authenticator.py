@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from kprov.kube.api.metrics import REGISTRY
 from kprov.kube.apiserver.authentication.bootstrap_tokens import BootstrapTokens
-from kprov.kube.apiserver.authentication.certificates import issued_by, user_of_certificate
+from kprov.kube.apiserver.authentication.certificates import end_of, issued_by, user_of_certificate
 from kprov.kube.apiserver.authentication.headers import Headers
 from kprov.kube.apiserver.authentication.jwt import BoundObjectMissing, TokenError
 from kprov.kube.apiserver.authentication.objects import NODES, PODS, SECRETS, SERVICE_ACCOUNTS
@@ -26,6 +27,15 @@ ANONYMOUS_USER = UserInfo(ANONYMOUS, groups=(UNAUTHENTICATED_GROUP,))
 
 CACHES = (PODS, NODES, SECRETS, SERVICE_ACCOUNTS)
 """The kinds that must be in the watch cache for tokens to be checked."""
+
+_DAY = 86400.0
+_CERTIFICATES_END = REGISTRY.histogram(
+    "apiserver_client_certificate_expiration_seconds",
+    "Distribution of the remaining lifetime on the certificate used to authenticate a request.",
+    (),
+    (0.0, 1800.0, 3600.0, 7200.0, 21600.0, 43200.0, _DAY, 2 * _DAY, 4 * _DAY, 7 * _DAY, 30 * _DAY, 90 * _DAY,
+     180 * _DAY, 360 * _DAY),
+)  # fmt: skip
 
 _CACHE_SECONDS = 10.0
 _CACHE_SIZE = 2048
@@ -56,7 +66,10 @@ class ClientCertificates:
         """The user of a certificate whose chain TLS has verified."""
         if self.others and issued_by(der, self.others) and not issued_by(der, self.authorities):
             return None
-        return user_of_certificate(der)
+        user = user_of_certificate(der)
+        if user is not None:
+            _CERTIFICATES_END.observe(end_of(der) - time.time())
+        return user
 
 
 class Authenticator:

@@ -38,6 +38,14 @@ def user_of_certificate(der: bytes) -> UserInfo | None:
     return UserInfo(name=str(names[0].value), groups=tuple(str(each.value) for each in organizations))
 
 
+@lru_cache(maxsize=512)
+def end_of(der: bytes) -> float:
+    """When a certificate ends, in seconds since 1970. Raises ValueError where it cannot be read."""
+    from cryptography import x509
+
+    return x509.load_der_x509_certificate(der).not_valid_after_utc.timestamp()
+
+
 @lru_cache(maxsize=64)
 def common_name(der: bytes) -> str:
     """The common name of a certificate, or nothing."""

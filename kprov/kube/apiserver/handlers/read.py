@@ -17,6 +17,7 @@ from kprov.kube.apiserver.resources.selection import Selection
 from kprov.kube.apiserver.storage.cache import ResourceCache
 from kprov.kube.apiserver.storage.entry import Entry
 from kprov.kube.apiserver.storage.etcd import Compacted
+from kprov.kube.apiserver.storage.etcd_metrics import timed
 from kprov.kube.apiserver.storage.hub import NotFreshInTime
 from kprov.kube.apiserver.storage.keys import range_end
 
@@ -157,7 +158,8 @@ async def _at_revision(
     first = root + max(prefix, start).encode()
     end = range_end(root + prefix.encode()) if prefix else range_end(root)
     try:
-        response = await parts.store.etcd.range(first, end, revision=revision)
+        with timed("list", first):
+            response = await parts.store.etcd.range(first, end, revision=revision)
     except Compacted:
         if not token:
             raise errors.expired(f"The resourceVersion for the provided list is too old: {revision}") from None

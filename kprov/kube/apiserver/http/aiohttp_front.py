@@ -102,9 +102,13 @@ class AiohttpFront:
                 return await self._in_pieces(request, answer)
             answer.whole()
             return self._plain(answer, True)
-        if isinstance(answer, Stream):
-            return await self._stream(request, answer)
-        return await self._tunnel(request, answer)
+        try:
+            if isinstance(answer, Stream):
+                return await self._stream(request, answer)
+            return await self._tunnel(request, answer)
+        finally:
+            if answer.ended is not None:
+                answer.ended()
 
     @staticmethod
     def _plain(answer: Response, keep_alive: bool) -> web.Response:

@@ -83,6 +83,7 @@ class Stream:
     status: int = 200
     content_type: str = JSON
     headers: MutableMapping[str, str] = field(default_factory=dict)  # a multidict where a name has several values
+    ended: Callable[[], None] | None = None  # called when the last piece is sent, or nobody wants any more
 
 
 @dataclass(slots=True)
@@ -95,6 +96,7 @@ class Tunnel:
     head: bytes
     server_name: str | None = None
     unreachable: Callable[[str], Response] | None = None  # what is answered where the other server is not to be had
+    ended: Callable[[], None] | None = None  # called when the connection is over
 
 
 Answer = Response | Stream | Tunnel

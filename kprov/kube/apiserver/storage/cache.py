@@ -11,6 +11,7 @@ from typing import Any
 
 from kprov.kube.apiserver.storage.entry import ADDED, DELETED, MODIFIED, CacheEvent, Entry
 from kprov.kube.apiserver.storage.etcd import EtcdClient
+from kprov.kube.apiserver.storage.etcd_metrics import timed
 from kprov.kube.apiserver.storage.keys import range_end
 
 _log = logging.getLogger(__name__)
@@ -144,7 +145,8 @@ class ResourceCache:
         start, end, revision = self.prefix, range_end(self.prefix), 0
         cut = len(self.prefix)
         while True:
-            response = await self._etcd.range(start, end, limit=_PAGE, revision=revision)
+            with timed("list", self.prefix):
+                response = await self._etcd.range(start, end, limit=_PAGE, revision=revision)
             revision = revision or response.header.revision
             for kv in response.kvs:
                 key = kv.key[cut:].decode()

@@ -14,6 +14,7 @@ from heapq import heappop, heappush
 
 from kprov.kube.apiserver.storage.cache import ResourceCache
 from kprov.kube.apiserver.storage.etcd import Compacted, EtcdClient, EtcdError
+from kprov.kube.apiserver.storage.etcd_metrics import kind_of
 
 _log = logging.getLogger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds between attempts to watch
@@ -47,6 +48,14 @@ class Hub:
         if prefix not in self._caches:
             self._caches[prefix] = ResourceCache(prefix, self._etcd)
         return self._caches[prefix]
+
+    def counts(self) -> dict[tuple[str, ...], float]:
+        """How many objects there are of each kind that somebody asked for."""
+        found: dict[tuple[str, ...], float] = {}
+        for prefix, cache in self._caches.items():
+            if cache.loaded and (kind := kind_of(prefix)):
+                found[(kind,)] = float(len(cache.entries))
+        return found
 
     async def start(self) -> None:
         """Begin to follow. Raises EtcdError where etcd does not answer."""

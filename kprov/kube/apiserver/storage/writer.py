@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kprov.kube.apiserver.storage.etcd import EtcdClient, FateUnknown
+from kprov.kube.apiserver.storage.etcd_metrics import timed
 from kprov.kube.apiserver.storage.proto import rpc_pb2 as pb
 
 
@@ -34,7 +35,8 @@ class Writer:
 
     async def read(self, key: bytes) -> tuple[Stored | None, int]:
         """What a key holds now, and the revision at which it was read."""
-        response = await self._etcd.range(key)
+        with timed("get", key):
+            response = await self._etcd.range(key)
         return _stored(response), response.header.revision
 
     async def put(self, key: bytes, value: bytes, expected: int, lease: int = 0) -> Outcome:
@@ -46,7 +48,8 @@ class Writer:
         """
         put = pb.RequestOp(request_put=pb.PutRequest(key=key, value=value, lease=lease))
         try:
-            response = await self._etcd.txn([_unchanged(key, expected)], [put], [_get(key)])
+            with timed("update" if expected else "create", key):
+                response = await self._etcd.txn([_unchanged(key, expected)], [put], [_get(key)])
         except FateUnknown:
             found, _ = await self.read(key)
             if found is not None and found.value == value and found.revision > expected:
@@ -58,7 +61,8 @@ class Writer:
         """Delete a key whose mod_revision is still the expected one. Raises as ``put``."""
         delete = pb.RequestOp(request_delete_range=pb.DeleteRangeRequest(key=key))
         try:
-            response = await self._etcd.txn([_unchanged(key, expected)], [delete], [_get(key)])
+            with timed("delete", key):
+                response = await self._etcd.txn([_unchanged(key, expected)], [delete], [_get(key)])
         except FateUnknown:
             found, revision = await self.read(key)
             if found is None:

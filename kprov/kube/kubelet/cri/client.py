@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
@@ -12,6 +13,7 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 import grpc
 import grpc.aio
 
+from kprov.kube.kubelet.cri import operations
 from kprov.kube.kubelet.cri import runtime_pb2 as pb
 from kprov.kube.kubelet.cri import runtime_pb2_grpc as stubs
 from kprov.kube.kubelet.names import POD_UID
@@ -60,10 +62,15 @@ class Runtime:
             await self._images_channel.close()
 
     async def _call(self, method: Any, request: Any, timeout: float | None = None) -> Any:
+        operation, began = operations.name_of(request), time.monotonic()
+        operations.TOTAL.inc(operation)
         try:
             return await method(request, timeout=self.timeout if timeout is None else timeout)
         except grpc.aio.AioRpcError as error:
+            operations.ERRORS.inc(operation)
             raise RuntimeFailure(error.code().name, error.details() or error.code().name) from None
+        finally:
+            operations.SECONDS.observe(time.monotonic() - began, operation)
 
     # ---- the runtime
 

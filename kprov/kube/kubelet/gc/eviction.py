@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from kprov.kube.kubelet import instruments
 from kprov.kube.kubelet.cri.client import RuntimeFailure
 from kprov.kube.kubelet.names import POD_UID, full_name
 from kprov.kube.kubelet.node.capacity import Pressure
@@ -18,6 +19,7 @@ from kprov.kube.kubelet.pods.worker import PodWorker
 log = logging.getLogger(__name__)
 
 PERIOD = 10.0
+_SIGNALS = {"memory": "memory.available", "ephemeral-storage": "nodefs.available", "pids": "pid.available"}
 
 
 class Evictor:
@@ -61,6 +63,7 @@ class Evictor:
         message = f"The node was low on resource: {resource}. {why[0].upper()}{why[1:]}. "
         log.warning("evicting pod %s: %s", full_name(victim.pod), message)
         self._host.event(victim.pod, "Warning", "Evicted", message, "")
+        instruments.EVICTIONS.inc(_SIGNALS[resource])
         victim.evict("Evicted", message)
         return victim
 

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from kprov.kube.kubelet import instruments
 from kprov.kube.kubelet.cri.client import Runtime, RuntimeFailure
 from kprov.kube.kubelet.names import POD_UID
 
@@ -55,12 +56,14 @@ class Relist:
 
     async def once(self) -> None:
         """One look; raises RuntimeFailure."""
+        began = time.monotonic()
         found: dict[str, dict[str, int]] = {}
         for sandbox in await self._runtime.sandboxes():
             found.setdefault(sandbox.metadata.uid, {})[sandbox.id] = sandbox.state
         for container in await self._runtime.containers():
             found.setdefault(container.labels.get(POD_UID, ""), {})[container.id] = container.state
         self.last = time.monotonic()
+        instruments.RELISTS.observe(self.last - began)
         before, self._known = self._known, found
         for uid in before.keys() | found.keys():
             if uid and before.get(uid) != found.get(uid):

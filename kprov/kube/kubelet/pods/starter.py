@@ -7,7 +7,7 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from kprov.kube.kubelet import names
+from kprov.kube.kubelet import instruments, names
 from kprov.kube.kubelet.cri import runtime_pb2 as pb
 from kprov.kube.kubelet.cri.client import RuntimeFailure
 from kprov.kube.kubelet.pods import sandbox as sandboxes
@@ -37,6 +37,12 @@ def field_path(pod: Pod, container: str) -> str:
         if any(each["name"] == container for each in pod["spec"].get(key) or []):
             return f"spec.{key}{{{container}}}"
     return ""
+
+
+def _kind(place: str) -> str:
+    """What metrics call a container that an event would name so."""
+    kinds = {"spec.initContainers": "init_container", "spec.ephemeralContainers": "ephemeral_container"}
+    return kinds.get(place.partition("{")[0], "container")
 
 
 class Starter:
@@ -74,9 +80,11 @@ class Starter:
             async with host.create_gate:
                 await host.runtime.run_sandbox(self.sandbox_config(pod, attempt), handler)
         except RuntimeFailure as failure:
+            instruments.FAILED_PODS.inc()
             message = f"Failed to create pod sandbox: rpc error: code = {failure.code} desc = {failure.message}"
             host.event(pod, "Warning", "FailedCreatePodSandBox", message, "")
             raise StartError("ContainerCreating", message) from None
+        instruments.STARTED_PODS.inc()
 
     async def _handler(self, pod: Pod) -> str:
         """The runtime's own name for the pod's runtime class; raises StartError."""
@@ -126,14 +134,17 @@ class Starter:
         try:
             created = await host.runtime.create_container(record.sandbox.id, wanted, config)
         except RuntimeFailure as failure:
+            instruments.FAILED_CONTAINERS.inc(_kind(place))
             report("Warning", "Failed", f"Error: {failure.message}")
             raise StartError("CreateContainerError", failure.message) from None
         report("Normal", "Created", f"Created container: {name}")
         try:
             await host.runtime.start_container(created)
         except RuntimeFailure as failure:
+            instruments.FAILED_CONTAINERS.inc(_kind(place))
             report("Warning", "Failed", f"Error: {failure.message}")
             raise StartError("RunContainerError", failure.message) from None
+        instruments.STARTED_CONTAINERS.inc(_kind(place))
         report("Normal", "Started", f"Started container {name}")
         with contextlib.suppress(OSError):
             await asyncio.to_thread(_link_log, pod, name, created, log / f"{attempt}.log")

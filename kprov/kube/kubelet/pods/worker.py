@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kprov.kube.api import clock
+from kprov.kube.kubelet import instruments
 from kprov.kube.kubelet.api_failures import API_FAILURES
 from kprov.kube.kubelet.cri.client import RuntimeFailure
 from kprov.kube.kubelet.names import full_name
@@ -48,6 +49,8 @@ class PodWorker:
         self._waiting: dict[str, tuple[str, str]] = {}
         self._step: asyncio.Task[Any] | None = None
         self._retry = FIRST_RETRY
+        # when the pod was first seen, until it runs; one that ran before the kubelet was restarted is not timed
+        self._seen_at = None if (pod.get("status") or {}).get("startTime") else time.monotonic()
         self._starter, self._stopper = Starter(host), Stopper(host)
         self._prober = Prober(host.checker, self._wake.set, self._probe_event)
         self._task = asyncio.create_task(self._run(), name=f"pod {full_name(pod)}")
@@ -116,6 +119,7 @@ class PodWorker:
 
     async def _guarded(self, step: Callable[[], Any]) -> float | None:
         """Run a step that news may cancel; returns seconds until the next one, None for "when something happens"."""
+        began, kind = time.monotonic(), "kill" if self._ends else "sync" if self.record.sandbox else "create"
         self._step = asyncio.create_task(step())
         try:
             delay: float | None = await self._step
@@ -133,6 +137,7 @@ class PodWorker:
             log.exception("pod %s: a step failed", full_name(self.pod))
         finally:
             self._step = None
+            instruments.SYNCS.observe(time.monotonic() - began, kind)
         self._retry = min(self._retry * 2, LAST_RETRY)
         return self._retry
 
@@ -357,7 +362,11 @@ class PodWorker:
             failed=self._failure if ending or not self.record.running else None,
         )
         known = {**self.pod, "status": self._known_status()}
-        self.host.statuses.put(self.pod, pod_status(known, self.record, seen))
+        status = pod_status(known, self.record, seen)
+        if self._seen_at is not None and status.get("phase") != "Pending":
+            instruments.POD_STARTS.observe(time.monotonic() - self._seen_at)
+            self._seen_at = None
+        self.host.statuses.put(self.pod, status)
 
     def _known_status(self) -> dict[str, Any]:
         """The API's status with what was reported since; the conditions that others set are the API's."""

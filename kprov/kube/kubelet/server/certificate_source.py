@@ -13,6 +13,7 @@ from kprov.kube.kubelet.certificates.rotation import Renewer
 from kprov.kube.kubelet.certificates.signing import SERVING_SIGNER
 from kprov.kube.kubelet.certificates.store import Certificate, CertificateStore, ask_tool
 from kprov.kube.kubelet.config import KubeletConfig
+from kprov.kube.kubelet.instruments import certificate_end
 from kprov.kube.kubelet.node.status import NodeSettings
 from kprov.kube.kubelet.server.node_server import NodeServer
 
@@ -38,7 +39,10 @@ async def serve_with_certificate(
     elif config.server_tls_bootstrap:
         store = CertificateStore(folder, "kubelet-server")
 
+        ends = certificate_end("server")
+
         def renewed(certificate: Certificate) -> None:
+            ends(certificate.not_after)
             group.create_task(start(certificate.path, certificate.path))
 
         renewer = Renewer(
