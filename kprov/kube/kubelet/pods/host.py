@@ -30,6 +30,13 @@ class Statuses(Protocol):
         """Report this status, now or when the API is back."""
         ...
 
+    def overruled(self, pod: Pod) -> bool:
+        """Whether another has written conditions of the kubelet's since the last report: it must report them anew.
+
+        A node that was silent is told NotReady, and so are its pods; they are as they were when it speaks again.
+        """
+        ...
+
     async def flush(self, uid: str) -> None:
         """Wait until the pod's last status is in the API (or the pod is not)."""
         ...

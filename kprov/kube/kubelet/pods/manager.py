@@ -58,6 +58,8 @@ class PodManager:
         uid = pod["metadata"]["uid"]
         if uid in self.workers:
             self.workers[uid].update(pod)
+            if self.host.statuses.overruled(pod):
+                self.workers[uid].poke()
             return
         if uid in self._refused:
             return

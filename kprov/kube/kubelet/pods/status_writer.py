@@ -10,6 +10,7 @@ from kprov.kube.api.client import ApiClient
 from kprov.kube.api.errors import is_conflict, is_not_found
 from kprov.kube.api.kinds import PODS
 from kprov.kube.kubelet.api_failures import API_FAILURES
+from kprov.kube.kubelet.pods.conditions import OWN_CONDITIONS
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class StatusWriter:
         self._client = client
         self._wanted: dict[str, tuple[Pod, Status]] = {}
         self._written: dict[str, Status] = {}
+        self._versions: dict[str, int] = {}  # of the pod as the last write left it
         self._done: dict[str, asyncio.Event] = {}
         self._queue: asyncio.Queue[str] = asyncio.Queue()
         self._parallel = parallel
@@ -49,11 +51,26 @@ class StatusWriter:
         uid = pod["metadata"]["uid"]
         known = self.current(uid) or pod.get("status") or {}
         if not differs(known, status):
+            self._written.setdefault(uid, status)
             return
         if uid not in self._wanted:
             self._queue.put_nowait(uid)
         self._wanted[uid] = (pod, status)
         self._done.setdefault(uid, asyncio.Event()).clear()
+
+    def overruled(self, pod: Pod) -> bool:
+        """See Statuses."""
+        uid, seen = pod["metadata"]["uid"], pod.get("status") or {}
+        written = self._written.get(uid)
+        if written is None or uid in self._wanted or seen.get("phase") in ("Succeeded", "Failed"):
+            return False
+        version = str(pod["metadata"].get("resourceVersion") or "")
+        if version.isdigit() and int(version) <= self._versions.get(uid, 0):
+            return False  # older than what was written
+        if _own_conditions(seen) == _own_conditions(written):
+            return False
+        self._written[uid] = seen
+        return True
 
     async def flush(self, uid: str) -> None:
         """See Statuses."""
@@ -64,6 +81,7 @@ class StatusWriter:
         """See Statuses."""
         self._wanted.pop(uid, None)
         self._written.pop(uid, None)
+        self._versions.pop(uid, None)
         if event := self._done.pop(uid, None):
             event.set()
 
@@ -110,9 +128,12 @@ class StatusWriter:
         meta = pod["metadata"]
         base = self._written.get(meta["uid"]) or pod.get("status") or {}
         patch = {"metadata": {"uid": meta["uid"]}, "status": status_patch(base, status)}
-        await self._client.patch(
+        written = await self._client.patch(
             PODS, meta["name"], meta["namespace"], patch, patch_type="strategic", subresource="status"
         )
+        version = str(written["metadata"].get("resourceVersion") or "")
+        if version.isdigit():
+            self._versions[meta["uid"]] = int(version)
 
     def current(self, uid: str) -> Status | None:
         """The newest status of a pod, written or not."""
@@ -122,6 +143,10 @@ class StatusWriter:
 def differs(known: Status, status: Status) -> bool:
     """Whether the API must be told."""
     return any(_plain(known.get(key)) != _plain(status.get(key)) for key in KEPT)
+
+
+def _own_conditions(status: Status) -> dict[str, str]:
+    return {each["type"]: each["status"] for each in status.get("conditions") or [] if each["type"] in OWN_CONDITIONS}
 
 
 def _plain(value: Any) -> Any:
