@@ -49,26 +49,37 @@ def etcd_answers(context: Context, hosts: list[Host]) -> None:
         _wait(context, "etcd to be healthy", members, look)
 
 
+def sick_api_servers(context: Context, hosts: list[Host]) -> dict[str, str]:
+    """By machine: why its API server is not ready to serve, where it is not."""
+    problems = {}
+    for host in hosts:
+        api = context.api_of(host)
+        try:
+            api.request("GET", "/readyz")
+        except ClusterApiError as error:
+            problems[host.name] = str(error)
+        finally:
+            api.close()
+    return problems
+
+
 def api_servers_answer(context: Context, hosts: list[Host]) -> None:
     """Each API server is ready to serve.
 
     Raises:
         ClusterError: one is not.
     """
+    _wait(context, "the API server to be ready", hosts, lambda: sick_api_servers(context, hosts))
 
-    def look() -> dict[str, str]:
-        problems = {}
-        for host in hosts:
-            api = context.api_of(host)
-            try:
-                api.request("GET", "/readyz")
-            except ClusterApiError as error:
-                problems[host.name] = str(error)
-            finally:
-                api.close()
-        return problems
 
-    _wait(context, "the API server to be ready", hosts, look)
+_KUBELETS_HEALTH = ("uri", {"url": "http://127.0.0.1:10248/healthz", "return_content": False, "_quiet": True})
+
+
+def sick_kubelets(context: Context, hosts: list[Host]) -> dict[str, str]:
+    """By machine: why its kubelet is not healthy, where it is not."""
+    engine = context.engine
+    answers = engine.module_all({host.name: _KUBELETS_HEALTH for host in engine.alive(hosts)})
+    return {name: answer.message for name, answer in answers.items() if answer.failed}
 
 
 def kubelets_answer(context: Context, hosts: list[Host]) -> None:
@@ -77,11 +88,4 @@ def kubelets_answer(context: Context, hosts: list[Host]) -> None:
     Raises:
         ClusterError: one is not.
     """
-    engine = context.engine
-    health = ("uri", {"url": "http://127.0.0.1:10248/healthz", "return_content": False, "_quiet": True})
-
-    def look() -> dict[str, str]:
-        answers = engine.module_all({host.name: health for host in engine.alive(hosts)})
-        return {name: answer.message for name, answer in answers.items() if answer.failed}
-
-    _wait(context, "the kubelet to be healthy", hosts, look)
+    _wait(context, "the kubelet to be healthy", hosts, lambda: sick_kubelets(context, hosts))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from kprov.provision.cluster.artifacts import CURRENT, import_images, install_packages, install_release
-from kprov.provision.cluster.canary import api_servers_answer, etcd_answers, kubelets_answer
+from kprov.provision.cluster.canary import etcd_answers
 from kprov.provision.cluster.certificates import issue_certificates
+from kprov.provision.cluster.coming_anew import api_servers_come, kubelets_come
 from kprov.provision.cluster.container_runtime import container_runtimes_answer
 from kprov.provision.cluster.encryption import make_keyring, seal_secrets
 from kprov.provision.cluster.etcd import DATA, form_etcd
@@ -59,7 +60,7 @@ UP: tuple[Phase, ...] = (
         needs=("encryption_configuration",),
         essential=True,
         rolling=True,
-        verify=api_servers_answer,
+        verify=api_servers_come,
         leaves="/etc/systemd/system/kube-apiserver.service",
     ),
     Phase("Start the load balancers", "all", role="haproxy"),
@@ -88,7 +89,7 @@ UP: tuple[Phase, ...] = (
         "Start the kubelets",
         "all",
         role="kubelet",
-        verify=kubelets_answer,
+        verify=kubelets_come,
         leaves="/etc/systemd/system/kubelet.service",
         needs=("bootstrap_token",),
     ),
