@@ -20,8 +20,8 @@ from kprov.cli.options import (
     Verbose,
     chosen,
 )
-from kprov.cli.verify_drills import catalogue_json, catalogue_text, drill_table
-from kprov.cli.verify_format import VerifyFormat, VerifyOutput
+from kprov.cli.verify_drills import catalogue_json, catalogue_text, drill_table, ended_in_order
+from kprov.cli.verify_format import ProfileOption, VerifyFormat, VerifyOutput
 
 if TYPE_CHECKING:
     from kprov.cli.run_output import RunOutput
@@ -57,6 +57,7 @@ def verify(
         ),
     ] = None,
     list_drills: Annotated[bool, typer.Option("--list-drills", help="Say which drills there are.")] = False,
+    profile: ProfileOption = None,
     report_file: Annotated[
         Path | None, typer.Option("--report", help="Write the report (JSON or JUnit, by --output) to this file too.")
     ] = None,
@@ -85,13 +86,14 @@ def verify(
         command_line="kprov verify",
     )
     switches = all(host.power_off_command and host.power_on_command for host in loaded.group("control_plane"))
-    with open_run_output() as shown:
+    with open_run_output() as shown, ended_in_order():
         report, _ = run_verification(
             loaded,
             options,
             shown,
             high_availability=switches if high_availability is None else high_availability,
             stopping=bool(high_availability),
+            benchmark_only=profile is not None,
             drills=drills,
             pass_over="all" in ",".join(drill or ()).split(","),
         )
@@ -112,6 +114,7 @@ def run_verification(
     *,
     high_availability: bool,
     stopping: bool,
+    benchmark_only: bool = False,
     drills: Sequence[Drill] = (),
     pass_over: bool = False,
 ) -> tuple[Report, PhaseTime]:
@@ -119,6 +122,7 @@ def run_verification(
 
     Args:
         high_availability, stopping: as `verify_cluster` takes them.
+        benchmark_only: whether to hold the machines against the CIS benchmark, and no more.
         drills, pass_over: as `run_drills` takes them.
 
     Returns: the report, and how long it took.
@@ -129,12 +133,14 @@ def run_verification(
     from kprov.provision.kubeapi.client import ClusterApi
     from kprov.provision.kubeapi.credentials import read_kubeconfig
     from kprov.provision.verify import Report, Session, verify_cluster
+    from kprov.provision.verify.cis.check import verify_benchmark
     from kprov.provision.verify.drills import run_drills
 
     started = time.monotonic()
     credentials = read_kubeconfig(kubeconfig_path(inventory))
     report = Report(inventory.cluster.cluster_name, on_result=output.check_result)
     with engine_for(inventory, output.silent_reporter, options) as engine:
+        report.on_result = lambda result: (engine.journal.write("check", **asdict(result)), output.check_result(result))[1]
         connect(engine, list(inventory.hosts.values()), only_answering=True)
         session = Session(
             engine,
@@ -144,7 +150,9 @@ def run_verification(
             report,
             output.tell,
         )
-        if drills:
+        if benchmark_only:
+            verify_benchmark(session)
+        elif drills:
             run_drills(session, drills, pass_over=pass_over)
         else:
             verify_cluster(session, high_availability=high_availability, allow_stopping=stopping)

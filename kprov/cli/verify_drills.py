@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,6 +18,21 @@ _COLUMNS = (
     ("Service", "service_gap_seconds"),
     ("healed", "heal_seconds"),
 )
+
+
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """A drill is undone, too, when kprov is told to end or its terminal is closed: both are as Ctrl-C."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def catalogue_text() -> str:

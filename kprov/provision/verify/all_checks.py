@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from kprov.provision.verify.certificates import verify_files, warning_days
+from kprov.provision.verify.cis.check import verify_benchmark
 from kprov.provision.verify.control_plane import verify_control_plane, verify_nodes
 from kprov.provision.verify.high_availability import verify_high_availability
 from kprov.provision.verify.machines import verify_machines
@@ -65,6 +66,8 @@ def verify_cluster(session: Session, *, high_availability: bool, allow_stopping:
     verify_control_plane(session)
     verify_nodes(session)
     verify_certificates(session)
+    if session.inventory.cluster.security_profile == "cis":
+        verify_benchmark(session)
     verify_workload(session)
     if high_availability and session.report.passed:
         verify_high_availability(session, allow_stopping)

@@ -93,6 +93,7 @@ def verify_files(engine: Engine, inventory: Inventory, hosts: Sequence[Host], re
             rows = read_certificates(engine, inventory, [host], now)
             days = [row.days_left for row in rows if row.days_left is not None]
             result.figures |= {"certificates": len(rows), "first_ends_in_days": min(days, default=None)}
+            result.figures["days_left"] = {row.name: row.days_left for row in rows}
             wrong = [f"{row.name} {what}" for row in rows if (what := _what_is_wrong(row, least))]
             if wrong:
                 raise CheckFailed(f"{'; '.join(wrong)}: `kprov certs renew` mends it")

@@ -14,6 +14,7 @@ from kprov.provision.verify.session import Session
 IMAGE = "registry.kprov.local/busybox:1"
 NAME = "hello"
 _LABELS = {"app": NAME}
+_PREFIX = "kprov-verify-"
 
 
 def _container(script: str, **more: Any) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def asking_pod(domain: str, namespace: str) -> dict[str, Any]:
 @contextmanager
 def namespace(session: Session) -> Iterator[str]:
     """A namespace for the time of the checks."""
-    name = f"kprov-verify-{secrets.token_hex(3)}"
+    name = f"{_PREFIX}{secrets.token_hex(3)}"
     session.api.request(
         "POST", "/api/v1/namespaces", body={"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     )
@@ -90,6 +91,14 @@ def namespace(session: Session) -> Iterator[str]:
             session.api.request("DELETE", f"/api/v1/namespaces/{name}")
         except ClusterApiError as error:
             session.tell(f"the namespace {name} could not be deleted: {error}")
+
+
+def remove_leftovers(session: Session) -> None:
+    """Delete the namespaces of checks that were killed. Raises: ClusterApiError."""
+    for item in session.api.request("GET", "/api/v1/namespaces")["items"]:
+        name = item["metadata"]["name"]
+        if name.startswith(_PREFIX) and not item["metadata"].get("deletionTimestamp"):
+            session.api.request("DELETE", f"/api/v1/namespaces/{name}")
 
 
 def default_account(session: Session, space: str) -> str:

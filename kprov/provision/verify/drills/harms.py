@@ -51,7 +51,7 @@ class ScriptedHarm:
         if not self._drill.undo:
             return ""
         # However it ends, it is run only once by itself.
-        undo = f"{self._variables}cd /\n{self._drill.undo}\nrm -f {self._path}\n"
+        undo = f"{self._variables}cd /\n{self._drill.undo}\nrm -f {self._path}; rmdir {FOLDER} 2>/dev/null; true\n"
         return (
             f"set -e; umask 077; mkdir -p {FOLDER}; printf %s {shlex.quote(undo)} > {self._path}\n"
             f"systemctl stop {_TIMER}{self._drill.name}.timer 2>/dev/null || true\n"

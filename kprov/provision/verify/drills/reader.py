@@ -23,6 +23,7 @@ _DURATIONS = {"hold", "deadline"}
 _KEYS = _WORDS | _FLAGS | _DURATIONS | {"targets", "requires", "bounds"}
 # What a person's own drill may leave to the machine for longer than this is rather a way to lose a machine.
 _LONGEST = 3600.0
+_MARGIN = 5.0
 
 
 class DrillError(Exception):
@@ -129,10 +130,10 @@ class _Reading:
             self.wrong.append("harm: give a script, or power_cut: true, and not both")
         if drill.power_cut and (drill.undo or drill.disconnects):
             self.wrong.append("power_cut: the switch is its own undo; leave undo and disconnects away")
-        if drill.deadline < drill.hold + 20:
+        if drill.deadline < drill.hold + _MARGIN:
             self.wrong.append(
-                f"deadline: the machine's own undo, after {drill.deadline:g} s, must come at least 20 s after the end "
-                f"of the harm, {drill.hold:g} s"
+                f"deadline: the machine's own undo, after {drill.deadline:g} s, must come at least {_MARGIN:g} s after "
+                f"the end of the harm, {drill.hold:g} s"
             )
 
 

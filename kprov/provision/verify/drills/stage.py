@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kprov.provision.verify.session import Session
-from kprov.provision.verify.workload import daemon_set, default_account, namespace, pods_missing, service
+from kprov.provision.verify.workload import (
+    daemon_set,
+    default_account,
+    namespace,
+    pods_missing,
+    remove_leftovers,
+    service,
+)
 
 
 class Stage:
@@ -26,6 +33,7 @@ class Stage:
 @contextmanager
 def set_up(session: Session) -> Iterator[Stage]:
     """Set it up, and take it away at the end. Raises: CheckFailed, ClusterApiError."""
+    remove_leftovers(session)
     with namespace(session) as space:
         session.wait(lambda: default_account(session, space), "workload")
         session.api.request("POST", f"/apis/apps/v1/namespaces/{space}/daemonsets", body=daemon_set())
