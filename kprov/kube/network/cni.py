@@ -47,6 +47,7 @@ def write_conflist(folder: str, pod_cidr: str) -> bool:
     content = orjson.dumps(conflist(pod_cidr), option=orjson.OPT_INDENT_2) + b"\n"
     path = Path(folder) / FILE
     if path.exists() and path.read_bytes() == content:
+        path.chmod(0o600)
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".kprov-")
@@ -55,7 +56,7 @@ def write_conflist(folder: str, pod_cidr: str) -> bool:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).chmod(0o644)
+        Path(temporary).chmod(0o600)  # container runtimes read it as root
         Path(temporary).rename(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
