@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from kprov.provision.inventory import Inventory
     from kprov.provision.verify import Report
     from kprov.provision.verify.drills import Drill
+    from kprov.provision.verify.report import CheckResult
 
 app = typer.Typer(help="Check that the cluster answers and is highly available.")
 
@@ -140,7 +142,12 @@ def run_verification(
     credentials = read_kubeconfig(kubeconfig_path(inventory))
     report = Report(inventory.cluster.cluster_name, on_result=output.check_result)
     with engine_for(inventory, output.silent_reporter, options) as engine:
-        report.on_result = lambda result: (engine.journal.write("check", **asdict(result)), output.check_result(result))[1]
+
+        def told(result: CheckResult) -> None:
+            engine.journal.write("check", **asdict(result))
+            output.check_result(result)
+
+        report.on_result = told
         connect(engine, list(inventory.hosts.values()), only_answering=True)
         session = Session(
             engine,
