@@ -9,6 +9,7 @@ from typing import Any
 from kprov.kube.apiserver.columns.table import Columns
 from kprov.kube.apiserver.extensions.columns import columns_of
 from kprov.kube.apiserver.extensions.definition_versions import to_v1
+from kprov.kube.apiserver.extensions.selectable import paths_of
 from kprov.kube.apiserver.resources.info import ResourceInfo
 
 Object = dict[str, Any]
@@ -40,6 +41,7 @@ class CustomKind:
     terminating: bool
     webhook: Object | None  # spec.conversion.webhook, where the strategy is Webhook
     deprecated: dict[str, str]  # version -> what its users are told
+    selectable: dict[str, tuple[str, ...]]  # version -> fields that selectors may name
     as_stored: bool
     """Whether what lies in etcd can be handed out as it is: in the one version there is, with no defaults to add.
 
@@ -99,6 +101,7 @@ def custom_kind(definition: Object) -> CustomKind:
         bool(definition["metadata"].get("deletionTimestamp")),
         _webhook(spec.get("conversion") or {}),
         {version["name"]: _warning(info, version) for version in served if version.get("deprecated")},
+        {version["name"]: paths_of(version) for version in served},
         len(schemas) == 1 and not any(map(_has_defaults, schemas.values())),
     )  # fmt: skip
 

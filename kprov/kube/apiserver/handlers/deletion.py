@@ -109,7 +109,8 @@ async def delete_collection(parts: Parts, request: Request, info: ResourceInfo) 
     """Delete everything that is selected."""
     renderer = Renderer(request, info)
     options = read_options(request)
-    selection = Selection(info, request.query.get("labelSelector", ""), request.query.get("fieldSelector", ""))
+    query, version = request.query, request.info.api_version
+    selection = Selection(info, version, query.get("labelSelector", ""), query.get("fieldSelector", ""))
     cache = await cache_at_least(parts, info, "")
     chosen = [entry for entry in cache.select(key_prefix(info, request.info.namespace)) if selection.matches(entry)]
     revision = parts.store.position(cache)

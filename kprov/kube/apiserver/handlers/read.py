@@ -103,7 +103,9 @@ async def list_objects(parts: Parts, request: Request, info: ResourceInfo) -> Re
     """A list, whole or in pages."""
     renderer = Renderer(request, info)
     query = request.query
-    selection = Selection(info, query.get("labelSelector", ""), query.get("fieldSelector", ""))
+    selection = Selection(
+        info, request.info.api_version, query.get("labelSelector", ""), query.get("fieldSelector", "")
+    )
     limit, token = max(number(query.get("limit", "")), 0), query.get("continue", "")
     version, match = query.get("resourceVersion", ""), query.get("resourceVersionMatch", "")
     if match and match not in ("Exact", "NotOlderThan"):

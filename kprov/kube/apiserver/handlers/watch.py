@@ -28,7 +28,7 @@ async def watch(parts: Parts, request: Request, info: ResourceInfo) -> Stream:
     renderer = Renderer(request, info)
     query = request.query
     namespace = request.info.namespace
-    selection = Selection(info, query.get("labelSelector", ""), _field_selector(request))
+    selection = Selection(info, request.info.api_version, query.get("labelSelector", ""), _field_selector(request))
     version = query.get("resourceVersion", "")
     initial = query.get("sendInitialEvents", "").lower()
     if initial and query.get("resourceVersionMatch", "") != "NotOlderThan":

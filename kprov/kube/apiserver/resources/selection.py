@@ -7,6 +7,8 @@ from typing import Any
 
 from kprov.kube.api import errors
 from kprov.kube.api.selectors import FieldSelector, SelectorError, parse_field_selector, parse_label_selector
+from kprov.kube.apiserver.extensions import kinds, selectable
+from kprov.kube.apiserver.extensions.schema import default
 from kprov.kube.apiserver.resources.info import ResourceInfo
 from kprov.kube.apiserver.resources.table import RESOURCES
 from kprov.kube.apiserver.storage.entry import Entry
@@ -63,19 +65,27 @@ def fields_of(info: ResourceInfo, entry: Entry) -> dict[str, str]:
 class Selection:
     """The selectors of one request."""
 
-    def __init__(self, info: ResourceInfo, label_selector: str, field_selector: str) -> None:
-        """Raises ApiError (400) where a selector cannot be read or names a field that cannot be asked for."""
+    def __init__(self, info: ResourceInfo, version: str, label_selector: str, field_selector: str) -> None:
+        """Raises ApiError (400) where a selector cannot be read or names a field that the version does not offer."""
         self._info = info
+        custom = kinds.find(*info.key)
+        self._custom = custom.selectable.get(version, ()) if custom is not None else ()
+        self._schema = custom.schema(version) if custom is not None else {}
         try:
             self._labels = parse_label_selector(label_selector)
             fields = parse_field_selector(field_selector)
         except SelectorError as error:
             raise errors.bad_request(str(error)) from None
-        known = {"metadata.name", *(("metadata.namespace",) if info.namespaced else ()), *info.selectable_fields}
+        known = {
+            "metadata.name",
+            *(("metadata.namespace",) if info.namespaced else ()),
+            *info.selectable_fields,
+            *self._custom,
+        }
         for term in fields.terms:
             if term.field not in known:
                 raise errors.bad_request(
-                    f'Unable to find "{info.group}/{info.versions[0]}, Resource={info.plural}" that match '
+                    f'Unable to find "{info.group}/{version}, Resource={info.plural}" that match '
                     f'label selector "{label_selector}", field selector "{field_selector}": '
                     f"field label not supported: {term.field}"
                 )
@@ -88,6 +98,15 @@ class Selection:
         """Whether an entry is selected."""
         if self.everything:
             return True
-        if self._fields.terms and not self._fields.matches(fields_of(self._info, entry)):
+        if self._fields.terms and not self._fields.matches(self._fields_of(entry)):
             return False
         return self._labels.everything or self._labels.matches(entry.labels)
+
+    def _fields_of(self, entry: Entry) -> dict[str, str]:
+        fields = fields_of(self._info, entry)
+        if not self._custom:
+            return fields
+        # Not kept: each version has fields of its own, and a definition may change while its objects stay.
+        obj = entry.object()
+        default(obj, self._schema)  # it may have been stored before a default was written
+        return fields | selectable.values(obj, self._custom)

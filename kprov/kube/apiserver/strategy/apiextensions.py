@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from kprov.kube.apiserver.extensions import json_path, structural
+from kprov.kube.apiserver.extensions import json_path, selectable, structural
 from kprov.kube.apiserver.extensions.conditions import FINALIZER, with_condition
 from kprov.kube.apiserver.strategy.base import (
     FieldError,
@@ -185,8 +185,8 @@ def _version_errors(spec: Object) -> list[FieldError]:
             found.append(required(f"{path}.name"))
         elif problem := dns_label_error(version["name"]):
             found.append(invalid(f"{path}.name", version["name"], problem))
-        if version.get("selectableFields"):
-            found.append(forbidden(f"{path}.selectableFields", "field selectors are not implemented by kprov here"))
+        webhook = (spec.get("conversion") or {}).get("strategy") == "Webhook"
+        found += selectable.errors_of(version, f"{path}.selectableFields", converted=webhook)
         schema = (version.get("schema") or {}).get("openAPIV3Schema")
         if schema is None and not old:
             found.append(required(f"{path}.schema.openAPIV3Schema", "schemas are required"))
