@@ -7,11 +7,13 @@ what reads it, and the next one must find that.
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 
 from kprov.provision.cluster.artifacts import CURRENT, daemons_of
 from kprov.provision.cluster.canary import api_servers_answer, etcd_answers, kubelets_answer
 from kprov.provision.cluster.context import Context
 from kprov.provision.cluster.phase import ClusterError, Procedure
+from kprov.provision.cluster.virtual_address import handed_over
 from kprov.provision.inventory import Host
 from kprov.provision.pki.catalogue import certificates_of
 
@@ -92,7 +94,10 @@ def restart_stale_services(context: Context, hosts: list[Host]) -> None:
         stale = stale_units(context, hosts)
         for index, host in enumerate(hosts):
             for unit in stale.get(host.name, []):
-                result = context.engine.module(host, "systemd", _title=f"Restart {unit}", name=unit, state="restarted")
+                with handed_over(context, host) if unit == "kube-apiserver" else nullcontext():
+                    result = context.engine.module(
+                        host, "systemd", _title=f"Restart {unit}", name=unit, state="restarted"
+                    )
                 if result.failed:
                     kept = [other.name for other in hosts[index + 1 :] if stale.get(other.name)]
                     raise ClusterError(
