@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kprov.cli.certificate_rotation import rotate_ca, rotate_service_account_keys
 from kprov.cli.exit_codes import ExitCode
 from kprov.cli.invocation import OutputFormat
 from kprov.cli.options import (
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from kprov.provision.inventory import Host, Inventory
     from kprov.provision.pki.expiry import ExpiryRow
 
-app = typer.Typer(help="List and renew certificates; seal the authorities' keys.", no_args_is_help=True)
+app = typer.Typer(help="List, renew and rotate certificates; seal the authorities' keys.", no_args_is_help=True)
+app.command("rotate-ca")(rotate_ca)
+app.command("rotate-service-account-keys")(rotate_service_account_keys)
 
 # The variables of the environment that hold them.
 OLD_FROM = "KPROV_PASSPHRASE"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from kprov.provision.cluster.context import Context
+from kprov.provision.cluster.restarts import files_read_once
 from kprov.provision.engine import Result
 from kprov.provision.inventory import Host
 from kprov.provision.pki.authority import Authorities
@@ -24,7 +25,8 @@ def _content(authorities: Authorities, file: AuthorityFile) -> bytes:
         account = authorities.service_account
         return account.public_pem if file.part == "public" else account.private_pem
     authority = authorities.by_name(file.authority)
-    return authority.certificate_pem if file.part == "certificate" else authority.key_pem
+    parts = {"trusted": authority.trusted_pem, "certificate": authority.certificate_pem, "key": authority.key_pem}
+    return parts[file.part]
 
 
 def _files_of_authorities(authorities: Authorities, host: Host) -> list[Task]:
@@ -74,6 +76,7 @@ def issue_certificates(context: Context, hosts: list[Host]) -> None:
             # A certificate that is not there yet can't be read: that is no failure.
             if _failed(files[host.name]) or _failed([*answers[0::3], *answers[1::3]]):
                 continue
+            _note_changed_authorities(context, host, files[host.name])
             tasks: list[Task] = []
             for index, spec in enumerate(specs[host.name]):
                 key, request, present = answers[3 * index : 3 * index + 3]
@@ -97,6 +100,14 @@ def issue_certificates(context: Context, hosts: list[Host]) -> None:
             if tasks:
                 writes[host.name] = tasks
         engine.module_all(writes)
+
+
+def _note_changed_authorities(context: Context, host: Host, results: Sequence[Result]) -> None:
+    for file in authority_files_of(host):
+        if any(result.changed and result.get("dest") == file.path for result in results):
+            context.stale_services.setdefault(host.name, set()).update(
+                set(file.services) & files_read_once(context, host).keys()
+            )
 
 
 def _failed(results: Iterable[Result]) -> bool:

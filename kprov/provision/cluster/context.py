@@ -118,6 +118,13 @@ class Context:
             self._api_is_silent = True
             return True
 
+    def go_on_with(self, authorities: Authorities) -> None:
+        """Sign with these from now on; the API is asked with the administrator's kubeconfig as it is by now."""
+        self.opened_authorities = authorities
+        if self._api is not None:
+            self._api.close()
+            self._api = None
+
     def api_of(self, host: Host) -> ClusterApi:
         """One machine's own API server alone; to be closed."""
         return self._client([f"https://{host.node_address}:{self.inventory.cluster.api_server_port}"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cryptography import x509
@@ -13,6 +13,7 @@ from cryptography.x509.oid import NameOID
 
 from kprov.provision.pki.errors import PkiError, SealedError
 from kprov.provision.pki.files import exclusive, write_private
+from kprov.provision.pki.rotation import NEXT, SERVICE_ACCOUNT, Step, load_rotation
 
 # Machines whose clocks are a little behind must not refuse a new certificate.
 BACKDATE = datetime.timedelta(minutes=5)
@@ -30,17 +31,29 @@ PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """One authority: its certificate, and the key that signs."""
+    """One authority: its certificate, and the key that signs.
+
+    While it is changed for another, that one is trusted as well: before it signs, and after it has signed.
+    """
 
     name: str
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey = field(repr=False)
     certificate_path: Path
+    also_trusted: tuple[x509.Certificate, ...] = ()
 
     @property
     def certificate_pem(self) -> bytes:
-        """The certificate, for those who must trust it."""
+        """The certificate of who signs."""
         return self.certificate.public_bytes(serialization.Encoding.PEM)
+
+    @property
+    def trusted_pem(self) -> bytes:
+        """For those who must trust it: its certificate, then whoever else is trusted."""
+        return b"".join(
+            certificate.public_bytes(serialization.Encoding.PEM)
+            for certificate in (self.certificate, *self.also_trusted)
+        )
 
     @property
     def key_pem(self) -> bytes:
@@ -50,7 +63,10 @@ class Authority:
 
 @dataclass(frozen=True, slots=True)
 class ServiceAccountKey:
-    """What service-account tokens are signed with and checked by."""
+    """What service-account tokens are signed with and checked by.
+
+    ``public_pem`` holds the public half of ``private_pem`` first, then whichever else is believed.
+    """
 
     private_pem: bytes = field(repr=False)
     public_pem: bytes
@@ -80,8 +96,8 @@ def open_authorities(state_directory: Path, *, lifetime_days: int, passphrase: s
     """
     folder = state_directory / "pki"
     with exclusive(folder):
-        made = {name: _open_authority(folder, name, lifetime_days, passphrase) for name in AUTHORITIES}
-        account = _open_service_account_key(folder, passphrase)
+        made = {name: _in_use(folder, name, lifetime_days, passphrase) for name in AUTHORITIES}
+        account = _service_account_key_in_use(folder, passphrase)
     return Authorities(folder, made["cluster"], made["etcd"], made["front-proxy"], account)
 
 
@@ -93,13 +109,24 @@ def is_complete(state_directory: Path) -> bool:
 
 
 def load_certificates(state_directory: Path) -> dict[str, x509.Certificate]:
-    """The authorities' certificates without their keys: needs no passphrase, makes nothing."""
+    """The certificates of the authorities that sign, without their keys: needs no passphrase, makes nothing."""
     found = {}
+    folder = state_directory / "pki"
+    rotation = load_rotation(folder)
     for name, (_, stem) in AUTHORITIES.items():
-        path = state_directory / "pki" / f"{stem}.crt"
+        changed = name in rotation and rotation[name].step is not Step.TRUST_BOTH
+        path = (folder / NEXT if changed else folder) / f"{stem}.crt"
         if path.exists():
             found[name] = _load_certificate(path)
     return found
+
+
+def open_next(folder: Path, name: str, *, lifetime_days: int, passphrase: str | None) -> None:
+    """Make the authority, or the service-account key, that follows the present one, where that was not yet done."""
+    if name == SERVICE_ACCOUNT:
+        _open_service_account_key(folder / NEXT, passphrase)
+    else:
+        _open_authority(folder / NEXT, name, lifetime_days, passphrase)
 
 
 def private_pem(key: PrivateKey, passphrase: str | None = None) -> bytes:
@@ -125,6 +152,32 @@ def load_private_key(path: Path, passphrase: str | None) -> PrivateKey:
     if not isinstance(key, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)):
         raise PkiError(f"{path} holds a key of another kind than kprov makes")
     return key
+
+
+def _in_use(folder: Path, name: str, lifetime_days: int, passphrase: str | None) -> Authority:
+    """The authority that signs, with whoever else is trusted, by the step of its change."""
+    progress = load_rotation(folder).get(name)
+    # In the last step the present files may be half-way replaced by the new ones: they are not looked at.
+    if progress is not None and progress.step is Step.TRUST_NEW:
+        return _open_authority(folder / NEXT, name, lifetime_days, passphrase)
+    present = _open_authority(folder, name, lifetime_days, passphrase)
+    if progress is None:
+        return present
+    following = _open_authority(folder / NEXT, name, lifetime_days, passphrase)
+    signs, other = (present, following) if progress.step is Step.TRUST_BOTH else (following, present)
+    return replace(signs, also_trusted=(other.certificate,))
+
+
+def _service_account_key_in_use(folder: Path, passphrase: str | None) -> ServiceAccountKey:
+    progress = load_rotation(folder).get(SERVICE_ACCOUNT)
+    if progress is not None and progress.step is Step.TRUST_NEW:
+        return _open_service_account_key(folder / NEXT, passphrase)
+    present = _open_service_account_key(folder, passphrase)
+    if progress is None:
+        return present
+    following = _open_service_account_key(folder / NEXT, passphrase)
+    signs, other = (present, following) if progress.step is Step.TRUST_BOTH else (following, present)
+    return replace(signs, public_pem=signs.public_pem + other.public_pem)
 
 
 def _open_authority(folder: Path, name: str, lifetime_days: int, passphrase: str | None) -> Authority:

@@ -234,19 +234,57 @@ class AuthorityFile:
     authority: str
     """As in pki.authority.AUTHORITIES, or ``service-account``."""
     part: str
-    """``certificate`` or ``key``; of the service-account key ``public`` or ``key``."""
+    """``trusted`` (every certificate that is trusted), ``certificate`` (of who signs), or ``key``; of the
+    service-account key ``public`` or ``key``."""
     groups: tuple[str, ...]
     mode: str = "0644"
+    services: tuple[str, ...] = ()
+    """The units that read it only when they start."""
 
+
+_ALL_CLIENTS = ("haproxy", "kprov-node", "kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler")
 
 AUTHORITY_FILES: tuple[AuthorityFile, ...] = (
-    AuthorityFile(path=f"{PKI}/ca.crt", authority="cluster", part="certificate", groups=(EVERY_MACHINE,)),
-    # The controller manager signs the certificates of nodes.
+    AuthorityFile(
+        path=f"{PKI}/ca.crt",
+        authority="cluster",
+        part="trusted",
+        groups=(EVERY_MACHINE,),
+        services=(*_ALL_CLIENTS, "kubelet"),
+    ),
+    # The controller manager signs the certificates of nodes; it reads both anew each time. While the authority is
+    # changed, ca.crt holds two certificates, and upstream's signer takes a file with one.
+    AuthorityFile(path=f"{PKI}/ca-signing.crt", authority="cluster", part="certificate", groups=CONTROL_PLANE),
     AuthorityFile(path=f"{PKI}/ca.key", authority="cluster", part="key", groups=CONTROL_PLANE, mode="0600"),
-    AuthorityFile(path=f"{PKI}/etcd/ca.crt", authority="etcd", part="certificate", groups=("etcd", "control_plane")),
-    AuthorityFile(path=f"{PKI}/front-proxy-ca.crt", authority="front-proxy", part="certificate", groups=CONTROL_PLANE),
-    AuthorityFile(path=f"{PKI}/sa.pub", authority="service-account", part="public", groups=CONTROL_PLANE),
-    AuthorityFile(path=f"{PKI}/sa.key", authority="service-account", part="key", groups=CONTROL_PLANE, mode="0600"),
+    AuthorityFile(
+        path=f"{PKI}/etcd/ca.crt",
+        authority="etcd",
+        part="trusted",
+        groups=("etcd", "control_plane"),
+        services=("etcd", "kube-apiserver"),
+    ),
+    AuthorityFile(
+        path=f"{PKI}/front-proxy-ca.crt",
+        authority="front-proxy",
+        part="trusted",
+        groups=CONTROL_PLANE,
+        services=("kube-apiserver", "kube-controller-manager"),
+    ),
+    AuthorityFile(
+        path=f"{PKI}/sa.pub",
+        authority="service-account",
+        part="public",
+        groups=CONTROL_PLANE,
+        services=("kube-apiserver",),
+    ),
+    AuthorityFile(
+        path=f"{PKI}/sa.key",
+        authority="service-account",
+        part="key",
+        groups=CONTROL_PLANE,
+        mode="0600",
+        services=("kube-apiserver", "kube-controller-manager"),
+    ),
 )
 
 

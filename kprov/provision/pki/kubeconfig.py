@@ -59,7 +59,7 @@ def write_admin_kubeconfig(
     text = kubeconfig(
         cluster_name=cluster_name,
         server=server,
-        authority_pem=authority.certificate_pem,
+        authority_pem=authority.trusted_pem,
         certificate_pem=sign_key(authority, key.public_key(), spec),
         key_pem=private_pem(key),
         user=spec.common_name,
@@ -96,7 +96,7 @@ def _why_rewrite(path: Path, cluster_name: str, server: str, authority: Authorit
         return "its key does not belong to its certificate"
     if target.get("server") != server:
         return f"the server changed from {target.get('server')} to {server}"
-    if target.get("certificate-authority-data") != _encode(authority.certificate_pem):
+    if target.get("certificate-authority-data") != _encode(authority.trusted_pem):
         return "the authority changed"
     return None if content["clusters"][0].get("name") == cluster_name else "the cluster was renamed"
 

@@ -16,6 +16,7 @@ from kprov.provision.pki.specification import CertificateSpec
 # A certificate is renewed when less than this part of its life is left: with a year that is four months of runs of
 # `kprov up`, or of warnings, before anything stops.
 RENEW_AT = 1 / 3
+OTHER_AUTHORITY = "it was signed by another authority"
 
 
 def needs_renewal(
@@ -61,7 +62,7 @@ def _other_authority(certificate: x509.Certificate, issuer: x509.Certificate) ->
     try:
         certificate.verify_directly_issued_by(issuer)
     except (InvalidSignature, ValueError, TypeError):
-        return "it was signed by another authority"
+        return OTHER_AUTHORITY
     return None
 
 

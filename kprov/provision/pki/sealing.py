@@ -7,12 +7,14 @@ from pathlib import Path
 from kprov.provision.pki.authority import AUTHORITIES, load_private_key, private_pem
 from kprov.provision.pki.errors import PkiError
 from kprov.provision.pki.files import exclusive, write_private
+from kprov.provision.pki.rotation import NEXT
 
 
 def key_files(state_directory: Path) -> list[Path]:
     """The files that hold the controller's keys, those that exist."""
     folder = state_directory / "pki"
-    paths = [*(folder / f"{stem}.key" for _, stem in AUTHORITIES.values()), folder / "sa.key"]
+    names = [*(f"{stem}.key" for _, stem in AUTHORITIES.values()), "sa.key"]
+    paths = [place / name for place in (folder, folder / NEXT) for name in names]
     return [path for path in paths if path.exists()]
 
 

@@ -1,0 +1,1 @@
+"""Authorities and the service-account key are changed for new ones while the cluster serves."""
