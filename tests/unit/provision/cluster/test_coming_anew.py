@@ -78,8 +78,13 @@ def test_the_address_leaves_where_another_machine_can_serve_on_it(
     inventory = SimpleNamespace(cluster=SimpleNamespace(api_virtual_address=address), group=lambda name: HOSTS)
     monkeypatch.setattr(virtual_address, "sick_api_servers", lambda context, hosts: sick)
     context: Any = SimpleNamespace(engine=engine, inventory=inventory)
-    with pytest.raises(RuntimeError), virtual_address.handed_over(context, HOSTS[0]):
-        engine.done.append("restart")
-        raise RuntimeError
+
+    def restart() -> None:
+        with virtual_address.handed_over(context, HOSTS[0]):
+            engine.done.append("restart")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        restart()
     around = ["cp1 keepalived stopped", "restart", "cp1 keepalived started"]
     assert engine.done == (around if moves else ["restart"])
