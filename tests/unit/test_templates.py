@@ -99,6 +99,24 @@ def test_what_is_yaml_is_valid_yaml() -> None:
             assert list(yaml.safe_load_all(path.read_text())), path
 
 
+def test_an_api_server_asks_the_member_of_its_own_machine_first(variables: dict[str, Any]) -> None:
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined)
+    template = environment.get_template("kube-apiserver/kube-apiserver.service.j2")
+
+    def asked(name: str, **more: Any) -> list[str]:
+        server = template.render({**variables, "inventory_hostname": name, **more})
+        addresses = {host["node_address"]: each for each, host in variables["hostvars"].items()}
+        (flag,) = re.findall(r"--etcd-servers=(\S+)", server)
+        return [addresses[re.sub(r"https://|:2379", "", url)] for url in flag.split(",")]
+
+    members = variables["groups"]["etcd"]
+    assert len(members) > 1
+    for name in members:
+        assert asked(name) == [name, *(each for each in members if each != name)]
+    assert asked("elsewhere") == members
+    assert asked(members[1], lost_etcd_members=[members[0]]) == list(members[1:])
+
+
 def test_the_profile_cis_adds_what_it_is_for(variables: dict[str, Any]) -> None:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True
