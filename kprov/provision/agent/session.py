@@ -279,7 +279,25 @@ class Session:
             self._lock = MachineLock(message["path"])
             holder = self._lock.acquire(message["holder"])
             return {"locked": holder is None, "holder": holder}
+        if operation == "rest":
+            return self._rest(message)
+        if operation == "wake":
+            _check_python()
+            return {"awake": message["token"]}
         raise ModuleFailed("the agent has no operation '%s'" % operation)
+
+    def _rest(self, message: dict[str, Any]) -> dict[str, Any]:
+        """The run is over, and the connection kept for the next one: nothing of this run is left, and nothing said."""
+        _check_python()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+        self._contents.close()
+        self._contents = Contents(self._send)
+        self._limits = Limits()
+        self._stopped_queue, self._round_failed, self._at_work = None, False, None
+        self._beat_every, self._patience = float("inf"), float(message["patience"])
+        return {"rests": True}
 
     def _task(self, message: dict[str, Any]) -> dict[str, Any]:
         name = modules.own_name(message["module"])
@@ -295,6 +313,16 @@ class Session:
                 contents=self._contents,
             )
             return modules.execute(name, call)
+
+
+def _check_python() -> None:
+    """An agent imports from the standard library what it needs when it needs it: it must be of the Python that runs.
+
+    Raises:
+        ModuleFailed: this Python has been replaced since.
+    """
+    if os.readlink("/proc/self/exe").endswith(" (deleted)"):
+        raise ModuleFailed("the Python that the agent was started with has been replaced")
 
 
 def _is_quick(message: dict[str, Any]) -> bool:

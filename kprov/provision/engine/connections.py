@@ -22,8 +22,9 @@ from kprov.provision.engine.result import HostState, Result, Status
 from kprov.provision.engine.session import HostSession
 from kprov.provision.transport.connect import connect as open_link
 from kprov.provision.transport.errors import Unreachable
+from kprov.provision.transport.kept import KeptConnections
 from kprov.provision.transport.link import AgentLink
-from kprov.provision.transport.target import target_of
+from kprov.provision.transport.target import Target, target_of
 
 if TYPE_CHECKING:
     from kprov.provision.inventory.model import Host
@@ -43,6 +44,7 @@ class Connections:
         timeouts: how long to wait.
         accept_new_host_keys: take unknown hosts' keys and remember them.
         cache: keeps the facts of each machine for later runs.
+        keep_connections: seconds that connections outlive the run for the next one.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Connections:
         timeouts: Timeouts,
         accept_new_host_keys: bool,
         cache: FactCache,
+        keep_connections: float = 0.0,
     ) -> None:
         self._sessions = sessions
         self._account = account
@@ -63,6 +66,7 @@ class Connections:
         self._timeouts = timeouts
         self._accept_new_host_keys = accept_new_host_keys
         self._cache = cache
+        self._kept = KeptConnections(keep_connections, account.warn)
         self.delegation = Delegation(sessions, self._open)
         """The connections for tasks that are delegated."""
         self._closing = threading.Event()
@@ -92,8 +96,9 @@ class Connections:
         if session.link is not None:
             return
         try:
-            session.link = self._open(session)
-            session.state = self._take(session, session.link, facts)
+            if not self._go_on(session, facts):
+                session.link = self._open(session)
+                session.state = self._take(session, session.link, facts)
         except Unreachable as error:
             self.end([session])
             session.state = HostState("awaited" if session.comes_later else "unreachable", error.message)
@@ -105,6 +110,18 @@ class Connections:
             self.end([session])
             session.state = HostState("unreachable", f"{type(error).__name__}: {error}")
         self._account.host_state(session)
+
+    def _go_on(self, session: HostSession, facts: bool) -> bool:
+        """Whether a host could be connected by what an earlier run left."""
+        session.link = self._kept.take(self._target(session))
+        if session.link is None:
+            return False
+        try:
+            session.state = self._take(session, session.link, facts)
+        except Unreachable:  # it is dead, or not what it was: a new one says whether the machine is
+            self.end([session])
+            return False
+        return True
 
     def renew(self, session: HostSession, seconds: float) -> None:
         """A new connection in place of the one that a host has, which ends; facts stay as they were.
@@ -141,6 +158,12 @@ class Connections:
 
     def _open(self, session: HostSession, seconds: float = math.inf) -> AgentLink:
         """A new connection to a host, whatever others there are."""
+        target = self._target(session, seconds)
+        # The agent is not waited for: lock and facts are asked for at once.
+        return open_link(target, accept_new=self._accept_new_host_keys, warn=self._account.warn, greet=False)
+
+    def _target(self, session: HostSession, seconds: float = math.inf) -> Target:
+        """The way to a host."""
         target = target_of(
             session.host,
             min(seconds, self._timeouts.connect),
@@ -155,8 +178,7 @@ class Connections:
         if not session.escalated and target.lock_path is None:
             # /run is root's. Runs as one user keep out of each other's way.
             target = replace(target, lock_path=f"/tmp/kprov-{session.login}.lock")  # noqa: S108 - a lock only
-        # The agent is not waited for: lock and facts are asked for at once.
-        return open_link(target, accept_new=self._accept_new_host_keys, warn=self._account.warn, greet=False)
+        return target
 
     def _hosts(self) -> dict[str, Host]:
         return {name: session.host for name, session in self._sessions.items()}
@@ -167,6 +189,7 @@ class Connections:
         session.facts_later = not facts
         before = time.time()
         gathering = self._gather(link) if facts else None if locking is not None else link.post("hello")
+        link.confirm()
         if self._locks is not None and locking is not None:
             locked, waited = self._locks.taken(session.name, link, locking)
             if locked is not None:
@@ -273,6 +296,16 @@ class Connections:
             return False
         self._closing.set()
         return True
+
+    def keep(self) -> None:
+        """Leave the connections to the next run, where that was asked for; the others are ended."""
+        if not self._kept.wanted:
+            return
+        sessions = [session for session in self._sessions.values() if session.link is not None]
+        links = [session.link for session in sessions if session.link is not None]
+        for session in sessions:
+            session.link = None
+        self._kept.keep(links)
 
     def end_all(self) -> None:
         """End every connection."""

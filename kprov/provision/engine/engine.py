@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -41,12 +42,16 @@ from kprov.provision.engine.state_lock import StateLock
 from kprov.provision.engine.templating import Templar
 from kprov.provision.engine.variables import Variables
 from kprov.provision.inventory.timeouts import Timeouts
+from kprov.provision.inventory.values import duration_or_none
 from kprov.provision.transport.errors import Unreachable
 from kprov.provision.transport.link import AgentLink
 
 if TYPE_CHECKING:
     from kprov.provision.inventory.model import Host, Inventory
 
+
+KEEP_CONNECTIONS = "KPROV_KEEP_CONNECTIONS"
+"""The environment variable that says how long connections outlive a run, in place of what the inventory says."""
 
 _RUNS_KEPT = 50
 """Where an inventory does not say it."""
@@ -80,6 +85,7 @@ class Engine:
         lock_path: the lock's file on machines.
         timeouts: how long to wait, for what; None: as the inventory says.
         command_line: what the locks and the journal say is running.
+        keep_connections: seconds that connections are kept for the next run; None: as the inventory says.
 
     Raises:
         StateLocked: another run works with this state directory.
@@ -106,8 +112,10 @@ class Engine:
         lock_path: str = "/run/kprov.lock",
         timeouts: Timeouts | None = None,
         command_line: str = "kprov",
+        keep_connections: float | None = None,
     ) -> None:
         self.inventory = inventory
+        kept_for = self._keep_connections(keep_connections)
         self.timeouts = timeouts or getattr(inventory.cluster, "kprov_timeouts", None) or Timeouts()
         self.check = check
         self.diff = diff
@@ -148,6 +156,7 @@ class Engine:
             timeouts=self.timeouts,
             accept_new_host_keys=accept_new_host_keys,
             cache=cache,
+            keep_connections=kept_for,
         )
         oldest = getattr(inventory.cluster, "fact_caching_timeout", 86400.0)
         self._remembered = RememberedFacts(cache, oldest, self._connections.look)
@@ -177,6 +186,16 @@ class Engine:
         )
         self._role_phases = RolePhases(self.run_context, self.account, self._connections, forks)
         self._play_phases = PlayPhases(self.run_context, self.account, self._connections, forks)
+
+    def _keep_connections(self, given: float | None) -> float:
+        if given is not None:
+            return given
+        setting: float = getattr(self.inventory.cluster, "kprov_keep_connections", 0.0)
+        text = os.environ.get(KEEP_CONNECTIONS) or setting
+        try:
+            return duration_or_none(text)
+        except ValueError as error:
+            raise EngineError(f"the environment variable {KEEP_CONNECTIONS}: {error}") from None
 
     def _open_journal(self) -> Journal:
         try:
@@ -225,7 +244,9 @@ class Engine:
             last.callback(self._write_end, error)
             last.callback(self._write_retry_file)
             last.callback(self.pending_handlers.close)
-            self._connections.end_all()
+            last.callback(self._connections.end_all)
+            if error is None:
+                self._connections.keep()
 
     @property
     def retry_file(self) -> Path:

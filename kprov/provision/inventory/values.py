@@ -85,6 +85,11 @@ def duration(value: Any) -> float:
         raise BadValue(str(error)) from None
 
 
+def duration_or_none(value: Any) -> float:
+    """A duration, or 0 for none."""
+    return 0.0 if str(value).strip() in ("0", "0s", "0.0") else duration(value)
+
+
 def timeouts(value: Any) -> Timeouts:
     """A mapping of kinds of timeouts to durations."""
     if isinstance(value, Timeouts):

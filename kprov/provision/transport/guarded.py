@@ -7,6 +7,7 @@ gets no packet and no channel larger than SSH itself allows.
 from __future__ import annotations
 
 import errno
+import socket
 import time
 from typing import Any, NoReturn
 
@@ -95,6 +96,18 @@ class GuardedSocket:
         self._untaken_since = None
         return sent
 
+    def release(self) -> socket.socket:
+        """Give the socket away: whoever reads, sends or closes here from now on does it to a closed one.
+
+        Raises:
+            TypeError: it is a channel of another connection.
+        """
+        if not isinstance(self._sock, socket.socket):
+            raise TypeError("only a socket can be given away")
+        given, self._sock = self._sock, socket.socket()
+        self._sock.close()
+        return given
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
 
@@ -136,5 +149,7 @@ class BoundedTransport(paramiko.Transport):
 
     _channel_handler_table = {**_TAKE, MSG_CHANNEL_DATA: _take_output, MSG_CHANNEL_EXTENDED_DATA: _take_errors}
 
+    packetizer_class: type[BoundedPacketizer] = BoundedPacketizer
+
     def __init__(self, sock: Any, **options: Any) -> None:
-        super().__init__(sock, packetizer_class=BoundedPacketizer, **options)
+        super().__init__(sock, packetizer_class=self.packetizer_class, **options)

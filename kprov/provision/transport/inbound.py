@@ -64,6 +64,11 @@ class Inbound:
             self._batch = 0
         self._awaited.add(number)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether an answer, or the rest of one, has still to come."""
+        return bool(self._awaited or self._received)
+
     def feed(self, data: bytes) -> list[dict[str, Any]]:
         """Take bytes.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -54,6 +55,8 @@ class AgentLink:
         self._results: dict[int, dict[str, Any]] = {}
         self.round_trips = 0
         self.closed = False
+        self._resting = False
+        self._waking: tuple[int, str] | None = None
 
     # -- starting
 
@@ -224,7 +227,7 @@ class AgentLink:
         if self.closed or self.greeting is None or not self._send_lock.acquire(blocking=False):
             return
         try:
-            if self._pipe.writable():
+            if self._pipe.writable() and not self._resting:
                 self._pipe.write(wire.encode({"op": "alive"}), 2.0)
         except TimeoutError:
             self._pipe.close()  # half of it went out: nothing can follow
@@ -367,6 +370,63 @@ class AgentLink:
                         self._write(part)
         except Lie as lie:
             raise self._broken(str(lie)) from None
+
+    # -- changing hands
+
+    @property
+    def pipe(self) -> Pipe:
+        """What it speaks through."""
+        return self._pipe
+
+    def post_rest(self, seconds: float) -> int | None:
+        """Ask the agent to end what belongs to this run, and to wait for the next one.
+
+        Args:
+            seconds: how long it waits at most.
+
+        Returns:
+            The number to wait for; None when something is under way.
+        """
+        if self.closed or self.greeting is None or self._outgoing or self._results or self._inbound.is_busy:
+            return None
+        self._resting = True
+        number = self.post("rest", patience=seconds)
+        self.flush()
+        return number
+
+    def state(self) -> dict[str, Any]:
+        """What another process must know to speak with the agent after it was asked to rest."""
+        assert self.greeting is not None
+        if self._inbound.is_busy:
+            raise ConnectionLost(f"{self.target.name} did not answer")
+        version, magic, uid = self.greeting.version, self.greeting.magic.hex(), self.greeting.uid
+        return {"version": version, "magic": magic, "uid": uid, "code": sorted(self._code), "in_parts": self._in_parts}
+
+    def wake(self, state: dict[str, Any]) -> None:
+        """Go on with an agent that another process let rest: it is asked whether it is there with what comes first.
+
+        Args:
+            state: as `state` gave it.
+        """
+        self.greeting = bootstrap.Greeting(tuple(state["version"]), bytes.fromhex(state["magic"]), state["uid"])
+        self._agent_sent, self._in_parts = self.greeting.magic, state["in_parts"]
+        self._code = frozenset(state["code"])
+        self._outgoing += self._manners()
+        token = secrets.token_hex(8)
+        self._waking = (self.post("wake", token=token), token)
+
+    def confirm(self) -> None:
+        """Hear whether an agent that was woken is there. Nothing where it was started for this run.
+
+        Raises:
+            Unreachable: it is not.
+        """
+        if self._waking is not None:
+            number, token = self._waking
+            self._waking = None
+            answer = self.wait(number, self.target.connect_timeout)["result"]
+            if answer.get("awake") != token:
+                raise ConnectionLost(f"the agent that was kept on {self.target.name} cannot go on")
 
     def close(self) -> None:
         """End the connection; the agent stops its child, unlocks and leaves."""

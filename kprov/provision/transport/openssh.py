@@ -10,7 +10,6 @@ import hashlib
 import os
 import shutil
 import signal
-import stat
 import subprocess
 import tempfile
 import threading
@@ -24,6 +23,7 @@ from kprov.provision.transport.errors import Unreachable
 from kprov.provision.transport.link import AgentLink, open_link
 from kprov.provision.transport.local import LocalPipe
 from kprov.provision.transport.openssh_failures import explain
+from kprov.provision.transport.runtime_folder import runtime_folder
 from kprov.provision.transport.startups import gate_of
 from kprov.provision.transport.target import Target
 
@@ -84,23 +84,6 @@ class OpenSSHPipe(LocalPipe):
             if self.process.poll() is None:
                 self.process.send_signal(signal.SIGTERM)
         super().close()
-
-
-def runtime_folder() -> Path:
-    """Where sockets and configurations live: a folder that nobody else can look into.
-
-    Raises:
-        Unreachable: somebody else has it.
-    """
-    parent = os.environ.get("XDG_RUNTIME_DIR") or ""
-    # A socket's path has room for 107 characters, and ssh adds some of its own.
-    usable = Path(parent).is_dir() and 0 < len(parent) < 50
-    folder = Path(parent if usable else "/tmp") / f"kprov-ssh-{os.getuid()}"  # noqa: S108 - looked at below
-    folder.mkdir(mode=0o700, exist_ok=True)
-    status = folder.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise Unreachable(f"{folder} is not a folder of this user alone: remove it, or set XDG_RUNTIME_DIR")
-    return folder
 
 
 def _word(value: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import hashlib
 import importlib.util
 import marshal
@@ -223,6 +224,12 @@ def _key(magic: bytes) -> str:
         status = path.stat()
         digest.update(repr((str(path), status.st_size, status.st_mtime_ns, status.st_ino)).encode())
     return digest.hexdigest()[:32]
+
+
+@functools.cache
+def release() -> str:
+    """What changes with every change of the agent."""
+    return _key(importlib.util.MAGIC_NUMBER)
 
 
 def _read(path: Path) -> bytes | None:

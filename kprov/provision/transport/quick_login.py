@@ -17,14 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from paramiko.auth_handler import AuthHandler
 from paramiko.common import DEFAULT_MAX_PACKET_SIZE, DEFAULT_WINDOW_SIZE, cMSG_CHANNEL_OPEN, cMSG_CHANNEL_REQUEST
 
-from kprov.provision.transport.guarded import BoundedTransport
+from kprov.provision.transport.resumable import ResumableTransport
 from kprov.provision.transport.target import Target
-
-# One pass of the processor's own instructions encrypts and authenticates; paramiko compares other checksums in Python,
-# byte by byte.
-_CHEAP = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
-
-_CIPHERS: tuple[str, ...] = paramiko.Transport._preferred_ciphers  # type: ignore[attr-defined]
 
 
 class _PromptAuthentication(AuthHandler):
@@ -43,7 +37,7 @@ class _PromptAuthentication(AuthHandler):
         """The request that follows it is on its way already."""
 
 
-class QuickTransport(BoundedTransport):
+class QuickTransport(ResumableTransport):
     """An SSH connection that logs in, and gets a session, within one round trip.
 
     Args:
@@ -57,8 +51,6 @@ class QuickTransport(BoundedTransport):
         super().__init__(sock, **options)
         self._sure = sure
         self._session: tuple[paramiko.Channel, threading.Event] | None = None
-
-    _preferred_ciphers = (*_CHEAP, *(name for name in _CIPHERS if name not in _CHEAP))
 
     def auth_publickey(self, username: str, key: paramiko.PKey, event: threading.Event | None = None) -> list[str]:
         """Log in with a key. Which signatures an RSA key may make is known only after the service was accepted."""

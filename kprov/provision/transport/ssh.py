@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import fabric
 import paramiko
@@ -17,6 +18,7 @@ from kprov.provision.transport.errors import Unreachable
 from kprov.provision.transport.guarded import GuardedSocket
 from kprov.provision.transport.jump_hosts import JumpHosts, Share
 from kprov.provision.transport.link import AgentLink
+from kprov.provision.transport.resumable import ResumableTransport, ResumedTransport, State
 from kprov.provision.transport.ssh_failures import explain
 from kprov.provision.transport.startups import gate_of
 from kprov.provision.transport.target import Target
@@ -42,7 +44,7 @@ class SSHPipe:
 
     def __init__(self, channel: paramiko.Channel, close: Callable[[], None]) -> None:
         self._channel = channel
-        self._transport = channel.get_transport()
+        self._transport: ResumableTransport = channel.get_transport()  # type: ignore[assignment]
         self._close = close
         self._errors = b""
         self.errors_total = 0
@@ -103,6 +105,18 @@ class SSHPipe:
     def refused(self) -> Unreachable | None:
         """It came about before there was a pipe."""
         return None
+
+    def leave(self) -> None:
+        """Nothing more is sent or read here: `laid_down` gives what another process goes on with."""
+        self._transport.leave()
+
+    def laid_down(self, seconds: float) -> tuple[socket.socket, State]:
+        """The connection's socket, and what else is needed to take it up.
+
+        Raises:
+            NotResumable: it can't be.
+        """
+        return self._transport.laid_down(seconds)
 
     def close(self) -> None:
         """End the connection. Without a farewell, for which a machine that takes nothing would let us wait."""
@@ -238,6 +252,28 @@ def _log_in(
         raise
     connection.transport.set_keepalive(KEEPALIVE)
     return connection
+
+
+def take_up(target: Target, sock: socket.socket, state: State) -> SSHPipe:
+    """Go on with a connection that another process laid down.
+
+    Args:
+        target: the machine.
+        sock: its socket.
+        state: what came with it.
+
+    Raises:
+        Unreachable: the key that the machine showed then is not, or no longer, the one it is known by.
+    """
+    guard = GuardedSocket(sock, target)
+    transport = ResumedTransport(guard, state)
+    policy = host_keys.Policy(target, accept_new=False, warn=None)
+    policy.prefer(transport)
+    policy.missing_host_key(cast(Any, None), target.address, cast(paramiko.PKey, transport.host_key))
+    guard.established()
+    transport.resume()
+    transport.set_keepalive(KEEPALIVE)
+    return SSHPipe(transport.channel, transport.close)
 
 
 def connect(

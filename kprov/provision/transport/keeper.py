@@ -1,0 +1,212 @@
+"""The process that keeps connections between two runs of kprov. Standard library only: it is started as a file.
+
+It has the sockets, and what the next run needs to go on with them, in its memory, and neither reads nor sends anything
+on them. It serves its own user alone, hands each connection out once, and ends with the last one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# The longest message: far more than the state of a connection, less than what a socket takes at once.
+LARGEST = 64 * 1024
+
+# So often it looks whether its socket is still there.
+LOOK = 2.0
+
+# An answer to `list` names so many at once.
+_AT_ONCE = 200
+
+_GONE = select.POLLHUP | select.POLLERR | select.POLLRDHUP | select.POLLNVAL
+
+
+def user_of(connection: socket.socket) -> int:
+    """Whose process is on the other side."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    uid: int = struct.unpack("3i", credentials)[1]
+    return uid
+
+
+@dataclass
+class _Kept:
+    sock: socket.socket
+    state: dict[str, Any]
+    host: str
+    until: float
+
+
+class Keeper:
+    """Keeps connections.
+
+    Args:
+        listener: where commands ask for them.
+        path: the listener's, as long as it is there.
+    """
+
+    def __init__(self, listener: socket.socket, path: Path) -> None:
+        self._listener = listener
+        self._path = path
+        self._identity = self._look()
+        self._kept: dict[str, _Kept] = {}
+        self._clients: dict[int, socket.socket] = {}
+        self._poll = select.poll()
+        self._poll.register(listener, select.POLLIN)
+        self._served = False
+
+    def _look(self) -> tuple[int, int] | None:
+        try:
+            status = self._path.lstat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def run(self, first: float = 30.0) -> None:
+        """Serve until nothing is kept and nobody asks.
+
+        Args:
+            first: seconds that the one who started it has to come.
+        """
+        begun = time.monotonic()
+        while self._identity is not None and self._look() == self._identity:
+            if not self._kept and not self._clients and (self._served or time.monotonic() > begun + first):
+                break
+            now = time.monotonic()
+            pause = min([LOOK, *(kept.until - now for kept in self._kept.values())])
+            for descriptor, event in self._poll.poll(max(0.0, pause) * 1000 + 1):
+                self._take_event(descriptor, event)
+            self._end_old(time.monotonic())
+        if self._identity is not None and self._look() == self._identity:
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+
+    def _take_event(self, descriptor: int, event: int) -> None:
+        if descriptor == self._listener.fileno():
+            self._accept()
+        elif descriptor in self._clients:
+            self._serve(self._clients[descriptor])
+        elif event & _GONE:
+            for key, kept in list(self._kept.items()):
+                if kept.sock.fileno() == descriptor:
+                    self._drop(key)
+
+    def _accept(self) -> None:
+        try:
+            client, _ = self._listener.accept()
+        except OSError:
+            return
+        if user_of(client) != os.getuid():
+            client.close()
+            return
+        client.setblocking(False)
+        self._clients[client.fileno()] = client
+        self._poll.register(client, select.POLLIN)
+        self._served = True
+
+    def _leave(self, client: socket.socket) -> None:
+        self._poll.unregister(client)
+        del self._clients[client.fileno()]
+        client.close()
+
+    def _serve(self, client: socket.socket) -> None:
+        given: list[int] = []
+        try:
+            text, given, flags, _ = socket.recv_fds(client, LARGEST, 1)
+            if not text or flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+                self._leave(client)
+                return
+            request = json.loads(text)
+            answers, out = self._answer(request, given)
+        except BlockingIOError:
+            return
+        except (OSError, ValueError, KeyError, TypeError):
+            self._leave(client)
+            return
+        finally:
+            for descriptor in given:
+                os.close(descriptor)
+        try:
+            for answer in answers:
+                socket.send_fds(client, [json.dumps(answer).encode()], [out.fileno()] if out is not None else [])
+        except OSError:  # it has gone, or does not read: what it was to get is gone, too
+            self._leave(client)
+        finally:
+            if out is not None:
+                out.close()
+
+    def _answer(self, request: dict[str, Any], given: list[int]) -> tuple[list[dict[str, Any]], socket.socket | None]:
+        """What is said, and the connection that goes with it."""
+        what = request["do"]
+        if what == "keep":
+            until = time.monotonic() + float(request["seconds"])
+            kept = _Kept(socket.socket(fileno=os.dup(given[0])), request["state"], str(request["host"]), until)
+            self._drop(request["key"])
+            self._kept[request["key"]] = kept
+            self._poll.register(kept.sock, select.POLLRDHUP)
+            return [{}], None
+        if what == "take":
+            found = self._kept.pop(request["key"], None)
+            if found is None:
+                return [{}], None
+            self._poll.unregister(found.sock)
+            return [{"state": found.state}], found.sock
+        if what == "list":
+            now = time.monotonic()
+            lines = [[kept.host, round(kept.until - now)] for kept in self._kept.values()]
+            pieces = [lines[start : start + _AT_ONCE] for start in range(0, len(lines), _AT_ONCE)]
+            return [*({"kept": piece} for piece in pieces), {}], None
+        if what == "close":
+            count = len(self._kept)
+            self._drop_all(list(self._kept))
+            return [{"closed": count}], None
+        raise ValueError(what)
+
+    def _drop(self, key: str) -> None:
+        kept = self._kept.pop(key, None)
+        if kept is not None:
+            self._poll.unregister(kept.sock)
+            kept.sock.close()
+
+    def _drop_all(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self._drop(key)
+
+    def _end_old(self, now: float) -> None:
+        self._drop_all([key for key, kept in self._kept.items() if kept.until <= now])
+
+
+def _end(number: int, frame: object) -> None:
+    raise SystemExit(0)
+
+
+def main() -> None:
+    """Keep connections: the listening socket is file 0, its path the only argument."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, _end)
+    # What is kept must not be written to a disk when something breaks.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    path = Path(sys.argv[1])
+    keeper = Keeper(socket.socket(fileno=os.dup(0)), path)
+    try:
+        keeper.run()
+    except SystemExit:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+if __name__ == "__main__":
+    main()
