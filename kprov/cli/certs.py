@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -191,15 +192,21 @@ def _controller_rows(inventory: Inventory, now: datetime.datetime) -> list[Expir
     from kprov.provision.pki.catalogue import admin_certificate
     from kprov.provision.pki.expiry import CONTROLLER, authority_row, row_of
     from kprov.provision.pki.kubeconfig import read_certificate
+    from kprov.provision.pki.rotation import load_rotation
 
     state = inventory.cluster.state_directory
     authorities = load_certificates(state)
     if not authorities:
         raise NoAuthorities(f"there are no authorities in {state / 'pki'}: `kprov up -i {inventory.path}` makes them")
+    under_way = load_rotation(state / "pki")
     rows = [
         authority_row(name, str(state / "pki" / f"{AUTHORITIES[name][1]}.crt"), certificate, now)
         for name, certificate in authorities.items()
     ]
+    for index, name in enumerate(authorities):
+        if name in under_way:
+            about = f"is being changed, step {under_way[name].step}: `kprov certs rotate-ca` goes on"
+            rows[index] = replace(rows[index], reason=rows[index].reason or about)
     path = state / "admin.kubeconfig"
     if path.exists():
         spec = admin_certificate(inventory.cluster, path=str(path))

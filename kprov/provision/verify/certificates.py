@@ -94,18 +94,35 @@ def verify_files(engine: Engine, inventory: Inventory, hosts: Sequence[Host], re
             days = [row.days_left for row in rows if row.days_left is not None]
             result.figures |= {"certificates": len(rows), "first_ends_in_days": min(days, default=None)}
             result.figures["days_left"] = {row.name: row.days_left for row in rows}
-            wrong = [f"{row.name} {what}" for row in rows if (what := _what_is_wrong(row, least))]
+            wrong = [
+                f"{host.name}: {row.path} ({row.name}) {what}: {_what_mends(row)}"
+                for row in rows
+                if (what := _what_is_wrong(row, least))
+            ]
             if wrong:
-                raise CheckFailed(f"{'; '.join(wrong)}: `kprov certs renew` mends it")
+                raise CheckFailed("; ".join(wrong))
     with report.check("certificates", "The authorities last") as result:
         left = {
             name: (certificate.not_valid_after_utc - now).days
             for name, certificate in load_certificates(inventory.cluster.state_directory).items()
         }
         result.figures["days_left"] = left
-        soon = [f"{name} ends in {days} days" for name, days in left.items() if days < least]
+        soon = [
+            f"{name} ends in {days} days, and everything that it signed with it: `kprov certs rotate-ca --authority "
+            f"{name}` changes it for a new one"
+            for name, days in left.items()
+            if days < least
+        ]
         if soon:
-            raise CheckFailed(f"{'; '.join(soon)}: everything that it signed ends with it")
+            raise CheckFailed("; ".join(soon))
+
+
+def _what_mends(row: ExpiryRow) -> str:
+    if row.state == "unreachable":
+        return "bring the machine back"
+    if row.name in KUBELET:
+        return "the kubelet has not renewed it: on that machine, `journalctl -u kubelet` says why"
+    return f"`kprov certs renew {row.name}` mends it"
 
 
 def _what_is_wrong(row: ExpiryRow, least: int) -> str:
