@@ -61,6 +61,9 @@ class Report:
         except Exception as error:
             result.passed = False
             result.message = f"{type(error).__name__}: {error}"
+        except BaseException:
+            result.passed, result.message = False, "interrupted"
+            raise
         finally:
             result.seconds = time.monotonic() - started
             self.results.append(result)

@@ -18,6 +18,24 @@ def invocations(session: Session, host: Host, unit: str) -> str:
     return session.engine.shell(host.name, f"systemctl show --property=InvocationID --value {unit}").stdout.strip()
 
 
+def boot_of(session: Session, host: Host) -> str:
+    """When the machine's systemd began: another moment after each boot, in a container, too."""
+    line = "systemctl show --property=UserspaceTimestampMonotonic --value"
+    return session.engine.shell(host.name, line).stdout.strip()
+
+
+def not_back(session: Session, place: Place, boots: Mapping[str, str]) -> str:
+    """Which machine has not booted since ``boots`` were looked up; "" when all have, and answer."""
+    for host in place.hosts:
+        state = session.engine.state[host.name]
+        if state.state != "connected" and session.engine.reconnect(host).state != "connected":
+            return f"{host.name}: {session.engine.state[host.name].reason}"
+        if boot_of(session, host) in ("", boots[host.name]):
+            session.engine.disconnect([host])
+            return f"{host.name} has not gone down yet"
+    return ""
+
+
 class Recovery:
     """Looks until everything is well.
 

@@ -12,7 +12,7 @@ from kprov.provision.verify.drills.elections import terms
 from kprov.provision.verify.drills.harms import Harm, harms_of
 from kprov.provision.verify.drills.observers import Observers
 from kprov.provision.verify.drills.places import Place
-from kprov.provision.verify.drills.recovery import Recovery, invocations
+from kprov.provision.verify.drills.recovery import Recovery, boot_of, invocations, not_back
 from kprov.provision.verify.drills.service_caller import ServiceCaller
 from kprov.provision.verify.drills.stage import Stage
 from kprov.provision.verify.report import CheckFailed, CheckResult
@@ -77,6 +77,7 @@ def rehearse(session: Session, drill: Drill, place: Place, unit: str, stage: Sta
     variables = {host.name: _variables(session, host, stage, unit) for host in place.hosts}
     harms = harms_of(session.engine, drill, place.hosts, variables)
     recovery = Recovery(session, place, stage.namespace, runs)
+    boots = {host.name: boot_of(session, host) for host in place.hosts} if drill.disconnects else {}
     name = f"drill-{stage.next_number()}"
     with Observers(session, stage.namespace, name, _caller(session, drill, place, stage)) as observers:
         began = time.monotonic()
@@ -89,6 +90,10 @@ def rehearse(session: Session, drill: Drill, place: Place, unit: str, stage: Sta
             if drill.undo or drill.power_cut:
                 _undo(harms)
                 ended = time.monotonic()
+        if boots:
+            away = session.wait(lambda: not_back(session, place, boots), "power")
+            result.figures["away_seconds"] = round(away + drill.hold, 2)
+            ended = time.monotonic()  # a machine that starts is still the harm
         session.wait(recovery.missing, "heal")
         result.figures["heal_seconds"] = round(time.monotonic() - ended, 2)
         well = time.monotonic()

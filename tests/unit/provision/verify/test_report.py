@@ -28,6 +28,13 @@ def test_one_failure_fails_the_whole() -> None:
     assert [result.message for result in report.failures] == ["w2 is not ready", "KeyError: 'podCIDR'"]
 
 
+def test_what_is_interrupted_has_not_held() -> None:
+    report = Report("lab")
+    with pytest.raises(KeyboardInterrupt), report.check("etcd", "All members are healthy"):
+        raise KeyboardInterrupt
+    assert [(result.passed, result.message) for result in report.results] == [(False, "interrupted")]
+
+
 def test_nothing_checked_is_nothing_proved() -> None:
     assert not Report("lab").passed
 

@@ -92,7 +92,12 @@ def watched(api: Api) -> Watcher:
 
 
 def test_a_watch_is_resumed_where_it_broke() -> None:
-    api = Api([event(11, "write-0", "write-1")], ClusterApiError("gone"), [event(13, "write-0", "write-1", "write-2")])
+    bookmark = event(11, kind="BOOKMARK")
+    api = Api(
+        [event(11, "write-0", "write-1"), bookmark],
+        ClusterApiError("gone"),
+        [event(13, "write-0", "write-1", "write-2")],
+    )
     watcher = watched(api)
     assert api.resumed_at == ["10", "11", "11", "13"]
     assert watcher.missed({"write-0", "write-1", "write-2"}, 0) == ""
