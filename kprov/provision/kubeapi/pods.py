@@ -107,7 +107,9 @@ def evict(api: ClusterApi, pod: dict[str, Any], grace_period: int | None = None)
     try:
         api.request("POST", f"/api/v1/namespaces/{namespace}/pods/{name}/eviction", body=body)
     except ClusterApiError as error:
-        if error.code == 429 or error.code >= 500:  # more than one budget is a 500: kubectl asks again, too
+        # More than one budget is a 500; in a namespace that is being deleted, it goes as soon as that comes to it:
+        # kubectl asks again, too.
+        if error.code == 429 or error.code >= 500 or (error.code == 403 and "being terminated" in str(error)):
             return str(error).partition(": ")[2] or str(error)
         if not _is_another(error):
             raise
