@@ -150,7 +150,9 @@ def run(
     from kprov.cli import going_on, plan_files
     from kprov.cli import listing as lists
     from kprov.cli.bundle_source import complete_bundle
+    from kprov.cli.drift import tell_drift
     from kprov.cli.exit_codes import of_outcome
+    from kprov.cli.report.writing import reported
     from kprov.cli.run_output import open_run_output
     from kprov.provision.cluster.planning import Planning
     from kprov.provision.cluster.procedure import Options, run_procedure
@@ -160,7 +162,10 @@ def run(
     if listing:
         lists.show(inventory, UP, options, listing)
         return ExitCode.OK
-    with open_run_output(diff=options.diff) as output:
+    with (
+        reported(inventory.cluster.state_directory, wanted=not options.check),
+        open_run_output(diff=options.diff) as output,
+    ):
         options.tell = output.tell
         bundle = complete_bundle(inventory, output.tell)
         if options.planning.carry_out is not None and plan_file is not None:
@@ -171,6 +176,7 @@ def run(
             going_on.tell_what_was_left(inventory.cluster.state_directory, options.command_line, output)
         engine, times = run_procedure(inventory, UP, bundle, output.reporter, options)
         code = of_outcome(engine.outcome())
+        tell_drift(inventory.cluster.state_directory, engine.run_id, output)
         if options.planning.carry_out is not None:
             plan_files.tell_end(options.planning, output)
         if options.planning.make and plan_file is not None:

@@ -66,6 +66,7 @@ def upgrade(
     from kprov.cli.bundle_source import complete_bundle
     from kprov.cli.exit_codes import of_outcome
     from kprov.cli.inventory_source import open_inventory
+    from kprov.cli.report.writing import reported
     from kprov.cli.run_limits import read_serial, read_timeouts
     from kprov.cli.run_output import open_run_output
     from kprov.provision.bundle import Bundle
@@ -90,7 +91,7 @@ def upgrade(
         at_deadline=at_deadline,
     )
     batches = read_serial(serial)
-    with open_run_output() as shown:
+    with reported(loaded.cluster.state_directory, wanted=not check), open_run_output() as shown:
         found = Bundle.open(bundle) if bundle is not None else complete_bundle(loaded, shown.tell)
         work = Upgrade(drained if drain else None, batches, rollback, shown.tell)
         with operation(loaded, shown.reporter, options, bundle=found, signs=True) as context:

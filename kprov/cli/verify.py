@@ -71,6 +71,7 @@ def verify(
 ) -> None:
     """Check machines, etcd, control plane, nodes, certificates, real work, and high availability."""
     from kprov.cli.inventory_source import open_inventory
+    from kprov.cli.report.writing import reported
     from kprov.cli.run_limits import read_timeouts
     from kprov.cli.run_output import open_run_output
     from kprov.provision.cluster.procedure import Options
@@ -88,7 +89,7 @@ def verify(
         command_line="kprov verify",
     )
     switches = all(host.power_off_command and host.power_on_command for host in loaded.group("control_plane"))
-    with open_run_output() as shown, ended_in_order():
+    with reported(loaded.cluster.state_directory), open_run_output() as shown, ended_in_order():
         report, _ = run_verification(
             loaded,
             options,

@@ -24,7 +24,7 @@ def _choose(out: TextIO, diff: bool) -> RunReporter:
     if current.is_json:
         from kprov.cli.output.json_lines import JsonReporter
 
-        return JsonReporter(out, verb=current.verb)
+        return JsonReporter(out, verb=current.verb, diff=diff)
     if out.isatty():
         from kprov.cli.output.live import LiveReporter
 

@@ -14,9 +14,9 @@ from kprov.cli.output.base import PhaseTally, RunReporter
 class JsonReporter(RunReporter):
     """Writes events. Every object has ``event`` and ``time``; the last has ``event: summary``."""
 
-    def __init__(self, stream: TextIO, *, verb: str = "") -> None:
+    def __init__(self, stream: TextIO, *, verb: str = "", diff: bool = True) -> None:
         super().__init__(stream)
-        self.verb = verb
+        self.verb, self.diff = verb, diff
 
     def write(self, event: str, **facts: Any) -> None:
         """Write one object."""
@@ -44,7 +44,7 @@ class JsonReporter(RunReporter):
             task=task,
             status=status,
             message=message or None,
-            diff=diff or None,
+            diff=diff if diff and self.diff else None,
             seconds=round(duration, 3),
         )
 

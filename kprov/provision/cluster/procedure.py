@@ -11,6 +11,7 @@ from pathlib import Path
 from kprov.provision.bundle import Bundle
 from kprov.provision.cluster.context import Context
 from kprov.provision.cluster.controller_state import KUBECONFIG, controller_state
+from kprov.provision.cluster.drift import note_sources
 from kprov.provision.cluster.left_out import refuse_gaps, refuse_new_authorities, refuse_to_join_nothing
 from kprov.provision.cluster.pace import Pace, run_phases
 from kprov.provision.cluster.phase import Phase, PhaseTime
@@ -19,6 +20,7 @@ from kprov.provision.cluster.planning import Planning
 from kprov.provision.cluster.preflight import Finding, preflight
 from kprov.provision.cluster.selection import Chosen, Selection, choose
 from kprov.provision.cluster.sources import roles_folder, templates_folder
+from kprov.provision.cluster.surroundings import tell_cluster, tell_machines, tell_releases
 from kprov.provision.engine import Engine
 from kprov.provision.engine.reporter import Reporter
 from kprov.provision.inventory import Host, Inventory
@@ -104,7 +106,7 @@ def engine_for(
         inventory,
         reporter=reporter,
         check=options.check,
-        diff=options.diff or options.planning.needs_diffs,
+        diff=options.diff or options.planning.needs_diffs or not options.check,  # the report shows what a run changed
         tags=options.tags,
         skip_tags=options.skip_tags,
         forks=options.forks,
@@ -116,6 +118,7 @@ def engine_for(
         timeouts=options.timeouts,
         command_line=options.command_line,
     ) as engine:
+        tell_cluster(engine.journal, inventory)
         yield engine
 
 
@@ -134,6 +137,7 @@ def connect(engine: Engine, hosts: Sequence[Host], *, only_answering: bool) -> l
         raise LockedError(locked)
     lost = [f"{name}: {state.reason}" for name, state in states.items() if state.state != "connected"]
     alive: list[Host] = engine.alive(hosts)
+    tell_machines(engine.journal, alive, engine.facts)
     if lost and (not only_answering or not alive):
         raise UnreachableError(lost)
     return alive
@@ -159,6 +163,8 @@ def run_procedure(
         left_out = [host for host in inventory.hosts.values() if host not in hosts]
         refuse_new_authorities(inventory.cluster.state_directory, left_out)
         options.planning.begin(engine, inventory, bundle)
+        note_sources(engine, inventory, bundle, whole=options.is_whole)
+        tell_releases(engine.journal, bundle)
         started = time.monotonic()
         alive = connect(engine, hosts, only_answering=options.only_answering)
         times = [PhaseTime("Connect", time.monotonic() - started)]

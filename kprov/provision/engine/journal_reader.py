@@ -165,6 +165,21 @@ class JournalReader:
     def _on_connecting(self, record: dict[str, Any], when: float) -> None:
         self._run.hosts += [name for name in _names(record.get("hosts")) if name not in self._run.hosts]
 
+    def _on_cluster(self, record: dict[str, Any], when: float) -> None:
+        given = record.get("machines")
+        machines = [each for each in given if isinstance(each, dict)] if isinstance(given, list) else []
+        described = [{**each, "groups": _names(each.get("groups"))} for each in machines]
+        self._run.cluster = {**record, "machines": described}
+
+    def _on_machine(self, record: dict[str, Any], when: float) -> None:
+        self._run.machines.setdefault(_text(record, "host"), {}).update(record)
+
+    def _on_releases(self, record: dict[str, Any], when: float) -> None:
+        self._run.releases = _names(record.get("daemons"))
+
+    def _on_check(self, record: dict[str, Any], when: float) -> None:
+        self._run.checks.append(record)
+
     def _on_carries_out(self, record: dict[str, Any], when: float) -> None:
         self._run.plan = _text(record, "plan")
 

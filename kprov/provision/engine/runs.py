@@ -75,6 +75,14 @@ class Run:
     states: dict[str, tuple[str, str]] = field(default_factory=dict)
     phases: list[PhaseRecord] = field(default_factory=list)
     in_flight: dict[str, list[TaskRecord]] = field(default_factory=dict)
+    cluster: dict[str, Any] = field(default_factory=dict)
+    """The cluster as the inventory had it: its name, its API's address, its machines with their groups."""
+    machines: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By host: what it is."""
+    releases: list[str] = field(default_factory=list)
+    """The releases of kprov's daemons that the machines are brought to."""
+    checks: list[dict[str, Any]] = field(default_factory=list)
+    """Of a verification: what was checked, and what came of it."""
     warnings: list[str] = field(default_factory=list)
     unreadable: int = 0
     """Lines that could not be read."""

@@ -1,0 +1,110 @@
+"""The timeline: when each machine was at work in each phase."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kprov.provision.engine.runs import ENDED, PhaseRecord, Run
+
+_LEAST = 0.4
+"""So wide a bar must be, in hundredths of the whole, to be seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A machine at work: where it begins and how wide it is, in hundredths, and what it did."""
+
+    host: str
+    lane: int
+    left: float
+    width: float
+    kind: str  # ok, changed, failed
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A phase."""
+
+    title: str
+    seconds: float | None
+    left: float
+    width: float
+    bars: list[Bar]
+    changed: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """All phases on one scale."""
+
+    rows: list[Row]
+    hosts: list[str]
+    ticks: list[tuple[float, str]]
+    lane: int
+    """The height of a machine's bar, in pixels."""
+
+
+def timeline(runs: Sequence[Run]) -> Timeline | None:
+    """The timeline of runs that followed each other; None where no phase was begun."""
+    phases = [(run, phase) for run in runs for phase in run.phases if not phase.rehearsal]
+    if not phases:
+        return None
+    begin = min(run.started for run in runs)
+    end = max([run.ended for run in runs] + [begin + 0.001])
+    hosts = list(dict.fromkeys(host for run in runs for host in run.hosts))
+    rows = [_row(run, phase, hosts, begin, end - begin) for run, phase in phases]
+    ticks = [(100 * at / (end - begin), _clock(at)) for at in _moments(end - begin)]
+    return Timeline(rows, hosts, ticks, 7 if len(hosts) <= 8 else 4 if len(hosts) <= 24 else 2)
+
+
+def _row(run: Run, phase: PhaseRecord, hosts: Sequence[str], begin: float, whole: float) -> Row:
+    ended = phase.ended if phase.ended is not None else run.ended
+    bars = []
+    for lane, host in enumerate(hosts):
+        mine = [task for task in phase.tasks if task.host == host and task.sent]
+        statuses = [task.status for task in phase.tasks if task.host == host]
+        if not statuses:
+            continue
+        first = min((task.sent for task in mine), default=phase.started)
+        last = max((task.sent + task.seconds for task in mine), default=first)
+        bad = sum(status in ("failed", "unreachable") for status in statuses)
+        changed = sum(status == "changed" for status in statuses)
+        told = f"{host}: {len(statuses)} tasks in {max(0.0, last - first):.1f} s, {changed} changed, {bad} failed"
+        kind = "failed" if bad else "changed" if changed else "ok"
+        left, width = _place(first, min(last, ended), begin, whole)
+        bars.append(Bar(host, lane, left, width, kind, told))
+    left, width = _place(phase.started, ended, begin, whole)
+    sums = [task.status for task in phase.tasks]
+    failed = sum(status in ("failed", "unreachable") for status in sums)
+    seconds = phase.seconds if phase.title or run.outcome not in ENDED else max(0.0, ended - phase.started)
+    return Row(
+        phase.title or ("Checks" if run.checks else "Between phases"),
+        seconds,
+        left,
+        width,
+        bars,
+        sum(one == "changed" for one in sums),
+        failed,
+    )
+
+
+def _place(first: float, last: float, begin: float, whole: float) -> tuple[float, float]:
+    left = min(max(0.0, 100 * (first - begin) / whole), 100 - _LEAST)
+    return round(left, 3), round(min(max(_LEAST, 100 * (last - first) / whole), 100 - left), 3)
+
+
+def _moments(whole: float) -> list[float]:
+    """Round moments, four to seven of them."""
+    for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800):
+        if whole / step <= 7:
+            return [step * number for number in range(int(whole / step) + 1)]
+    return [0.0]
+
+
+def _clock(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:g} s"
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02} min"
