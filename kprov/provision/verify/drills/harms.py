@@ -50,8 +50,9 @@ class ScriptedHarm:
     def _arm(self) -> str:
         if not self._drill.undo:
             return ""
-        # However it ends, it is run only once by itself.
-        undo = f"{self._variables}cd /\n{self._drill.undo}\nrm -f {self._path}; rmdir {FOLDER} 2>/dev/null; true\n"
+        # One that did not work stays, for the timer or the next kprov.
+        away = f"rm -f {self._path}; rmdir {FOLDER} 2>/dev/null; true"
+        undo = f"{self._variables}cd /\n(\n{self._drill.undo}\n) || exit 1\n{away}\n"
         return (
             f"set -e; umask 077; mkdir -p {FOLDER}; printf %s {shlex.quote(undo)} > {self._path}\n"
             f"systemctl stop {_TIMER}{self._drill.name}.timer 2>/dev/null || true\n"
@@ -97,7 +98,7 @@ def undo_leftovers(engine: Engine, hosts: Sequence[Host]) -> list[str]:
         CheckFailed: an undo does not work.
     """
     script = (
-        f"for undo in {FOLDER}/*.sh; do [ -e $undo ] || continue; /bin/sh $undo || exit 1; "
+        f"for undo in {FOLDER}/*.sh; do [ -e $undo ] || continue; /bin/sh $undo >&2 || exit 1; "
         f'name=$(basename $undo .sh); systemctl stop {_TIMER}"$name".timer 2>/dev/null; echo $name; done; exit 0'
     )
     found = []
