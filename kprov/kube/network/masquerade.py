@@ -36,6 +36,15 @@ table ip {TABLE} {{
 """
 
 
+async def listing() -> str:
+    """The table as the kernel has it, without its handles; nothing where it is not there."""
+    process = await asyncio.create_subprocess_exec(
+        "nft", "list", "table", "ip", TABLE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )
+    said, _ = await process.communicate()
+    return "" if process.returncode else said.decode(errors="replace")
+
+
 async def load(commands: str) -> None:
     """Carry out commands in nft's language. Raises MasqueradeError."""
     process = await asyncio.create_subprocess_exec(

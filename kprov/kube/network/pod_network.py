@@ -10,7 +10,7 @@ from pathlib import Path
 from kprov.kube.api.informer import Informer
 from kprov.kube.network.cni import write_conflist
 from kprov.kube.network.ip_command import IpError, ask, tell
-from kprov.kube.network.masquerade import MasqueradeError, load, ruleset
+from kprov.kube.network.masquerade import TABLE, MasqueradeError, listing, load, ruleset
 from kprov.kube.network.routes import (
     commands,
     internal_address,
@@ -54,6 +54,7 @@ class PodNetwork:
         self._on_ready = on_ready
         self._wake = asyncio.Event()
         self._rules = ""
+        self._stands = ""
         self.problem = "the nodes have not been listed yet"
         """What is not right, for the health check; "" when all is."""
         nodes.add_handler(
@@ -102,9 +103,12 @@ class PodNetwork:
             self.problem = f"the node {self._node_name} has no pod network yet"
             return
         rules = ruleset(network, self._cluster_cidr, filter(None, map(internal_address, nodes)))
-        if rules != self._rules:
+        stands = await listing()
+        if rules != self._rules or stands != self._stands:
+            if rules == self._rules:
+                log.warning("the table %s is not as it was left: somebody changed it; it is written again", TABLE)
             await load(rules)
-            self._rules = rules
+            self._rules, self._stands = rules, await listing()
         if await asyncio.to_thread(write_conflist, self._cni_folder, network):
             log.info("pods of this node live in %s", network)
         self.problem = ""
