@@ -24,7 +24,9 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hosts", type=int, nargs="*", default=[50, 200, 500], help="numbers of loopback targets")
     parser.add_argument("--inventory", type=Path, help="a lab's inventory: run the whole role on its machines, too")
-    parser.add_argument("--tools", default="kprov,pyinfra,ansible,ansible_no_facts", help="which, separated by commas")
+    parser.add_argument(
+        "--tools", default="kprov,kprov_kept,pyinfra,ansible,ansible_no_facts", help="which, separated by commas"
+    )
     parser.add_argument("--tasks", type=int, default=60, help="tasks on loopback targets")
     parser.add_argument("--limit", type=float, default=600, help="seconds after which a command is stopped")
     parser.add_argument(
@@ -41,7 +43,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was made is taken away then, too
     options = arguments()
     wanted = options.tools.split(",")
-    binaries = tools.peers(options.peers) if set(wanted) != {"kprov"} else Path()
+    binaries = tools.peers(options.peers) if set(wanted) - {"kprov", "kprov_kept"} else Path()
     rows: list[dict[str, object]] = []
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kprov-bench-")))

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-TOOLS = (("kprov", "kprov"), ("pyinfra", "pyinfra"), ("ansible", "Ansible"), ("ansible_no_facts", "Ansible, no facts"))
+TOOLS = (
+    ("kprov", "kprov"),
+    ("kprov_kept", "kprov, kept"),
+    ("pyinfra", "pyinfra"),
+    ("ansible", "Ansible"),
+    ("ansible_no_facts", "Ansible, no facts"),
+)
 COLUMNS = (("s", "seconds"), ("ratio", "x kprov"), ("cpu_s", "CPU s"), ("memory_mb", "MB"), ("wire_kb", "wire KB"))
 
 

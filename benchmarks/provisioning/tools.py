@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import venv
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,6 +44,7 @@ class Tool:
 
     name = ""
     label = ""
+    keeps = False
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -67,6 +70,10 @@ class Tool:
                 continue
         self.left.clear()
 
+    def end(self) -> None:
+        """Leave nothing behind."""
+        self.forget()
+
 
 def _yaml_inventory(path: Path, hosts: dict[str, dict[str, Any]], names: Mapping[str, str]) -> None:
     """The hosts for kprov or Ansible: `names` says what each calls a variable."""
@@ -78,9 +85,38 @@ def _yaml_inventory(path: Path, hosts: dict[str, dict[str, Any]], names: Mapping
 
 
 class Kprov(Tool):
-    """kprov."""
+    """kprov.
+
+    Args:
+        folder: its working folder, with the role.
+        keeps: whether connections outlive a run, as they do with Ansible's settings.
+    """
 
     name = label = "kprov"
+
+    def __init__(self, folder: Path, keeps: bool = False) -> None:
+        super().__init__(folder)
+        self.keeps = keeps
+        self._sockets = tempfile.mkdtemp(prefix="kb-") if keeps else None
+        if keeps:
+            self.name, self.label = "kprov_kept", "kprov, kept"
+
+    def environment(self, hosts: int) -> Mapping[str, str]:
+        if self._sockets is None:
+            return {"KPROV_KEEP_CONNECTIONS": "0"}
+        return {"KPROV_KEEP_CONNECTIONS": "10m", "XDG_RUNTIME_DIR": self._sockets}
+
+    def forget(self) -> None:
+        super().forget()
+        if self._sockets is not None:
+            # What keeps connections ends when its folder goes.
+            shutil.rmtree(self._sockets, ignore_errors=True)
+            Path(self._sockets).mkdir(mode=0o700)
+
+    def end(self) -> None:
+        self.forget()
+        if self._sockets is not None:
+            Path(self._sockets).rmdir()
 
     def write_inventory(self, hosts: dict[str, dict[str, Any]]) -> None:
         names = {"host_key": "kprov_host_key", "known_hosts": ""}
