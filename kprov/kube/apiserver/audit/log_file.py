@@ -9,12 +9,15 @@ import logging
 import os
 import shutil
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 _log = logging.getLogger(__name__)
+_GATHER_SECONDS = 0.02
+_MOST_WAITING = 64 << 20  # bytes; about a minute of the busiest server
 
 
 class LogFile:
@@ -42,6 +45,12 @@ class LogFile:
         self._file = -1
         self._size = 0
         self._failing = False
+        self._waiting: list[bytes] = []
+        self._waiting_size = 0
+        self._lock = threading.Lock()  # of what is waiting: it is closed from another thread
+        self._drainer: asyncio.Task[None] | None = None
+        self._closed = False
+        self._dropping = False
         self._open()
 
     def _open(self) -> None:
@@ -54,8 +63,43 @@ class LogFile:
 
     async def append(self, line: bytes) -> bool:
         """Append a line. Returns whether it was written, as far as it is waited for."""
-        future = asyncio.get_running_loop().run_in_executor(self._thread, self._write, line)
-        return await future if self._waits else True
+        if self._closed:
+            return False
+        if self._waits:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, line)
+        with self._lock:
+            dropped = self._waiting_size + len(line) > _MOST_WAITING
+            if not dropped:
+                self._waiting.append(line)
+                self._waiting_size += len(line)
+        if dropped and not self._dropping:  # the disk hangs: the memory must not follow it
+            _log.error("the audit log %s can't be written as fast as requests come: some are left out", self._path)
+        self._dropping = dropped
+        if self._drainer is None:
+            self._drainer = asyncio.create_task(self._drain())
+        return True
+
+    async def _drain(self) -> None:
+        """Hand lines to the thread, many at a time: waking it for each would cost more than writing it."""
+        loop = asyncio.get_running_loop()
+        try:
+            while self._waiting and not self._closed:
+                await asyncio.sleep(_GATHER_SECONDS)
+                await loop.run_in_executor(self._thread, self._write_waiting)
+        except RuntimeError:  # closed meanwhile, which wrote what was waiting
+            return
+        finally:
+            self._drainer = None
+
+    def _write_waiting(self) -> None:
+        with self._lock:
+            lines, self._waiting, self._waiting_size = self._waiting, [], 0
+        whole = b"".join(lines)
+        if self._limit and self._size + len(whole) > self._limit:
+            for line in lines:
+                self._write(line)
+        elif whole:
+            self._write(whole)
 
     def _write(self, line: bytes) -> bool:
         try:
@@ -73,8 +117,10 @@ class LogFile:
 
     def _rotate(self) -> None:
         assert self._path is not None
-        stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S.%f")[:-3]
-        old = self._path.with_name(f"{self._path.stem}-{stamp}{self._path.suffix}")
+        old = self._part()
+        while old.exists():  # it filled up within the millisecond that names it
+            time.sleep(0.001)
+            old = self._part()
         os.close(self._file)
         self._path.rename(old)
         self._open()
@@ -85,6 +131,11 @@ class LogFile:
                 shutil.copyfileobj(source, target)
             old.unlink()
         self._forget_old_parts()
+
+    def _part(self) -> Path:
+        assert self._path is not None
+        stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S.%f")[:-3]
+        return self._path.with_name(f"{self._path.stem}-{stamp}{self._path.suffix}")
 
     def _forget_old_parts(self) -> None:
         assert self._path is not None
@@ -98,6 +149,8 @@ class LogFile:
 
     def close(self) -> None:
         """Write what is waiting, and end."""
+        self._closed = True
+        self._thread.submit(self._write_waiting)
         self._thread.shutdown(wait=True)
         if self._path is not None:
             os.close(self._file)

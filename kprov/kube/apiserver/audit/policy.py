@@ -95,15 +95,34 @@ def _path_matches(pattern: str, path: str) -> bool:
 _NOTHING = Rule(Level.None_)
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """Rules, of which the first that matches a request holds; none: it is not recorded."""
+_MOST_REMEMBERED = 4096
 
-    rules: tuple[Rule, ...]
+
+class Policy:
+    """Rules, of which the first that matches a request holds; none: it is not recorded.
+
+    The same users ask for the same things again and again, so what held is remembered.
+    """
+
+    def __init__(self, rules: tuple[Rule, ...]) -> None:
+        self.rules = rules
+        self._names_matter = any(each.names for rule in rules for each in rule.resources)
+        self._remembered: dict[tuple[object, ...], Rule] = {}
 
     def rule_for(self, user: UserInfo, info: RequestInfo) -> Rule:
         """The rule that holds for a request."""
-        return next((rule for rule in self.rules if rule.match(user, info)), _NOTHING)
+        name = info.name if self._names_matter else ""
+        place = (
+            (info.api_group, info.resource, info.subresource, info.namespace, name) if info.is_resource else info.path
+        )
+        key = (user.name, tuple(user.groups), info.verb, place)
+        rule = self._remembered.get(key)
+        if rule is None:
+            if len(self._remembered) >= _MOST_REMEMBERED:  # made-up paths and names must not fill the memory
+                self._remembered.clear()
+            rule = next((rule for rule in self.rules if rule.match(user, info)), _NOTHING)
+            self._remembered[key] = rule
+        return rule
 
 
 def read_policy(path: Path) -> Policy:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import stat
 from pathlib import Path
 from typing import Any
 
+from kprov.kube.apiserver.audit import log_file
 from kprov.kube.apiserver.audit.log_file import LogFile
 
 
@@ -54,3 +56,45 @@ async def test_a_disk_that_is_full_is_told_and_survived(tmp_path: Path, caplog: 
     assert not await log.append(b"a\n")
     log.close()
     assert caplog.text.count("No space left on device") == 1
+
+
+async def test_lines_that_nobody_waits_for_are_written_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    log = opened(path, waits=False)
+    lines = [b"%d\n" % number for number in range(500)]
+    for number, line in enumerate(lines):
+        assert await log.append(line)
+        if number % 100 == 0:
+            await asyncio.sleep(0)
+    async with asyncio.timeout(30):
+        while not path.read_bytes().endswith(lines[-1]):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert path.read_bytes() == b"".join(lines)
+    await log.append(b"last\n")
+    log.close()  # writes what waits
+    assert path.read_bytes() == b"".join(lines) + b"last\n"
+    assert not await log.append(b"too late\n")
+    await asyncio.sleep(0.05)  # whoever was to hand it over finds it closed
+    assert path.read_bytes().endswith(b"last\n")
+
+
+async def test_lines_that_nobody_waits_for_fill_one_file_after_the_other(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    log = opened(path, waits=False, max_backups=0)
+    line = b"x" * (400 << 10) + b"\n"
+    for _ in range(5):
+        await log.append(line)
+    log.close()
+    assert path.read_bytes() == line
+    parts = sorted(tmp_path.glob("audit-*.log"))  # noqa: ASYNC240
+    assert [len(part.read_bytes()) for part in parts] == [2 * len(line)] * 2
+
+
+async def test_a_disk_that_hangs_does_not_fill_the_memory(tmp_path: Path, caplog: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(log_file, "_MOST_WAITING", 100)
+    log = opened(tmp_path / "audit.log", waits=False)
+    for _ in range(30):
+        assert await log.append(b"123456789\n")
+    log.close()
+    assert (tmp_path / "audit.log").stat().st_size == 100
+    assert caplog.text.count("some are left out") == 1

@@ -72,6 +72,32 @@ def test_the_first_rule_that_matches_holds(tmp_path: Path) -> None:
     assert found.omitted_stages == {"RequestReceived", "ResponseStarted"}
 
 
+def test_what_is_remembered_is_told_apart(tmp_path: Path) -> None:
+    rows = [
+        {"level": "None", "resources": [{"group": "", "resources": ["pods"], "resourceNames": ["quiet"]}]},
+        {"level": "Request", "namespaces": ["b"]},
+        {"level": "RequestResponse", "nonResourceURLs": ["/version"]},
+        {"level": "Metadata"},
+    ]
+    rules = read_policy(policy(tmp_path, rows))
+
+    def level(url: str) -> str:
+        return rules.rule_for(ALICE, parse_request_info("GET", url, {})).level.wire
+
+    asked = {
+        "/api/v1/namespaces/a/pods/quiet": "None",
+        "/api/v1/namespaces/a/pods/loud": "Metadata",
+        "/api/v1/namespaces/b/pods/loud": "Request",
+        "/version": "RequestResponse",
+        "/versions": "Metadata",
+    }
+    for _ in range(2):
+        assert {url: level(url) for url in asked} == asked
+    for number in range(10_000):  # made-up names
+        level(f"/api/v1/namespaces/a/pods/{number}")
+    assert len(rules._remembered) <= 4096
+
+
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
