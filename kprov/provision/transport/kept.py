@@ -33,8 +33,12 @@ if TYPE_CHECKING:
 
 SOCKET = "kept"
 
-# At a run's end machines have so long to lay down their work, all together; who does not is let go.
-FAREWELL = 5.0
+# At a run's end machines have so long to lay down their work, all together, and a little more for each of many; who
+# does not is let go.
+FAREWELL, FAREWELL_EACH = 5.0, 0.02
+
+# The thread of a connection looks ten times a second whether it shall stop.
+STOPS_WITHIN = 0.25
 
 # The agent goes by itself if the keeper is not heard of for so much longer than it keeps the connection.
 MARGIN = 30.0
@@ -191,7 +195,7 @@ class KeptConnections:
                     link.close()
 
     def _keep(self, links: list[AgentLink]) -> None:
-        deadline = time.monotonic() + FAREWELL
+        deadline = time.monotonic() + FAREWELL + FAREWELL_EACH * len(links)
         resting = list(_asked_to_rest(links, self._seconds + MARGIN))
         leaving = [link for link, number in resting if _rests(link, number, deadline)]
         if not leaving:
@@ -206,13 +210,14 @@ class KeptConnections:
         from kprov.provision.transport.resumable import NotResumable
 
         try:
-            sock, ssh = _pipe(link).laid_down(max(0.0, deadline - time.monotonic()))
-        except NotResumable:
+            agent = link.state()
+            sock, ssh = _pipe(link).laid_down(max(STOPS_WITHIN, deadline - time.monotonic()))
+        except (NotResumable, Unreachable):
             return
         with sock:
             if self._keeper is None:
                 raise OSError("the process that keeps them did not start")
-            state = {"ssh": ssh, "agent": link.state()}
+            state = {"ssh": ssh, "agent": agent}
             self._ask(
                 {
                     "do": "keep",

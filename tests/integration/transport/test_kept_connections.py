@@ -97,8 +97,7 @@ def taken_up(target: Target) -> AgentLink:
 
 def test_the_same_agent_goes_on_as_new(target: Target, tmp_path: Path) -> None:
     link = connect(target)
-    lock = {"path": str(tmp_path / "lock"), "holder": {"run": "first"}}
-    assert link.call("lock", **lock)["locked"]
+    assert link.call("lock", path=str(tmp_path / "lock"), holder={"run": "first"})["locked"]
     failing = link.post("task", module="command", arguments={"argv": ["false"]}, queue=1)
     assert link.wait(failing)["result"]["failed"]
     pid = laid_down(target, link)
