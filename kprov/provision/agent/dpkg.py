@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 _FIELD = rb"(?m)^(Package|Status|Version|Architecture|Provides): (.*)$"
@@ -62,3 +63,28 @@ def table(path: str = "/var/lib/dpkg/status") -> list[Package]:
                 )
             )
     return packages
+
+
+_PROGRAMS = ("/bin/", "/sbin/", "/lib/", "/usr/bin/", "/usr/sbin/", "/usr/lib/")
+
+
+def lost_files(package: Package, folder: str = "/var/lib/dpkg") -> list[str]:
+    """Programs, libraries and units of a package that are not there any more; those that are diverted don't count."""
+    for name in (package.name, "%s:%s" % (package.name, package.architecture)):
+        try:
+            with open("%s/info/%s.list" % (folder, name)) as stream:
+                files = [line for line in stream.read().splitlines() if line.startswith(_PROGRAMS)]
+            break
+        except OSError:
+            continue
+    else:
+        return []
+    lost = [path for path in files if not os.path.lexists(path)]
+    if lost:
+        try:
+            with open(folder + "/diversions") as stream:
+                diverted = set(stream.read().splitlines())
+        except OSError:
+            diverted = set()
+        lost = [path for path in lost if path not in diverted]
+    return lost

@@ -4,7 +4,7 @@ None of their services is started.
 
 Parameters:
     packages: a list of {name, version, architecture, path (the controller's), sha256, size}; only those that are not
-        installed travel. With state=absent only name is needed.
+        installed, or have lost a program or a library, travel. With state=absent only name is needed.
     state: whether they must be there.
     purge: with state=absent, their configuration goes, too.
     cache: where packages are kept on the way.
@@ -117,6 +117,8 @@ def _to_install(call: Call) -> tuple[list[dict[str, Any]], dict[tuple[str, str],
             found = next((package for package in table if package.name == wanted["name"]), None)
         if found is not None and found.installed:
             if found.version == wanted["version"]:
+                if dpkg.lost_files(found):
+                    missing.append(wanted)
                 continue
             if not call["allow_downgrade"] and _is_newer(call, found.version, wanted["version"]):
                 continue
