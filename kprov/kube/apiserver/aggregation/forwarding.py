@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from kprov.kube.apiserver.aggregation.api_service import Remote
@@ -137,10 +138,10 @@ class Forwarder:
 
     @staticmethod
     async def _answer(request: Request, answer: aiohttp.ClientResponse) -> Answer:
-        headers: dict[str, str] = {}
+        headers: CIMultiDict[str] = CIMultiDict()  # as they came: cookies can't be joined into one header
         for name, value in answer.headers.items():
             if name.lower() not in _OWN_HEADERS:
-                headers[name] = f"{headers[name]}, {value}" if name in headers else value
+                headers.add(name, value)
         kind = answer.headers.get("Content-Type", "")
         length = answer.content_length
         if request.method == "HEAD" or answer.status in (204, 304) or (length is not None and length <= _WHOLE):

@@ -61,7 +61,7 @@ class Response:
     body: bytes = b""
     status: int = 200
     content_type: str = JSON
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: MutableMapping[str, str] = field(default_factory=dict)  # a multidict where a name has several values
     pieces: Sequence[bytes] = ()
 
     def whole(self) -> bytes:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from multidict import CIMultiDict
 
 from kprov.kube.apiserver.aggregation.api_service import Remote, remote_of
 from kprov.kube.apiserver.aggregation.availability import service_verdict
 from kprov.kube.apiserver.aggregation.discovery import Known, MergedDocuments
-from kprov.kube.apiserver.aggregation.forwarding import identity
+from kprov.kube.apiserver.aggregation.forwarding import Forwarder, identity
 from kprov.kube.apiserver.discovery import documents
+from kprov.kube.apiserver.http.message import Response
 from kprov.kube.apiserver.openapi.remote import merge, part_of, to_v3
 from kprov.kube.apiserver.request import UserInfo
 from kprov.kube.apiserver.resources import RESOURCES
@@ -178,3 +181,15 @@ def test_schemas_of_others_are_cut_out_merged_and_turned_into_openapi_3() -> Non
     assert post["parameters"] == [{"in": "query", "name": "dryRun", "schema": {"type": "string"}}]
     assert post["responses"]["201"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Star"}
     assert v3["components"]["schemas"]["Star"]["properties"]["spec"] == {"$ref": "#/components/schemas/Spec"}
+
+
+async def test_each_cookie_of_another_server_stays_a_header() -> None:
+    asked: Any = SimpleNamespace(method="GET")
+    headers = CIMultiDict([("Set-Cookie", "a=1; Expires=Thu, 01 Jan 2026"), ("Set-Cookie", "b=2"), ("Connection", "x")])
+    answer: Any = SimpleNamespace(headers=headers, content_length=0, status=200, read=_nothing)
+    passed = await Forwarder._answer(asked, answer)
+    assert isinstance(passed, Response) and list(passed.headers.items()) == list(headers.items())[:2]
+
+
+async def _nothing() -> bytes:
+    return b""
