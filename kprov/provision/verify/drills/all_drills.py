@@ -60,7 +60,7 @@ def _run_target(session: Session, drill: Drill, target: Target, stage: Stage, pa
         with session.report.check(GROUP, f"{name} on {place.label}") as result:
             result.figures |= {"drill": drill.name, "unit": target.unit, "place": place.label, "title": drill.title}
             try:
-                session.wait(lambda: sick(session), "ready")
+                session.wait(lambda: _unanswering(session) or sick(session), "ready")
             except CheckFailed as error:
                 raise CheckFailed(f"not tried, since the cluster is not healthy: {error}") from None
             session.tell(f"{name} on {place.label}: {drill.title} ...")
@@ -72,11 +72,23 @@ def _places(session: Session, target: Target) -> list[Place]:
     found: list[Place] = []
 
     def missing() -> str:
-        found[:] = PLACES[target.where](session)
+        try:
+            found[:] = PLACES[target.where](session)
+        except CheckFailed as error:  # a leader may be elected yet
+            return str(error)
         return ""
 
     session.wait(missing, "ready")
     return found
+
+
+def _unanswering(session: Session) -> str:
+    """The machine that is not connected, and can't be; "" when all are."""
+    engine = session.engine
+    for host in session.inventory.hosts.values():
+        if engine.state[host.name].state != "connected" and engine.reconnect(host).state != "connected":
+            return f"{host.name}: {engine.state[host.name].reason}"
+    return ""
 
 
 def _unfit(session: Session, name: str, reason: str, pass_over: bool) -> None:
