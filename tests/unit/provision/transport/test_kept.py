@@ -64,6 +64,8 @@ def keepers(folder: Path) -> list[int]:
 
 def keeper_of(kept: KeptConnections) -> int:
     assert kept._keeper is not None
+    # A program that has just begun has no arguments for a moment.
+    wait_until(lambda: keepers(runtime_folder()), "there is no keeper")
     (pid,) = keepers(runtime_folder())
     return pid
 
