@@ -20,6 +20,7 @@ MARK = "KPROV_TEST_RUN"
 PATIENCE = 5.0
 _OF_AN_INTERFACE = re.compile(r"/net/ipv[46]/(conf|neigh)/(?!all/|default/|lo/)")
 _OF_THE_MOMENT = re.compile(r"/nf_conntrack_count$|/vm/stat_refresh$")
+_OF_IPROUTE2 = "/run/netns"  # the first `ip netns add` since the machine's start mounts it, and nothing takes it away
 _OF_A_RUN = re.compile(r"/pytest-of-[^/]+/pytest-\d+")
 _WATCHED_MODES = ("/", "/dev/null", "/dev/shm", "/etc", "/home", "/root", "/run", "/tmp", "/usr/sbin", "/var/tmp")
 
@@ -83,7 +84,8 @@ def picture() -> dict[str, str]:
     found = {f"link {row['ifname']}": "" for row in json.loads("".join(_lines("ip", "-json", "link")))}
     found |= dict.fromkeys(_lines("nft", "list", "tables"), "")
     found |= {f"network namespace {path.name}": "" for path in Path("/run/netns").glob("*")}
-    found |= {f"mount {line.split()[1]}": "" for line in _read(Path("/proc/self/mounts")).splitlines()}
+    mounts = {line.split()[1] for line in _read(Path("/proc/self/mounts")).splitlines()}
+    found |= {f"mount {path}": "" for path in mounts - {_OF_IPROUTE2}}
     found |= {f"cgroup {path.name}": "" for root in hierarchies() for path in root.glob("*/")}
     found |= {f"file {path}": "" for pattern in ("kprov*", "kp-*", ".kprov*") for path in Path("/tmp").glob(pattern)}
     for name in _WATCHED_MODES:
