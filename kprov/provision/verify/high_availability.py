@@ -9,6 +9,7 @@ from kprov.provision.verify.health import sick
 from kprov.provision.verify.power import Harm, harm_of
 from kprov.provision.verify.report import CheckFailed, CheckResult
 from kprov.provision.verify.session import Session
+from kprov.provision.verify.standstill import why_not_running
 from kprov.provision.verify.workload import IMAGE, namespace
 from kprov.provision.verify.writer import Writer
 
@@ -37,8 +38,8 @@ def _new_pod_runs(session: Session, space: str, name: str) -> float:
         if created is None:
             session.api.request("POST", base, body=_pod(name))
             return f"the pod {name} was only just created"
-        phase = created["status"].get("phase")
-        return "" if phase == "Running" else f"the pod {name} is {phase} on {created['spec'].get('nodeName')}"
+        running = created["status"].get("phase") == "Running"
+        return "" if running else f"the pod {why_not_running(session.api, created)}"
 
     return session.wait(missing, "workload")
 

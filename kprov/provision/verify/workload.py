@@ -10,6 +10,7 @@ from typing import Any
 from kprov.provision.kubeapi.client import ClusterApiError
 from kprov.provision.verify.report import CheckFailed
 from kprov.provision.verify.session import Session
+from kprov.provision.verify.standstill import why_not_running
 
 IMAGE = "registry.kprov.local/busybox:1"
 NAME = "hello"
@@ -119,7 +120,7 @@ def pods_missing(session: Session, space: str) -> str:
         if conditions.get("Ready") == "True":
             ready.add(pod["spec"].get("nodeName"))
         else:
-            states.append(f"{pod['metadata']['name']} on {pod['spec'].get('nodeName')} is {pod['status'].get('phase')}")
+            states.append(why_not_running(session.api, pod))
     missing = sorted(set(session.inventory.hosts) - ready)
     return f"no pod ready on {', '.join(missing)} ({'; '.join(states) or 'no pods'})" if missing else ""
 
@@ -162,9 +163,9 @@ def verify_workload(session: Session) -> None:
 
 
 def _not_succeeded(session: Session, base: str) -> str:
-    status = session.api.request("GET", f"{base}/pods/asking")["status"]
-    phase = status.get("phase")
+    pod = session.api.request("GET", f"{base}/pods/asking")
+    phase = pod["status"].get("phase")
     if phase == "Failed":
         output = session.api.request("GET", f"{base}/pods/asking/log")
         raise CheckFailed(f"the pod could not reach it: {str(output).strip()[-300:]}")
-    return "" if phase == "Succeeded" else f"the asking pod is {phase}"
+    return "" if phase == "Succeeded" else f"the pod {why_not_running(session.api, pod)}"
