@@ -15,6 +15,32 @@ RELISTS = REGISTRY.histogram(
     "kubelet_pleg_relist_duration_seconds", "Duration in seconds for relisting pods in PLEG.", (),
     (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )  # fmt: skip
+RELIST_INTERVALS = REGISTRY.histogram(
+    "kubelet_pleg_relist_interval_seconds", "Interval in seconds between relisting in PLEG.", (),
+    (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)  # fmt: skip
+SANDBOXES = REGISTRY.histogram(
+    "kubelet_run_podsandbox_duration_seconds",
+    "Duration in seconds of the run_podsandbox operations. Broken down by RuntimeClass.Handler.",
+    ("runtime_handler",),
+    (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+FAILED_SANDBOXES = REGISTRY.counter(
+    "kubelet_run_podsandbox_errors_total",
+    "Cumulative number of the run_podsandbox operation errors by RuntimeClass.Handler.",
+    ("runtime_handler",),
+)
+_ASKED = ("long_running", "method", "path", "server_type")
+REQUESTS = REGISTRY.counter(
+    "kubelet_http_requests_total", "Number of the http requests received since the server started", _ASKED
+)
+REQUEST_SECONDS = REGISTRY.histogram(
+    "kubelet_http_requests_duration_seconds",
+    "Duration in seconds to serve http requests",
+    _ASKED,
+    (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+OPEN_REQUESTS = REGISTRY.gauge("kubelet_http_inflight_requests", "Number of the inflight http requests", _ASKED)
 SYNCS = REGISTRY.histogram(
     "kubelet_pod_worker_duration_seconds",
     "Duration in seconds to sync a single pod. Broken down by operation type: create, update, or sync",

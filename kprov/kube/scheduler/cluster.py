@@ -33,6 +33,11 @@ class Cluster:
         self._homeless: dict[str, dict[str, PodInfo]] = {}
         self._namespaces: dict[str, dict[str, str]] = {}
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How much is known, by upstream's names."""
+        return {"nodes": self.table.count, "pods": len(self._where), "assumed_pods": len(self._assumed)}
+
     # -- namespaces -----------------------------------------------------------------------------------------------
 
     def put_namespace(self, name: str, labels: dict[str, str] | None) -> None:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from kprov.kube.api.metrics import REGISTRY
-from kprov.kube.scheduler.queue import QueuedPod, SchedulingQueue
+
+if TYPE_CHECKING:
+    from kprov.kube.scheduler.cluster import Cluster
+    from kprov.kube.scheduler.queue import QueuedPod, SchedulingQueue
 
 _LATENCIES = tuple(0.001 * 2**step for step in range(15))
 _LONG_LATENCIES = tuple(0.01 * 2**step for step in range(20))
@@ -43,6 +49,23 @@ PREEMPTIONS = REGISTRY.counter(
 VICTIMS = REGISTRY.histogram(
     "scheduler_preemption_victims", "Number of selected preemption victims", (), (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 )
+EXTENSION_POINT_SECONDS = REGISTRY.histogram(
+    "scheduler_framework_extension_point_duration_seconds",
+    "Latency for running all plugins of a specific extension point.",
+    ("extension_point", "status", "profile"),
+    tuple(0.0001 * 2**step for step in range(12)),
+)
+INCOMING = REGISTRY.counter(
+    "scheduler_queue_incoming_pods_total",
+    "Number of pods added to scheduling queues by event and queue type.",
+    ("event", "queue"),
+)
+
+
+def asked_plugins(extension_point: str, profile: str, began: float, *, found: bool = True) -> None:
+    """Note that the plugins of an extension point were asked; ``began`` is a time.monotonic()."""
+    status = "Success" if found else "Unschedulable"
+    EXTENSION_POINT_SECONDS.observe(time.monotonic() - began, extension_point, status, profile)
 
 
 def attempted(profile: str, result: str, began: float) -> None:
@@ -57,8 +80,8 @@ def placed(entry: QueuedPod, seconds: float) -> None:
     POD_SECONDS.observe(seconds, str(entry.attempts) if entry.attempts < 16 else "16+")
 
 
-def watch_queue(queue: SchedulingQueue) -> None:
-    """Show the queue's lengths."""
+def watch_queue(queue: SchedulingQueue, cluster: Cluster) -> None:
+    """Show the queue's lengths, what its pods are kept by, and how much is known of the cluster."""
     REGISTRY.gauge(
         "scheduler_pending_pods",
         "Number of pending pods, by the queue type. 'active' means number of pods in activeQ; 'backoff' means "
@@ -68,3 +91,24 @@ def watch_queue(queue: SchedulingQueue) -> None:
         ("queue",),
         lambda: {(part,): float(length) for part, length in queue.lengths.items()},
     )
+    REGISTRY.gauge(
+        "scheduler_unschedulable_pods",
+        "The number of unschedulable pods broken down by plugin name. A pod will increment the gauge for all plugins "
+        "that caused it to not schedule and so this metric have meaning only when broken down by plugin.",
+        ("plugin", "profile"),
+        lambda: _blamed(queue),
+    )
+    REGISTRY.gauge(
+        "scheduler_scheduler_cache_size",
+        "Number of nodes, pods, and assumed (bound) pods in the scheduler cache.",
+        ("type",),
+        lambda: {(kind,): float(number) for kind, number in cluster.sizes.items()},
+    )
+
+
+def _blamed(queue: SchedulingQueue) -> Mapping[tuple[str, ...], float]:
+    found: Counter[tuple[str, ...]] = Counter()
+    for entry in queue.hopeless():
+        profile = str(entry.pod.spec.get("schedulerName") or "default-scheduler")
+        found.update((plugin, profile) for plugin in entry.blamed)
+    return {labels: float(number) for labels, number in found.items()}

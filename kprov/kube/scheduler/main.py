@@ -78,7 +78,7 @@ async def _run(flags: Flags) -> None:
     except KubeconfigError as error:
         raise DaemonError(str(error)) from error
     factory, scheduler = build(client, settings, flags.pod_max_in_unschedulable_pods_duration)
-    instruments.watch_queue(scheduler.queue)
+    instruments.watch_queue(scheduler.queue, scheduler.cluster)
     election = settings.leader_election
     elector = LeaderElector(
         client,

@@ -13,9 +13,11 @@ import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from kprov.kube.scheduler.instruments import INCOMING
 from kprov.kube.scheduler.pod_info import PodInfo
 
 _FLUSH_EVERY = 30.0
+_ADDED, _FAILED = "PodAdd", "ScheduleAttemptFailure"  # upstream's names of events
 
 
 @dataclass(slots=True)
@@ -75,6 +77,10 @@ class SchedulingQueue:
             "gated": len(self._gated),
         }
 
+    def hopeless(self) -> list[QueuedPod]:
+        """The pods that no node would take, as things are."""
+        return [self._entries[uid] for uid in self._hopeless]
+
     def age(self, entry: QueuedPod) -> float:
         """For how many seconds a pod has been waiting for its place."""
         return self._now() - entry.added
@@ -96,9 +102,11 @@ class SchedulingQueue:
         if pod.spec.get("schedulingGates"):
             self._leave(pod.uid)
             self._gated.add(pod.uid)
+            if not was_known:
+                INCOMING.inc(_ADDED, "gated")
         elif not was_known or pod.uid in self._gated:
             self._leave(pod.uid)
-            self._activate(entry)
+            self._activate(entry, _ADDED)
 
     def update(self, pod: PodInfo) -> None:
         """A waiting pod's specification or labels changed: that alone may be what it waited for."""
@@ -159,9 +167,10 @@ class SchedulingQueue:
         self._entries[uid] = entry
         missed = self._events[max(0, entry.seen_events - self._events_before) :]
         if not blamed or any(_concerns(event, blamed) for event in missed):
-            self._pause(uid)  # what could help happened while the decision was being made
+            self._pause(uid, _FAILED)  # what could help happened while the decision was being made
         else:
             self._hopeless.add(uid)
+            INCOMING.inc(_FAILED, "unschedulable")
             self._changed.set()
         self._trim_events()
 
@@ -175,8 +184,9 @@ class SchedulingQueue:
 
     # -- parts ----------------------------------------------------------------------------------------------------
 
-    def _activate(self, entry: QueuedPod) -> None:
+    def _activate(self, entry: QueuedPod, event: str) -> None:
         pod = entry.pod
+        INCOMING.inc(event, "active")
         self._is_active.add(pod.uid)
         heapq.heappush(self._active, (-pod.priority, entry.added, next(self._sequence), pod.uid))
         self._changed.set()
@@ -184,18 +194,19 @@ class SchedulingQueue:
     def _pause_of(self, entry: QueuedPod) -> float:
         return min(self._initial_backoff * 2.0 ** max(0, min(entry.attempts - 1, 30)), self._max_backoff)
 
-    def _pause(self, uid: str) -> None:
+    def _pause(self, uid: str, event: str) -> None:
         entry = self._entries[uid]
         until = entry.failed_at + self._pause_of(entry)
         if until <= self._now():
-            self._activate(entry)
+            self._activate(entry, event)
         else:
             self._backoff[uid] = until
+            INCOMING.inc(event, "backoff")
             self._changed.set()
 
-    def _move(self, uid: str) -> None:
+    def _move(self, uid: str, event: str = "ClusterEvent") -> None:
         self._hopeless.discard(uid)
-        self._pause(uid)
+        self._pause(uid, event)
 
     def _leave(self, uid: str) -> None:
         self._is_active.discard(uid)
@@ -209,9 +220,9 @@ class SchedulingQueue:
         now = self._now()
         for uid in [uid for uid, until in self._backoff.items() if until <= now]:
             del self._backoff[uid]
-            self._activate(self._entries[uid])
+            self._activate(self._entries[uid], "BackoffComplete")
         for uid in [uid for uid in self._hopeless if now - self._entries[uid].failed_at >= self._flush_after]:
-            self._move(uid)
+            self._move(uid, "UnschedulableTimeout")
 
     def _until_next(self) -> float | None:
         if self._backoff:

@@ -96,13 +96,21 @@ class Scheduler:
             Unschedulable: no node will do.
         """
         cycle = framework.cycle(self.cluster, pod)
-        framework.find_feasible(cycle)
+        profile, began, found = _profile(pod), time.monotonic(), False
+        try:
+            framework.find_feasible(cycle)
+            found = True
+        finally:
+            instruments.asked_plugins("Filter", profile, began, found=found)
         promised = self.cluster.nominated.get(pod.uid)
         if promised is not None:
             row = self.cluster.table.row_of.get(promised[1])
             if row is not None and cycle.alive[row]:
                 return promised[1]
-        return self.cluster.table.names[framework.best(cycle)]
+        began = time.monotonic()
+        best = framework.best(cycle)
+        instruments.asked_plugins("Score", profile, began)
+        return self.cluster.table.names[best]
 
     def _spawn(self, work: object) -> None:
         task: asyncio.Task[None] = asyncio.ensure_future(work)  # type: ignore[call-overload]
@@ -117,6 +125,7 @@ class Scheduler:
 
     async def _bind(self, entry: QueuedPod, node: str, began: float) -> None:
         pod = entry.pod
+        asked = time.monotonic()
         try:
             await self._binder.bind(pod, node)
         except BindingFailed as failure:
@@ -126,6 +135,7 @@ class Scheduler:
             log.warning("pod %s was not bound to %s: %s", pod.key, node, failure)
             await self._report(entry, "SchedulerError", f"binding rejected: {failure}", frozenset())
             return
+        instruments.asked_plugins("Bind", _profile(pod), asked)
         instruments.attempted(_profile(pod), "scheduled", began)
         instruments.placed(entry, self.queue.age(entry))
         self.queue.done(entry)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
+from time import perf_counter
+from typing import Any
 
 from kprov.kube.apiserver.admission.always import AlwaysAdmit, AlwaysDeny, AlwaysPullImages, NamespaceExists
 from kprov.kube.apiserver.admission.attributes import AdmissionAttributes
@@ -13,6 +15,7 @@ from kprov.kube.apiserver.admission.certificates import (
 )
 from kprov.kube.apiserver.admission.external_ips import DenyServiceExternalIPs
 from kprov.kube.apiserver.admission.ingress import DefaultIngressClass
+from kprov.kube.apiserver.admission.instruments import ADMIT, CONTROLLERS, STEPS, VALIDATE
 from kprov.kube.apiserver.admission.limit_ranger import LimitRanger
 from kprov.kube.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from kprov.kube.apiserver.admission.node_restriction import NodeRestriction
@@ -102,22 +105,42 @@ class AdmissionChain:
 
     async def mutate(self, attrs: AdmissionAttributes) -> None:
         """Let plugins change the object, and once more where webhooks did. Raises ApiError where one refuses."""
-        concerned = self._concerned(attrs, True)
-        for plugin in concerned:
-            await plugin.mutate(attrs)
-        if attrs.again:
+        began, rejected = perf_counter(), "true"
+        try:
+            concerned = self._concerned(attrs, True)
             for plugin in concerned:
-                await plugin.mutate(attrs)
+                await _timed(plugin, plugin.mutate(attrs), attrs.operation, ADMIT)
+            if attrs.again:
+                for plugin in concerned:
+                    await _timed(plugin, plugin.mutate(attrs), attrs.operation, ADMIT)
+            rejected = "false"
+        finally:
+            STEPS.observe(perf_counter() - began, attrs.operation, rejected, ADMIT)
 
     async def validate(self, attrs: AdmissionAttributes) -> None:
         """Ask plugins about the finished object. Raises ApiError where one refuses."""
-        for plugin in self._concerned(attrs, False):
-            await plugin.validate(attrs)
+        began, rejected = perf_counter(), "true"
+        try:
+            for plugin in self._concerned(attrs, False):
+                await _timed(plugin, plugin.validate(attrs), attrs.operation, VALIDATE)
+            rejected = "false"
+        finally:
+            STEPS.observe(perf_counter() - began, attrs.operation, rejected, VALIDATE)
 
     @property
     def caches(self) -> set[GroupResource]:
         """The kinds that must be in the watch cache before the first request."""
         return {each for plugin in self.plugins for each in plugin.caches}
+
+
+async def _timed(plugin: Plugin, asked: Coroutine[Any, Any, None], operation: str, kind: str) -> None:
+    """Wait for a plugin's word, and note how long it took."""
+    began, rejected = perf_counter(), "true"
+    try:
+        await asked
+        rejected = "false"
+    finally:
+        CONTROLLERS.observe(perf_counter() - began, plugin.name, operation, rejected, kind)
 
 
 def build_chain(around: Surroundings, enable: Iterable[str] = (), disable: Iterable[str] = ()) -> AdmissionChain:

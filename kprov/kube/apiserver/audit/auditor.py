@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from kprov.kube.api import errors
+from kprov.kube.api.metrics import REGISTRY
 from kprov.kube.apiserver.audit.event import Event
 from kprov.kube.apiserver.audit.log_file import LogFile
 from kprov.kube.apiserver.audit.policy import (
@@ -16,6 +17,17 @@ from kprov.kube.apiserver.audit.policy import (
 )
 from kprov.kube.apiserver.http.message import Answer, Request, Response, Stream
 from kprov.kube.apiserver.request import UserInfo
+
+_EVENTS = REGISTRY.counter(
+    "apiserver_audit_event_total", "Counter of audit events generated and sent to the audit backend."
+)
+_LEVELS = REGISTRY.counter(
+    "apiserver_audit_level_total", "Counter of policy levels for audit events (1 per request).", ("level",)
+)
+_REJECTED = REGISTRY.counter(
+    "apiserver_audit_requests_rejected_total",
+    "Counter of apiserver requests rejected due to an error in audit logging backend.",
+)
 
 
 class Auditor:
@@ -36,12 +48,15 @@ class Auditor:
         Raises: ApiError (500) where it must be, and can't.
         """
         rule = self._policy.rule_for(user, request.info)
+        _LEVELS.inc(rule.level.wire)
         if rule.level is Level.None_:
             return None
         event = Event(rule, request, user)
         if REQUEST_RECEIVED not in rule.omitted_stages:
+            _EVENTS.inc()
             written = await self._log.append(event.line(REQUEST_RECEIVED))
             if self._strict and not written:
+                _REJECTED.inc()
                 raise errors.internal("the request can't be recorded in the audit log, and so is not served")
         return event
 
@@ -67,6 +82,7 @@ class Auditor:
 
     async def _write(self, event: Event, stage: str, status: int, answer: Response | None = None) -> None:
         if stage not in event.rule.omitted_stages:
+            _EVENTS.inc()
             await self._log.append(event.line(stage, status, answer))
 
     def close(self) -> None:

@@ -15,9 +15,16 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
+from kprov.kube.api.metrics import REGISTRY
+
 _log = logging.getLogger(__name__)
 _GATHER_SECONDS = 0.02
 _MOST_WAITING = 64 << 20  # bytes; about a minute of the busiest server
+_ERRORS = REGISTRY.counter(
+    "apiserver_audit_error_total",
+    "Counter of audit events that failed to be audited properly. Plugin identifies the plugin affected by the error.",
+    ("plugin",),
+)
 
 
 class LogFile:
@@ -72,6 +79,8 @@ class LogFile:
             if not dropped:
                 self._waiting.append(line)
                 self._waiting_size += len(line)
+        if dropped:
+            _ERRORS.inc("log")
         if dropped and not self._dropping:  # the disk hangs: the memory must not follow it
             _log.error("the audit log %s can't be written as fast as requests come: some are left out", self._path)
         self._dropping = dropped
@@ -111,6 +120,7 @@ class LogFile:
             if not self._failing:  # once, until it works again
                 _log.error("the audit log %s can't be written: %s", self._path, error)
             self._failing = True
+            _ERRORS.inc("log", by=line.count(b"\n"))
             return False
         self._failing = False
         return True

@@ -62,6 +62,8 @@ class Relist:
             found.setdefault(sandbox.metadata.uid, {})[sandbox.id] = sandbox.state
         for container in await self._runtime.containers():
             found.setdefault(container.labels.get(POD_UID, ""), {})[container.id] = container.state
+        if self.last:
+            instruments.RELIST_INTERVALS.observe(time.monotonic() - self.last)
         self.last = time.monotonic()
         instruments.RELISTS.observe(self.last - began)
         before, self._known = self._known, found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,12 @@ class Starter:
         handler = await self._handler(pod)
         try:
             async with host.create_gate:
+                began = time.monotonic()
                 await host.runtime.run_sandbox(self.sandbox_config(pod, attempt), handler)
+                instruments.SANDBOXES.observe(time.monotonic() - began, handler)
         except RuntimeFailure as failure:
             instruments.FAILED_PODS.inc()
+            instruments.FAILED_SANDBOXES.inc(handler)
             message = f"Failed to create pod sandbox: rpc error: code = {failure.code} desc = {failure.message}"
             host.event(pod, "Warning", "FailedCreatePodSandBox", message, "")
             raise StartError("ContainerCreating", message) from None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from time import perf_counter
 from typing import Any
 
 from kprov.kube.api import errors
 from kprov.kube.apiserver.admission.attributes import CONNECT, CREATE, DELETE, UPDATE, AdmissionAttributes
+from kprov.kube.apiserver.admission.instruments import ADMIT, VALIDATING, asked_webhook
 from kprov.kube.apiserver.admission.plugin import Plugin, Surroundings, forbid
 from kprov.kube.apiserver.admission.webhooks.conditions import ConditionFailed, hold
 from kprov.kube.apiserver.admission.webhooks.configured import GROUP, Configured, Webhook
@@ -30,6 +32,7 @@ class _Webhooks(Plugin):
     operations = frozenset((CREATE, UPDATE, DELETE, CONNECT))
     subresources = None
     configurations: GroupResource
+    kind: str  # as metrics call it
 
     def __init__(self, around: Surroundings) -> None:
         super().__init__(around)
@@ -65,11 +68,16 @@ class _Webhooks(Plugin):
             return Answer()
         if attrs.dry_run and hook.has_side_effects:
             raise errors.bad_request(f"admission webhook {hook.name} does not support dry run")
+        began = perf_counter()
         try:
             asked = {**asked, "apiVersion": f"admission.k8s.io/{review_version(hook)}"}
             answer = read_answer(hook, asked, await self._caller.call(hook.client, asked, hook.seconds))
         except CallFailed as error:
+            about = (hook.name, attrs.operation, self.kind, perf_counter() - began)
+            asked_webhook(*about, error="calling_webhook_error", passed_over=hook.ignores_failure)
             return self._failed(hook, error)
+        code = 0 if answer.refusal is None else answer.refusal.code
+        asked_webhook(hook.name, attrs.operation, self.kind, perf_counter() - began, code=code)
         attrs.warnings.extend(text for text in answer.warnings if text not in attrs.warnings)
         if answer.refusal is not None:
             raise answer.refusal
@@ -108,6 +116,7 @@ class MutatingAdmissionWebhook(_Webhooks):
     """Lets webhooks change objects, one after the other."""
 
     name = "MutatingAdmissionWebhook"
+    kind = ADMIT
     configurations = (GROUP, "mutatingwebhookconfigurations")
     caches = (configurations, NAMESPACES, SERVICES, ENDPOINTS)
 
@@ -158,6 +167,7 @@ class ValidatingAdmissionWebhook(_Webhooks):
     """Asks webhooks about the finished object, all at once."""
 
     name = "ValidatingAdmissionWebhook"
+    kind = VALIDATING
     configurations = (GROUP, "validatingwebhookconfigurations")
     caches = (configurations, NAMESPACES, SERVICES, ENDPOINTS)
 
