@@ -181,8 +181,14 @@ def _check(config: KubeletConfig) -> None:
         raise ConfigurationError("cgroupDriver must be cgroupfs or systemd")
     if config.image_gc_low >= config.image_gc_high:
         raise ConfigurationError("imageGCLowThresholdPercent must be less than imageGCHighThresholdPercent")
-    if config.shutdown_grace or config.shutdown_grace_critical:
-        raise ConfigurationError("shutdownGracePeriod: kprov does not delay shutdowns; drain the node, and write 0s")
+    for key, length in (
+        ("shutdownGracePeriod", config.shutdown_grace),
+        ("shutdownGracePeriodCriticalPods", config.shutdown_grace_critical),
+    ):
+        if 0 < length < 1:
+            raise ConfigurationError(f"{key}: write at least 1s, or 0s for none")
+    if config.shutdown_grace_critical > config.shutdown_grace:
+        raise ConfigurationError("shutdownGracePeriodCriticalPods is a part of shutdownGracePeriod: it can't be longer")
     if config.tls_cipher_suites:
         try:
             openssl_ciphers(config.tls_cipher_suites)

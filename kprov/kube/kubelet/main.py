@@ -35,6 +35,7 @@ from kprov.kube.kubelet.node import facts
 from kprov.kube.kubelet.node.agent import NodeAgent
 from kprov.kube.kubelet.node.capacity import Capacity, Pressure
 from kprov.kube.kubelet.node.kernel_defaults import kernel_problem
+from kprov.kube.kubelet.node.shutdown import NodeShutdown
 from kprov.kube.kubelet.node.status import NodeSettings
 from kprov.kube.kubelet.objects import ObjectReader
 from kprov.kube.kubelet.pods.cgroups import Cgroups
@@ -215,6 +216,7 @@ async def _run(
         return "" if manager.relist.last == 0 or manager.relist.healthy else "the container runtime does not answer"
 
     server = NodeServer(host, manager, Access(client, config, settings.name), unwell)
+    shutdown = NodeShutdown(manager, agent, config.shutdown_grace, config.shutdown_grace_critical)
     instruments.watch_pods(manager, settings.name)
     health = HealthServer(config.healthz_address, config.healthz_port, live={"runtime": lambda: unwell() or True})
     try:
@@ -246,8 +248,14 @@ async def _run(
             if not config.server_tls_bootstrap:
                 await serving.wait()
             ready(f"node {settings.name} is registered")
+            group.create_task(shutdown.run())
             log.info("ready")
-            await asyncio.Event().wait()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                # In a task of its own: this one is being cancelled. All others still work meanwhile.
+                await asyncio.create_task(shutdown.at_stop())
+                raise
     except* (OSError, ssl.SSLError) as failures:
         first = failures.exceptions[0]
         while isinstance(first, BaseExceptionGroup):

@@ -14,8 +14,8 @@ Status = dict[str, Any]
 OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
 
 
-def conditions(pod: Pod, record: PodRecord, status: Status, done: bool) -> list[Status]:
-    """The kubelet's conditions beside those that others set."""
+def conditions(pod: Pod, record: PodRecord, status: Status, done: bool, disrupted: str = "") -> list[Status]:
+    """The kubelet's conditions beside those that others set; ``disrupted``: why the kubelet ends the pod."""
     spec, phase = pod["spec"], status["phase"]
     finished = phase in ("Succeeded", "Failed")
     names = [each["name"] for each in status["containerStatuses"] if not each["ready"]]
@@ -35,6 +35,8 @@ def conditions(pod: Pod, record: PodRecord, status: Status, done: bool) -> list[
         because = ("PodCompleted", "") if phase == "Succeeded" else ("PodFailed", "")
     elif names:
         because = ("ContainersNotReady", f"containers with unready status: [{' '.join(names)}]")
+    elif disrupted:
+        because = ("PodFailed", "")
     containers_ready = _condition("ContainersReady", because is None, *(because or ("", "")))
     gates = spec.get("readinessGates") or []
     others = {each["type"]: each for each in (pod.get("status") or {}).get("conditions") or []}
@@ -67,6 +69,8 @@ def conditions(pod: Pod, record: PodRecord, status: Status, done: bool) -> list[
         containers_ready,
         _condition("PodScheduled", True, "", ""),
     ]
+    if disrupted:
+        own.append(_condition("DisruptionTarget", True, "TerminationByKubelet", disrupted))
     moment = clock.now()
     for condition in own:
         before = others.pop(condition["type"], None)

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 Pod = dict[str, Any]
 HOUSEKEEPING = 60.0
+NODE_SHUTDOWN = ("NodeShutdown", "Pod was rejected as the node is shutting down.")  # as upstream words it
 
 
 class PodManager:
@@ -31,6 +32,7 @@ class PodManager:
         self.relist = Relist(host.runtime, self._runtime_changed)
         self._refused: set[str] = set()
         self._poke = asyncio.Event()
+        self._closed = False  # the machine goes down
 
     async def run(self) -> None:
         """Work for ever; workers are stopped (not their containers) when this is cancelled."""
@@ -64,8 +66,11 @@ class PodManager:
         if uid in self._refused:
             return
         fresh = not pod["metadata"].get("deletionTimestamp") and uid not in self.relist.uids()
-        if fresh and (pod.get("status") or {}).get("phase", "Pending") == "Pending" and not self._admit(pod):
-            return
+        if fresh and (pod.get("status") or {}).get("phase", "Pending") == "Pending":
+            if self._closed and _is_the_nodes(pod):
+                return  # it waits for this machine, here or after the boot; refused, it would be made again and again
+            if not self._admit(pod):
+                return
         self.workers[uid] = PodWorker(self.host, pod, self._gone)
 
     def _update(self, pod: Pod) -> None:
@@ -98,8 +103,10 @@ class PodManager:
             for worker in self.workers.values()
             if not worker.ended and (worker.pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
         ]
-        why = forbidden_sysctl(pod, self.host.config.allowed_unsafe_sysctls) or refusal(
-            pod, others, self.host.allocatable, self._nodes.get(self.host.node_name)
+        why = (
+            (NODE_SHUTDOWN if self._closed else None)
+            or forbidden_sysctl(pod, self.host.config.allowed_unsafe_sysctls)
+            or refusal(pod, others, self.host.allocatable, self._nodes.get(self.host.node_name))
         )
         if why is None:
             return True
@@ -115,6 +122,22 @@ class PodManager:
         }
         self.host.statuses.put(pod, status)
         return False
+
+    # ---- the machine goes down
+
+    def running(self) -> list[PodWorker]:
+        """The workers of pods that have not ended."""
+        return [worker for worker in self.workers.values() if not worker.ended]
+
+    def close_down(self) -> None:
+        """Take no further pods."""
+        self._closed = True
+
+    def open_up(self) -> None:
+        """Take pods again, those that came meanwhile first."""
+        self._closed = False
+        for pod in self._pods.list():
+            self._add(pod)
 
     # ---- what is left over
 
@@ -190,6 +213,12 @@ class PodManager:
         """What runs of a pod."""
         worker = self.workers.get(uid)
         return worker.record if worker else None
+
+
+def _is_the_nodes(pod: Pod) -> bool:
+    """Whether a DaemonSet wants the pod on this very node."""
+    owners = pod["metadata"].get("ownerReferences") or []
+    return any(owner.get("controller") and owner.get("kind") == "DaemonSet" for owner in owners)
 
 
 def _created(pod: Pod) -> str:

@@ -25,6 +25,7 @@ class Observation:
     host_ip: str = ""
     ending: bool = False  # nothing will be restarted any more
     failed: tuple[str, str] | None = None  # (reason, message): the pod failed as a whole
+    disrupted: str = ""  # why the kubelet itself ends the pod: it serves nobody from now on
 
 
 def container_status(
@@ -216,7 +217,7 @@ def pod_status(pod: Pod, record: PodRecord, seen: Observation) -> Status:
         status["reason"] = reason
     if message:
         status["message"] = message
-    status["conditions"] = conditions(pod, record, status, done)
+    status["conditions"] = conditions(pod, record, status, done, seen.disrupted)
     return status
 
 

@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 
 Pod = dict[str, Any]
 FIRST_RETRY, LAST_RETRY, START_RETRY = 0.5, 15.0, 5.0
+# As upstream words it: what a pod ends with whose machine goes down.
+SHUT_DOWN = ("Terminated", "Pod was terminated in response to imminent node shutdown.")
+# Seconds between the word that a pod is not ready and its end, for the proxies of all nodes to act on it.
+NOTICE = 2.0
 
 
 class PodWorker:
@@ -44,8 +48,10 @@ class PodWorker:
         self._ends = False  # the step under way is one towards the end, which news must not interrupt
         self._failure: tuple[str, str] | None = None
         self._grace: float | None = None
+        self._shut_down_by: float | None = None  # the loop's time when the pod's part of a shutdown is over
         self._wake = asyncio.Event()
         self._wake.set()
+        self._over_and_done = asyncio.Event()
         self._waiting: dict[str, tuple[str, str]] = {}
         self._step: asyncio.Task[Any] | None = None
         self._retry = FIRST_RETRY
@@ -83,6 +89,21 @@ class PodWorker:
         if self._step and not self._ends:
             self._step.cancel()
         self._wake.set()
+
+    def shut_down(self, deadline: float) -> None:
+        """The machine goes down: end by ``deadline``, a moment of the loop's clock."""
+        self._shut_down_by = deadline
+        if not self._ends:
+            self._failure = self._failure or SHUT_DOWN
+            if self._step:
+                self._step.cancel()
+        elif self._step and self._grace is not None and self._grace_of(self.pod) < self._grace:
+            self._step.cancel()  # it ends already, and may take less time now
+        self._wake.set()
+
+    async def until_ended(self) -> None:
+        """Wait until nothing of the pod runs."""
+        await self._over_and_done.wait()
 
     def poke(self) -> None:
         """Something changed in the runtime."""
@@ -284,7 +305,8 @@ class PodWorker:
             self._grace = self._grace_of(self.pod)
             try:
                 if not self.removed:
-                    self._report()
+                    await self._leave_services()
+                    self._grace = self._grace_of(self.pod)
                 await self._stopper.stop_pod(self.pod, self.record, self._grace)
             finally:
                 self._grace = None
@@ -292,6 +314,7 @@ class PodWorker:
             self.record = await host.reader.read(self.uid)
             if self.record.running:
                 return 0.5
+            self._over_and_done.set()
             if not self.removed:
                 self._report(ending=True)
                 await self._until_reported()
@@ -312,6 +335,21 @@ class PodWorker:
             return 10  # the watch says when it is gone; ask again if it does not
         return None
 
+    async def _leave_services(self) -> None:
+        """Report that the pod ends; one that goes with its machine ends only when its Services know."""
+        known = {each["type"]: each["status"] for each in self._known_status().get("conditions") or []}
+        self._report()
+        if self._failure == SHUT_DOWN and known.get("Ready") == "True":
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(NOTICE):
+                    await self.host.statuses.flush(self.uid)
+            await asyncio.sleep(min(NOTICE, self._left() / 2))
+
+    def _left(self) -> float:
+        """Seconds of a shutdown that are the pod's."""
+        assert self._shut_down_by is not None
+        return max(self._shut_down_by - asyncio.get_running_loop().time(), 0)
+
     async def _until_reported(self) -> None:
         """Give the final status a little time; an API that is away must not keep volumes mounted for ever."""
         with contextlib.suppress(TimeoutError):
@@ -323,7 +361,8 @@ class PodWorker:
         if self._failure and self._failure[0] == "Evicted" and deletion is None:
             return 1
         grace = deletion if deletion is not None else pod["spec"].get("terminationGracePeriodSeconds")
-        return 30 if grace is None else float(grace)
+        wanted = 30 if grace is None else float(grace)
+        return wanted if self._shut_down_by is None else min(wanted, self._left())
 
     # ---- reporting
 
@@ -360,6 +399,7 @@ class PodWorker:
             host_ip=self.host.node_ip,
             ending=ending,
             failed=self._failure if ending or not self.record.running else None,
+            disrupted=self._failure[1] if self._failure == SHUT_DOWN else "",
         )
         known = {**self.pod, "status": self._known_status()}
         status = pod_status(known, self.record, seen)

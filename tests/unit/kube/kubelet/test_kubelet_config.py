@@ -53,7 +53,11 @@ def test_everything_that_a_cluster_sets_is_read() -> None:
         ({"syncFrequency": "soon"}, "syncFrequency: invalid duration"),
         ({"authentication": {"anonymous": {"enable": True}}}, "did you mean authentication.anonymous.enabled"),
         ({"tlsCertFile": "/a"}, "tlsCertFile and tlsPrivateKeyFile go together"),
-        ({"shutdownGracePeriod": "30s"}, "shutdownGracePeriod"),
+        ({"shutdownGracePeriod": "500ms"}, "shutdownGracePeriod: write at least 1s, or 0s"),
+        (
+            {"shutdownGracePeriod": "10s", "shutdownGracePeriodCriticalPods": "11s"},
+            "shutdownGracePeriodCriticalPods is a part of shutdownGracePeriod",
+        ),
         ({"cgroupDriver": "cgroupsfs"}, "cgroupDriver must be"),
         ({"featureGates": {"X": True}}, "featureGates: {'X': True} is not implemented"),
     ],
