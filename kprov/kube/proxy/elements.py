@@ -19,15 +19,15 @@ class Contribution:
 
     ``elements`` go into maps and sets that all Services share. ``balancers`` are the shared chains that it needs, as
     (kind, number of endpoints). ``chains`` and ``client_sets`` are its own, for session affinity: chain name -> rules,
-    and set name -> timeout in seconds. ``udp`` lists (address or "", port) -> endpoints of its UDP ports: whoever
-    talked to an endpoint that left must be forgotten by the kernel.
+    and set name -> timeout in seconds. ``flows`` lists (protocol, address or "", port) -> endpoints: the kernel must
+    forget flows to an endpoint that left.
     """
 
     elements: Elements = field(default_factory=dict)
     balancers: set[tuple[str, int]] = field(default_factory=set)
     chains: dict[str, tuple[str, ...]] = field(default_factory=dict)
     client_sets: dict[str, int] = field(default_factory=dict)
-    udp: dict[tuple[str, int], frozenset[Endpoint]] = field(default_factory=dict)
+    flows: dict[tuple[str, str, int], frozenset[Endpoint]] = field(default_factory=dict)
 
 
 def _short(*parts: object) -> str:
@@ -80,8 +80,7 @@ def _address(
     else:
         # Upstream drops where only this machine has none, so that a client retries, and rejects where nobody has any.
         into.elements["dropped" if local_only and port.endpoints else "rejected", key] = ""
-    if port.protocol == "udp":
-        into.udp[address, port.port] = frozenset(endpoints)
+    into.flows[port.protocol, address, port.port] = frozenset(endpoints)
 
 
 def _node_port(port: ServicePort, into: Contribution) -> None:
@@ -97,8 +96,7 @@ def _node_port(port: ServicePort, into: Contribution) -> None:
         into.elements["node-ports", key] = _spread(port, endpoints, key, kind, "node-port-endpoints", into)
     else:
         into.elements["dropped-node-ports" if port.endpoints else "rejected-node-ports", key] = ""
-    if port.protocol == "udp":
-        into.udp["", port.node_port] = frozenset(endpoints)
+    into.flows[port.protocol, "", port.node_port] = frozenset(endpoints)
 
 
 def contribution(ports: Iterable[ServicePort]) -> Contribution:

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from kprov.kube.proxy.conntrack import Flow
 from kprov.kube.proxy.elements import Contribution, Elements
-from kprov.kube.proxy.service_ports import Endpoint
 from kprov.kube.proxy.transaction import State, changes, merged
 
 
@@ -15,12 +15,12 @@ from kprov.kube.proxy.transaction import State, changes, merged
 class Staged:
     """A transaction that has been computed and not yet recorded.
 
-    ``departed`` lists UDP flows to forget: (address or "" for a node port, port, endpoint or None for all).
+    ``departed`` lists flows that the kernel must forget.
     """
 
     commands: str
     changed: Mapping[str, Contribution | None]
-    departed: list[tuple[str, int, Endpoint | None]] = field(default_factory=list)
+    departed: list[Flow] = field(default_factory=list)
 
 
 class Ledger:
@@ -89,14 +89,14 @@ class Ledger:
                 self._values.update(share.elements)
                 self._chains.update(merged([share]).chains)
 
-    def _departed(self, changed: Mapping[str, Contribution | None]) -> list[tuple[str, int, Endpoint | None]]:
-        flows: list[tuple[str, int, Endpoint | None]] = []
+    def _departed(self, changed: Mapping[str, Contribution | None]) -> list[Flow]:
+        flows: list[Flow] = []
         for key, share in changed.items():
-            old = self.contributions[key].udp if key in self.contributions else {}
-            new = share.udp if share is not None else {}
-            for (address, port), endpoints in old.items():
-                flows += [(address, port, left) for left in endpoints - new.get((address, port), frozenset())]
-            for (address, port), endpoints in new.items():
-                if endpoints and not old.get((address, port)):
-                    flows.append((address, port, None))  # the kernel remembers packets that went nowhere
+            old = self.contributions[key].flows if key in self.contributions else {}
+            new = share.flows if share is not None else {}
+            for port, endpoints in old.items():
+                flows += [Flow(*port, left) for left in endpoints - new.get(port, frozenset())]
+            for port, endpoints in new.items():
+                if port[0] == "udp" and endpoints and not old.get(port):
+                    flows.append(Flow(*port, None))  # the kernel remembers packets that went nowhere
         return flows

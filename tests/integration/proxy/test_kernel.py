@@ -41,7 +41,8 @@ sys.stdin.read()  # until the test's other half ends
 SCRIPT = (
     f"PODS = {PODS!r}\n"
     + """
-import random, socket, subprocess, sys
+import asyncio, random, socket, subprocess, sys
+from kprov.kube.proxy import conntrack
 from kprov.kube.proxy.elements import contribution
 from kprov.kube.proxy.ledger import Ledger
 from kprov.kube.proxy.libnftables import Nftables, NftablesError
@@ -81,6 +82,7 @@ def change(**shares):
     if staged.commands:
         nft.run(staged.commands)
     ledger.record(staged)
+    asyncio.run(conntrack.forget(staged.departed))
 
 def existing():
     import json
@@ -112,6 +114,18 @@ assert {ask_udp("10.96.0.117", 80) for _ in range(40)} == set(both), "UDP is ser
 change(u=None)
 change(a=service("a", both[:1]))
 assert {ask("10.96.0.97", 80) for _ in range(10)} == {both[0]}, "an endpoint that left gets nothing"
+# A client's port that comes again soon: nobody answered its first connection, and the kernel remembers where that went.
+change(a=service("a", ["10.244.0.9"]))
+def from_one_port():
+    return socket.create_connection(("10.96.0.97", 80), timeout=0.5, source_address=("192.0.2.1", 40000))
+try:
+    from_one_port()
+    raise SystemExit("nobody is there who could answer")
+except OSError:
+    pass
+change(a=service("a", both[:1]))
+with from_one_port() as peer:
+    assert peer.recv(100).decode() == both[0], "an unanswered connection is forgotten"
 change(a=service("a", []))
 try:
     ask("10.96.0.97", 80)

@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kprov.kube.proxy.conntrack import arguments
+from kprov.kube.proxy.conntrack import Flow, commands
 from kprov.kube.proxy.elements import Contribution, contribution
 from kprov.kube.proxy.ledger import Ledger
 from kprov.kube.proxy.service_ports import Endpoint, ServicePort
@@ -101,25 +101,40 @@ def test_the_table_holds_what_the_services_ask_for_after_every_step(
         assert left == {name for name in state.chains if name.startswith("affinity-")}
 
 
-def udp_service(*addresses: str) -> Contribution:
+def dns_service(protocol: str, *addresses: str) -> Contribution:
     chosen = tuple(Endpoint(address, 53) for address in addresses)
-    return contribution(
-        [ServicePort("kube-system", "dns", "", "udp", 53, ("10.96.0.10",), endpoints=chosen, local_endpoints=())]
-    )
+    port = ServicePort("kube-system", "dns", "", protocol, 53, ("10.96.0.10",), node_port=30053, endpoints=chosen)
+    return contribution([port])
 
 
 def test_udp_flows_to_an_endpoint_that_left_are_forgotten() -> None:
     ledger = Ledger()
-    first = ledger.stage({"dns": udp_service("10.244.0.1", "10.244.0.2")})
-    assert first.departed == [("10.96.0.10", 53, None)]
+    first = ledger.stage({"dns": dns_service("udp", "10.244.0.1", "10.244.0.2")})
+    assert first.departed == [Flow("udp", "10.96.0.10", 53, None), Flow("udp", "", 30053, None)]
     ledger.record(first)
-    second = ledger.stage({"dns": udp_service("10.244.0.2")})
-    assert second.departed == [("10.96.0.10", 53, Endpoint("10.244.0.1", 53))]
-    command = " ".join(arguments(*second.departed[0]))
-    assert command == "conntrack -D -p udp --orig-port-dst 53 --orig-dst 10.96.0.10 --dst-nat 10.244.0.1"
+    second = ledger.stage({"dns": dns_service("udp", "10.244.0.2")})
+    assert [" ".join(command) for command in commands(second.departed)] == [
+        "conntrack -D -p udp --orig-port-dst 53 --orig-dst 10.96.0.10 --dst-nat 10.244.0.1",
+        "conntrack -D -p udp --orig-port-dst 30053 --dst-nat 10.244.0.1",
+    ]
+
+
+def test_unanswered_tcp_connections_to_an_endpoint_that_left_are_forgotten_by_one_command() -> None:
+    ledger = Ledger()
+    first = ledger.stage({"dns": dns_service("tcp", "10.244.0.1", "10.244.0.2")})
+    assert not commands(first.departed)
+    ledger.record(first)
+    second = ledger.stage({"dns": dns_service("tcp", "10.244.0.2")})
+    assert [" ".join(command) for command in commands(second.departed)] == [
+        "conntrack -D -p tcp --state SYN_SENT --dst-nat 10.244.0.1 --reply-port-src 53"
+    ]
+
+
+def test_sctp_is_left_to_its_own_heartbeats() -> None:
+    assert commands([Flow("sctp", "10.96.0.10", 53, Endpoint("10.244.0.1", 53))]) == []
 
 
 def test_nothing_changed_is_no_transaction() -> None:
     ledger = Ledger()
-    ledger.record(ledger.stage({"dns": udp_service("10.244.0.1")}))
-    assert ledger.stage({"dns": udp_service("10.244.0.1")}).commands == ""
+    ledger.record(ledger.stage({"dns": dns_service("udp", "10.244.0.1")}))
+    assert ledger.stage({"dns": dns_service("udp", "10.244.0.1")}).commands == ""
