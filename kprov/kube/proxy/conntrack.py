@@ -2,7 +2,8 @@
 
 UDP has no end: a flow would go there for ever. A TCP connection that nobody answered stays in the kernel's table for
 two minutes; a client whose next connection has the same port by chance would be sent to the same dead endpoint,
-although no rule names it any more. Connections that stand are left alone: an endpoint that ends in order still serves them.
+although no rule names it any more. Connections that stand are left alone: an endpoint that ends in order still serves
+them.
 """
 
 from __future__ import annotations
