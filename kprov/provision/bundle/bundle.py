@@ -13,7 +13,9 @@ from kprov.provision.bundle.store import Store
 
 
 def default_directory() -> Path:
-    """Where a bundle lies unless told otherwise: the system's cache for root, the user's for others."""
+    """Where a bundle lies unless the inventory says otherwise: $KPROV_BUNDLE, else the system's or the user's cache."""
+    if given := os.environ.get("KPROV_BUNDLE"):
+        return Path(given)
     if os.geteuid() == 0:
         return Path("/var/cache/kprov/bundle")
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kprov/bundle"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kprov.provision.bundle import Bundle, BundleError, Image, Package
+from kprov.provision.bundle.bundle import default_directory
 from kprov.provision.bundle.manifest import Artifact, DaemonRelease, Manifest
 from kprov.provision.bundle.store import Store
 
@@ -126,3 +127,10 @@ def test_who_waits_for_the_store_is_told_for_whom(tmp_path: Path) -> None:
         assert not entered.is_set()
     thread.join()
     assert entered.is_set() and told.empty()
+
+
+def test_the_environment_says_where_it_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KPROV_BUNDLE", str(tmp_path))
+    assert default_directory() == tmp_path
+    monkeypatch.delenv("KPROV_BUNDLE")
+    assert default_directory() != tmp_path
