@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from kprov.kube.api.flags import Flags
 from kprov.kube.apiserver.admission.chain import AdmissionChain, build_chain
 from kprov.kube.apiserver.admission.plugin import Surroundings
 from kprov.kube.apiserver.authentication.authenticator import Authenticator, ClientCertificates
+from kprov.kube.apiserver.authentication.authorities import Authorities, certificates_in
 from kprov.kube.apiserver.authentication.bootstrap_tokens import BootstrapTokens
 from kprov.kube.apiserver.authentication.keys import VerificationKey, read_signing_key, read_verification_keys
 from kprov.kube.apiserver.authentication.request_header import RequestHeaderAuthentication
@@ -25,7 +25,7 @@ from kprov.kube.apiserver.services.calling import Caller
 from kprov.kube.apiserver.storage.store import Store
 
 GroupResource = tuple[str, str]
-_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?", re.DOTALL)
+CLIENT_CA, REQUEST_HEADER_CA = "client-ca-file", "requestheader-client-ca-file"
 
 
 @dataclass(slots=True)
@@ -38,7 +38,14 @@ class Security:
     token_issuer: TokenIssuer | None
     verification_keys: list[VerificationKey]
     audiences: list[str]
+    authorities: dict[str, Authorities]  # by the flag that names their file
     caches: set[GroupResource] = field(default_factory=set)  # kinds that they read from the cache
+
+    def read_authorities(self, flags: Flags) -> None:
+        """Trust whom the files name by now. Raises DaemonError where one of them names nobody."""
+        read = {flag: certificates_of(getattr(flags, flag.replace("-", "_")), flag) for flag in self.authorities}
+        for flag, certificates in read.items():
+            self.authorities[flag].replace(certificates)
 
 
 def _read(path: str, flag: str) -> bytes:
@@ -52,7 +59,7 @@ def certificates_of(path: str, flag: str) -> tuple[bytes, ...]:
     """The certificates of a PEM file, one by one. Raises DaemonError where there is none."""
     if not path:
         return ()
-    found = tuple(_PEM.findall(_read(path, flag)))
+    found = certificates_in(_read(path, flag))
     if not found:
         raise DaemonError(f"--{flag}: {path} holds no certificate")
     return found
@@ -105,7 +112,11 @@ def build_security(
     caches: set[GroupResource] = set()
     audiences = list(flags.api_audiences or flags.service_account_issuer)
     keys = _verification_keys(flags)
-    request_header_authorities = certificates_of(flags.requestheader_client_ca_file, "requestheader-client-ca-file")
+    authorities = {
+        flag: Authorities(certificates_of(getattr(flags, flag.replace("-", "_")), flag))
+        for flag in (CLIENT_CA, REQUEST_HEADER_CA)
+        if getattr(flags, flag.replace("-", "_"))
+    }
     service_accounts = None
     if keys and flags.service_account_issuer:
         service_accounts = ServiceAccountTokens(store, keys, flags.service_account_issuer, audiences)
@@ -119,19 +130,15 @@ def build_security(
         except (OSError, ValueError) as error:
             raise DaemonError(f"--token-auth-file: {error}") from error
     authenticator = Authenticator(
-        certificates=ClientCertificates(
-            certificates_of(flags.client_ca_file, "client-ca-file"), request_header_authorities
-        )
-        if flags.client_ca_file
-        else None,
+        certificates=ClientCertificates(authorities[CLIENT_CA]) if CLIENT_CA in authorities else None,
         request_header=RequestHeaderAuthentication(
-            request_header_authorities,
+            authorities[REQUEST_HEADER_CA],
             tuple(flags.requestheader_allowed_names),
             flags.requestheader_username_headers,
             flags.requestheader_group_headers,
             flags.requestheader_extra_headers_prefix,
         )
-        if request_header_authorities
+        if REQUEST_HEADER_CA in authorities
         else None,
         static_tokens=static_tokens,
         service_accounts=service_accounts,
@@ -154,4 +161,5 @@ def build_security(
         }
     if "Node" in flags.authorization_mode:
         caches |= {("", "pods"), ("", "persistentvolumes"), ("storage.k8s.io", "volumeattachments")}
-    return Security(authenticator, authorizer, admission, _token_issuer(flags, audiences), keys, audiences, caches)
+    issuer = _token_issuer(flags, audiences)
+    return Security(authenticator, authorizer, admission, issuer, keys, audiences, authorities, caches)

@@ -161,7 +161,7 @@ class Dispatcher:
     async def _walk(self, request: Request) -> Answer:
         if request.path.split("/", 2)[1] in _OPEN_PATHS:
             return await self._path(request)
-        user = await self._parts.authenticator.authenticate(request.headers, request.peer_cert)
+        user = await self._parts.authenticator.authenticate(request.headers, request.peer_cert, request.peer_chain)
         if self._auditor is not None:
             request.audit = await self._auditor.begin(request, user or UserInfo(""))
         if user is None:

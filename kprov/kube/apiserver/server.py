@@ -17,7 +17,7 @@ from kprov.kube.apiserver.aggregation import aggregator
 from kprov.kube.apiserver.aggregation.aggregator import Aggregator
 from kprov.kube.apiserver.assembly import Security, build_security
 from kprov.kube.apiserver.audit_log import open_audit_log
-from kprov.kube.apiserver.bootstrap.reconcile import reconcile
+from kprov.kube.apiserver.bootstrap.reconcile import reconcile, tell_authentication
 from kprov.kube.apiserver.dispatch import Dispatcher
 from kprov.kube.apiserver.etcd_connection import connect_etcd
 from kprov.kube.apiserver.extensions.controller import DEFINITIONS, Definitions
@@ -124,6 +124,7 @@ class Server:
                 [flags.client_ca_file, flags.requestheader_client_ca_file],
                 flags.tls_min_version,
                 flags.tls_cipher_suites,
+                self._trust_anew,
             )
         except (OSError, ssl.SSLError) as error:
             raise DaemonError(
@@ -131,6 +132,23 @@ class Server:
             ) from error
         except ValueError as error:
             raise DaemonError(f"--tls-cipher-suites: {error}") from error
+
+    def _trust_anew(self) -> None:
+        """Follow the authorities' files: for requests on open connections too, and for those who learn it from us."""
+        try:
+            self.security.read_authorities(self._flags)
+        except DaemonError as error:
+            raise ValueError(str(error)) from error
+        self._spawn(self._tell_authorities())
+
+    async def _tell_authorities(self) -> None:
+        while True:
+            try:
+                await tell_authentication(self.store, self._authentication_config())
+                return
+            except (ApiError, EtcdError, NotFreshInTime, OSError) as error:
+                _log.warning("other servers are not told yet which authorities to trust: %s", error)
+                await asyncio.sleep(0.5)
 
     async def _catch_up(self) -> None:
         try:

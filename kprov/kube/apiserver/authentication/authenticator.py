@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kprov.kube.api.metrics import REGISTRY
+from kprov.kube.apiserver.authentication.authorities import Authorities, Chain
 from kprov.kube.apiserver.authentication.bootstrap_tokens import BootstrapTokens
-from kprov.kube.apiserver.authentication.certificates import end_of, issued_by, user_of_certificate
+from kprov.kube.apiserver.authentication.certificates import end_of, user_of_certificate
 from kprov.kube.apiserver.authentication.headers import Headers
 from kprov.kube.apiserver.authentication.jwt import BoundObjectMissing, TokenError
 from kprov.kube.apiserver.authentication.objects import NODES, PODS, SECRETS, SERVICE_ACCOUNTS
@@ -55,20 +56,19 @@ class ClientCertificates:
     """Client certificates as a way to authenticate.
 
     Args:
-        authorities: PEM certificates of --client-ca-file.
-        others: authorities that TLS accepts for another purpose (the front proxy); what only they signed names nobody.
+        authorities: those of --client-ca-file. TLS takes certificates for other purposes too (the front proxy's).
     """
 
-    authorities: tuple[bytes, ...] = ()
-    others: tuple[bytes, ...] = ()
+    authorities: Authorities
 
-    def user_of(self, der: bytes) -> UserInfo | None:
-        """The user of a certificate whose chain TLS has verified."""
-        if self.others and issued_by(der, self.others) and not issued_by(der, self.authorities):
+    def user_of(self, der: bytes, chain: Chain = tuple) -> UserInfo | None:
+        """The user of a certificate whose chain TLS has verified, or None where that holds no longer."""
+        left = end_of(der) - time.time()
+        if left < 0 or not self.authorities.vouch_for(der, chain):
             return None
         user = user_of_certificate(der)
         if user is not None:
-            _CERTIFICATES_END.observe(end_of(der) - time.time())
+            _CERTIFICATES_END.observe(left)
         return user
 
 
@@ -109,33 +109,35 @@ class Authenticator:
         self._anonymous = anonymous
         self._cache: OrderedDict[bytes, _Known] = OrderedDict()
 
-    async def authenticate(self, headers: Headers, peer_cert: bytes | None) -> UserInfo | None:
+    async def authenticate(self, headers: Headers, peer_cert: bytes | None, chain: Chain = tuple) -> UserInfo | None:
         """The user that a request comes from.
 
         Args:
             headers: the request's headers.
             peer_cert: the client's certificate in DER form, which TLS has verified, if it sent one.
+            chain: tells how TLS verified it.
 
         Returns:
             The user, or None: answer 401.
         """
         if peer_cert:
-            user = self._of_peer(headers, peer_cert)
+            user = self._of_peer(headers, peer_cert, chain)
             if user is not None:
                 return _standing(user)
         token = bearer_token(headers)
         if token:
             known = await self._of_token(token, ())
             return _standing(known.user) if known else None
-        return ANONYMOUS_USER if self._anonymous else None
+        # who shows a certificate means to be somebody
+        return ANONYMOUS_USER if self._anonymous and not (peer_cert and self._certificates) else None
 
-    def _of_peer(self, headers: Headers, peer_cert: bytes) -> UserInfo | None:
+    def _of_peer(self, headers: Headers, peer_cert: bytes, chain: Chain) -> UserInfo | None:
         try:
             if self._request_header:
-                user = self._request_header.user_of(headers, peer_cert)
+                user = self._request_header.user_of(headers, peer_cert, chain)
                 if user is not None:
                     return user
-            return self._certificates.user_of(peer_cert) if self._certificates else None
+            return self._certificates.user_of(peer_cert, chain) if self._certificates else None
         except ValueError as error:
             _log.info("a client's certificate cannot be read: %s", error)
             return None

@@ -46,6 +46,19 @@ async def reconcile(store: ObjectStore, authentication: Object | None = None) ->
     for each in priority_classes():
         await _ensure(store, ("scheduling.k8s.io", "priorityclasses"), each, _same_value(each))
     await reconcile_policy(store)
+    await tell_authentication(store, authentication)
+
+
+async def tell_authentication(store: ObjectStore, authentication: Object | None) -> None:
+    """Let other servers know how users of this one are told; nothing is done where there is nothing to tell.
+
+    Args:
+        store: where objects are kept.
+        authentication: the extension-apiserver-authentication ConfigMap.
+
+    Raises:
+        ApiError: the store failed; call again.
+    """
     if authentication is not None:
         await _ensure(store, ("", "configmaps"), authentication, _same_data(authentication))
 

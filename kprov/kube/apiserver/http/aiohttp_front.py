@@ -6,6 +6,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +16,7 @@ from aiohttp.abc import AbstractStreamWriter
 from kprov.kube.api import errors
 from kprov.kube.apiserver.http import tunnel
 from kprov.kube.apiserver.http.message import Answer, BrokenOff, Request, Response, Stream, Tunnel, json_response
+from kprov.kube.apiserver.http.peer import peer_certificate, peer_chain
 from kprov.kube.apiserver.request import UserInfo, parse_request_info
 
 _log = logging.getLogger(__name__)
@@ -33,12 +35,6 @@ class _Taken(web.StreamResponse):
 
     async def write_eof(self, data: bytes = b"") -> None:
         return None
-
-
-def _peer_cert(request: web.BaseRequest) -> bytes | None:
-    transport = request.transport
-    ssl_object: ssl.SSLObject | None = transport.get_extra_info("ssl_object") if transport else None
-    return ssl_object.getpeercert(True) if ssl_object is not None else None
 
 
 class AiohttpFront:
@@ -91,7 +87,8 @@ class AiohttpFront:
                 query=url.query,
                 headers=request.headers,
                 body=body,
-                peer_cert=_peer_cert(request),
+                peer_cert=peer_certificate(request.transport),
+                peer_chain=partial(peer_chain, request.transport),
                 remote=request.remote or "",
                 user=_NOBODY,
                 info=parse_request_info(request.method, url.path, url.query),

@@ -47,6 +47,7 @@ class Request:
     info: RequestInfo
     warnings: list[str] = field(default_factory=list)
     audit: Any = None  # the audit log's Event, where the request is recorded
+    peer_chain: Callable[[], Sequence[bytes]] = tuple  # how TLS verified peer_cert: it first, an authority's last
 
     def flag(self, name: str) -> bool:
         """Whether a query parameter says true."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from kprov.kube.api.authorities import trust_each
 from kprov.kube.api.cipher_suites import openssl_ciphers
 from kprov.kube.apiserver.http.client_authorities import announce_authorities
 
@@ -21,12 +22,16 @@ MIN_VERSIONS = tuple(name for name in _VERSIONS if name)
 class ServerTLS:
     """An SSLContext that follows its files.
 
+    An SSLContext forgets no authority, so each reading of the files makes a new one, and the one that listens hands
+    every new connection to the newest (OpenSSL asks for that also where the client names no server).
+
     Args:
         certificate: the serving certificate's file, in PEM form, with its chain.
         key: its key's file.
         authorities: files of the authorities whose client certificates are taken; client certificates stay optional.
         minimum: upstream's name of the lowest version, or nothing.
         suites: upstream's names of the cipher suites of TLS 1.2; none for those that OpenSSL holds to be strong.
+        changed: called when files have been read again, with what must follow them too. May raise what ``load`` does.
 
     Raises:
         OSError, ssl.SSLError: a file cannot be used. ValueError: a suite is not known.
@@ -39,26 +44,36 @@ class ServerTLS:
         authorities: Sequence[str] = (),
         minimum: str = "",
         suites: Sequence[str] = (),
+        changed: Callable[[], None] | None = None,
     ) -> None:
         self._certificate, self._key = certificate, key
         self._authorities = [path for path in authorities if path]
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = _VERSIONS[minimum]
-        if suites:
-            self.context.set_ciphers(openssl_ciphers(suites))
-        self.context.set_alpn_protocols(["http/1.1"])
+        self._minimum, self._suites = _VERSIONS[minimum], openssl_ciphers(suites) if suites else ""
         self._seen: dict[str, tuple[int, int]] = {}
+        self._changed = changed
         self.load()
+        self.context = self._newest  # the one that listens
+        self.context.sni_callback = self._hand_over
+
+    def _hand_over(self, connection: ssl.SSLObject, name: str | None, listening: ssl.SSLContext) -> None:
+        if self._newest is not listening:
+            connection.context = self._newest
 
     def load(self) -> None:
         """Read all files. Raises OSError or ssl.SSLError, naming nothing: the caller says which flag is meant."""
-        self.context.load_cert_chain(self._certificate, self._key)
+        seen = self._state()  # before they are read: what changes meanwhile is read again
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = self._minimum
+        if self._suites:
+            context.set_ciphers(self._suites)
+        context.set_alpn_protocols(["http/1.1"])
+        context.load_cert_chain(self._certificate, self._key)
         for path in self._authorities:
-            self.context.load_verify_locations(cafile=path)
+            trust_each(context).load_verify_locations(cafile=path)
         if self._authorities:
-            self.context.verify_mode = ssl.CERT_OPTIONAL
-            announce_authorities(self.context, self._authorities)
-        self._seen = self._state()
+            context.verify_mode = ssl.CERT_OPTIONAL
+            announce_authorities(context, self._authorities)
+        self._newest, self._seen = context, seen
 
     def _state(self) -> dict[str, tuple[int, int]]:
         state = {}
@@ -68,12 +83,16 @@ class ServerTLS:
         return state
 
     async def follow(self) -> None:
-        """Load again whenever a file changed; new connections get the new certificate."""
+        """Load again whenever a file changed; new connections get the new certificate and meet the new authorities."""
         while True:
             await asyncio.sleep(_CHECK_SECONDS)
             try:
                 if self._state() != self._seen:
                     self.load()
-                    _log.info("the serving certificate was read again from %s", self._certificate)
-            except (OSError, ssl.SSLError) as error:  # half written: the next look finds it whole
-                _log.warning("the serving certificate cannot be read again: %s", error)
+                    if self._changed is not None:
+                        self._changed()
+                    files = ", ".join((self._certificate, *self._authorities))
+                    _log.info("the serving certificate and whom to trust were read again (%s)", files)
+            except (OSError, ssl.SSLError, ValueError) as error:  # half written: the next look finds it whole
+                self._seen = {}
+                _log.warning("the serving certificate and whom to trust cannot be read again: %s", error)

@@ -14,6 +14,7 @@ from multidict import CIMultiDict
 
 from kprov.kube.apiserver.authentication import discovery, jwt
 from kprov.kube.apiserver.authentication.authenticator import Authenticator, ClientCertificates
+from kprov.kube.apiserver.authentication.authorities import Authorities
 from kprov.kube.apiserver.authentication.bootstrap_tokens import BootstrapTokens
 from kprov.kube.apiserver.authentication.keys import read_signing_key, read_verification_keys
 from kprov.kube.apiserver.authentication.request_header import RequestHeaderAuthentication
@@ -40,7 +41,7 @@ def authority(name):
     return key, _certificate(name, key, name, key, ca=True)
 
 
-def _certificate(name, key, issuer, signer, groups=(), ca=False, usage=ExtendedKeyUsageOID.CLIENT_AUTH):
+def _certificate(name, key, issuer, signer, groups=(), ca=False, usage=ExtendedKeyUsageOID.CLIENT_AUTH, hours=24):
     subject = x509.Name(
         [x509.NameAttribute(NameOID.COMMON_NAME, name)]
         + [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
@@ -52,8 +53,8 @@ def _certificate(name, key, issuer, signer, groups=(), ca=False, usage=ExtendedK
         .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now)
-        .not_valid_after(now + dt.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(hours=hours))
         .add_extension(x509.BasicConstraints(ca, None), True)
     )
     if not ca:
@@ -65,16 +66,17 @@ CA_KEY, CA = authority("ca")
 PROXY_KEY, PROXY_CA = authority("front-proxy-ca")
 
 
-def client(name, groups=(), key=CA_KEY, issuer="ca", usage=ExtendedKeyUsageOID.CLIENT_AUTH):
+def client(name, groups=(), key=CA_KEY, issuer="ca", usage=ExtendedKeyUsageOID.CLIENT_AUTH, hours=24):
     own = ec.generate_private_key(ec.SECP256R1())
-    return _certificate(name, own, issuer, key, groups, usage=usage).public_bytes(serialization.Encoding.DER)
+    made = _certificate(name, own, issuer, key, groups, usage=usage, hours=hours)
+    return made.public_bytes(serialization.Encoding.DER)
 
 
 def pem(certificate):
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-CERTIFICATES = ClientCertificates((pem(CA),), (pem(PROXY_CA),))
+CERTIFICATES = ClientCertificates(Authorities((pem(CA),)))
 
 
 async def test_a_certificate_names_user_and_groups():
@@ -95,19 +97,58 @@ async def test_other_certificates_name_nobody(der):
     ("name", "key", "issuer", "expected"),
     [
         ("front-proxy-client", PROXY_KEY, "front-proxy-ca", "jane"),
-        ("other", PROXY_KEY, "front-proxy-ca", "system:anonymous"),
+        ("other", PROXY_KEY, "front-proxy-ca", None),
         ("front-proxy-client", CA_KEY, "ca", "front-proxy-client"),
     ],
 )
 async def test_the_front_proxy_is_believed_and_nobody_else(name, key, issuer, expected):
-    proxy = RequestHeaderAuthentication((pem(PROXY_CA),), ("front-proxy-client",))
+    proxy = RequestHeaderAuthentication(Authorities((pem(PROXY_CA),)), ("front-proxy-client",))
     headers = CIMultiDict({"X-Remote-User": "jane", "X-Remote-Group": "dev", "X-Remote-Extra-Scopes": "a"})
     user = await Authenticator(certificates=CERTIFICATES, request_header=proxy).authenticate(
         headers, client(name, key=key, issuer=issuer)
     )
-    assert user.name == expected
+    assert (user.name if user else None) == expected
     if expected == "jane":
         assert (user.groups, dict(user.extra)) == (("dev", "system:authenticated"), {"scopes": ["a"]})
+
+
+async def test_a_certificate_is_good_for_as_long_as_its_authority_is_trusted():
+    authorities, jane = Authorities((pem(CA),)), client("jane")
+    authenticator = Authenticator(certificates=ClientCertificates(authorities))
+    assert (await authenticator.authenticate(CIMultiDict(), jane)).name == "jane"
+    authorities.replace((pem(PROXY_CA),))  # the connection is still open
+    assert await authenticator.authenticate(CIMultiDict(), jane) is None
+    authorities.replace((pem(PROXY_CA), pem(CA)))
+    assert (await authenticator.authenticate(CIMultiDict(), jane)).name == "jane"
+    with pytest.raises(ValueError):
+        authorities.replace((b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----",))
+    assert (await authenticator.authenticate(CIMultiDict(), jane)).name == "jane"
+
+
+async def test_a_certificate_that_came_to_its_end_names_nobody():
+    authenticator = Authenticator(certificates=CERTIFICATES)
+    assert await authenticator.authenticate(CIMultiDict(), client("jane", hours=-1)) is None
+
+
+async def test_a_chain_leads_to_an_authority():
+    between_key = ec.generate_private_key(ec.SECP256R1())
+    between = _certificate("between", between_key, "ca", CA_KEY, ca=True)
+    jane = client("jane", key=between_key, issuer="between")
+    authenticator = Authenticator(certificates=CERTIFICATES)
+    assert await authenticator.authenticate(CIMultiDict(), jane) is None
+    chain = [jane, *(each.public_bytes(serialization.Encoding.DER) for each in (between, CA))]
+    assert (await authenticator.authenticate(CIMultiDict(), jane, lambda: chain)).name == "jane"
+    assert (await authenticator.authenticate(CIMultiDict(), jane, lambda: chain[:2])).name == "jane"
+    of_proxies = Authenticator(certificates=ClientCertificates(Authorities((pem(PROXY_CA),))))
+    assert await of_proxies.authenticate(CIMultiDict(), jane, lambda: chain) is None
+
+
+async def test_a_token_stands_beside_a_certificate_that_is_not_trusted(tmp_path):
+    file = tmp_path / "tokens.csv"
+    file.write_text("secret,joe,43\n")
+    authenticator = Authenticator(certificates=CERTIFICATES, static_tokens=StaticTokens.read(file))
+    strange = client("jane", key=PROXY_KEY, issuer="front-proxy-ca")
+    assert (await authenticator.authenticate(CIMultiDict(Authorization="Bearer secret"), strange)).name == "joe"
 
 
 @pytest.mark.parametrize("anonymous", [True, False])

@@ -1,7 +1,9 @@
 """Clients are told in the handshake whose certificates are taken."""
 
+import asyncio
 import datetime
 import ssl
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from kprov.kube.apiserver.http.peer import peer_certificate, peer_chain
 from kprov.kube.apiserver.http.tls import ServerTLS
 
 
@@ -71,6 +74,54 @@ def test_names_follow_the_files(tmp_path: Path) -> None:
     words = _first_words(tls.context)
     assert new_name in words
     assert old_name not in words
+
+
+def _greets(server: ssl.SSLContext, certificate: Path, key: Path) -> ssl.SSLObject:
+    """The server's side of a connection whose client shows a certificate. Raises ssl.SSLError where it is refused."""
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    client.load_cert_chain(certificate, key)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    theirs = client.wrap_bio(to_client, to_server)  # which names no server, as with an address
+    ours = server.wrap_bio(to_server, to_client, server_side=True)
+    for _ in range(3):
+        for side in (theirs, ours):
+            with suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    return ours
+
+
+def test_an_authority_that_is_taken_out_is_trusted_no_longer(tmp_path: Path) -> None:
+    certificate, key, _ = _certificate(tmp_path, "server")
+    old, old_key, _ = _certificate(tmp_path, "authority-of-old")
+    new, new_key, _ = _certificate(tmp_path, "authority-of-new")
+    bundle = tmp_path / "bundle.crt"
+    bundle.write_bytes(old.read_bytes())
+    tls = ServerTLS(str(certificate), str(key), [str(bundle)])
+    session = _greets(tls.context, old, old_key)
+    assert session.getpeercert(True) == ssl.PEM_cert_to_DER_cert(old.read_text())
+    with pytest.raises(ssl.SSLError):
+        _greets(tls.context, new, new_key)
+    bundle.write_bytes(new.read_bytes())
+    tls.load()
+    assert _greets(tls.context, new, new_key).getpeercert(True) == ssl.PEM_cert_to_DER_cert(new.read_text())
+    with pytest.raises(ssl.SSLError):
+        _greets(tls.context, old, old_key)
+
+
+def test_a_connections_chain_is_told(tmp_path: Path) -> None:
+    certificate, key, _ = _certificate(tmp_path, "server")
+    authority, authority_key, _ = _certificate(tmp_path, "authority-of-people")
+    session = _greets(ServerTLS(str(certificate), str(key), [str(authority)]).context, authority, authority_key)
+
+    class Transport(asyncio.Transport):
+        def get_extra_info(self, name: str, default: object = None) -> object:
+            return session if name == "ssl_object" else default
+
+    own = ssl.PEM_cert_to_DER_cert(authority.read_text())
+    assert peer_certificate(Transport()) == own
+    assert peer_chain(Transport()) == (own,)
+    assert (peer_certificate(None), peer_chain(None)) == (None, ())
 
 
 def test_without_authorities_no_certificate_is_asked_for(tmp_path: Path) -> None:
