@@ -36,4 +36,4 @@ async def answer(parts: Parts, request: Request, info: ResourceInfo) -> Response
         if request.info.name not in statuses:
             raise errors.not_found(info, request.info.name)
         return renderer.object(statuses[request.info.name])
-    return renderer.list([Entry(name, 0, orjson.dumps(obj), 0) for name, obj in statuses.items()], {})
+    return await renderer.list([Entry(name, 0, orjson.dumps(obj), 0) for name, obj in statuses.items()], {})

@@ -123,7 +123,7 @@ async def delete_collection(parts: Parts, request: Request, info: ResourceInfo) 
             if error.reason != "NotFound":
                 raise
     chosen = await parts.conversion.entries(info, chosen, request.info.api_version)
-    return renderer.list(chosen, {"resourceVersion": str(revision)})
+    return await renderer.list(chosen, {"resourceVersion": str(revision)})
 
 
 class Deletion:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Any
 
@@ -21,6 +22,8 @@ from kprov.kube.apiserver.storage.etcd_metrics import timed
 from kprov.kube.apiserver.storage.hub import NotFreshInTime
 from kprov.kube.apiserver.storage.keys import range_end
 
+_PAGE = 1_000  # keys in one answer of etcd's
+_AT_ONCE = 250  # entries that are looked at before others get their turn
 _EXPIRED = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
     "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
@@ -112,21 +115,21 @@ async def list_objects(parts: Parts, request: Request, info: ResourceInfo) -> Re
         raise errors.bad_request(f'resourceVersionMatch: Unsupported value: "{match}"')
     if match and not version:
         raise errors.bad_request("resourceVersionMatch is forbidden unless resourceVersion is provided")
-    prefix = key_prefix(info, request.info.namespace)
+    prefix, rest = key_prefix(info, request.info.namespace), 0
     if token:
         if version not in ("", "0"):
             raise errors.bad_request("specifying resource version is not allowed when using continue")
         revision, start = _read_token(token)  # perhaps of another server, which is ahead of this one
         cache = await cache_at_least(parts, info, str(max(revision, 0)))
         if cache.last_event > revision and revision > 0:
-            entries = await _at_revision(parts, info, prefix, revision, start, token)
+            entries, rest = await _at_revision(parts, info, prefix, revision, start, token, selection, limit)
         else:
             revision = revision if revision > 0 else parts.store.position(cache)
             entries = list(cache.select(prefix, start))
     elif match == "Exact" and version != "0":
         revision = parse_revision(version)
         await cache_at_least(parts, info, version)
-        entries = await _at_revision(parts, info, prefix, revision, "", "")
+        entries, rest = await _at_revision(parts, info, prefix, revision, "", "", selection, limit)
     else:
         cache = await cache_at_least(parts, info, version)
         revision = parts.store.position(cache)
@@ -136,36 +139,67 @@ async def list_objects(parts: Parts, request: Request, info: ResourceInfo) -> Re
             entries = [found] if found else []
         else:
             entries = list(cache.select(prefix))
-    entries, metadata = _page(entries, selection, revision, limit)
-    return renderer.list(await parts.conversion.entries(info, entries, request.info.api_version), metadata)
+    entries = await _selected(entries, selection)
+    entries, metadata = _page(entries, rest, selection.everything, revision, limit)
+    return await renderer.list(await parts.conversion.entries(info, entries, request.info.api_version), metadata)
 
 
-def _page(entries: list[Entry], selection: Selection, revision: int, limit: int) -> tuple[list[Entry], dict[str, Any]]:
+async def _selected(entries: list[Entry], selection: Selection) -> list[Entry]:
+    """The entries that are selected. What is looked at for the first time is parsed, so others get turns meanwhile."""
+    if selection.everything:
+        return entries
+    found: list[Entry] = []
+    for start in range(0, len(entries), _AT_ONCE):
+        if start:
+            await asyncio.sleep(0)
+        found += [entry for entry in entries[start : start + _AT_ONCE] if selection.matches(entry)]
+    return found
+
+
+def _page(
+    entries: list[Entry], rest: int, everything: bool, revision: int, limit: int
+) -> tuple[list[Entry], dict[str, Any]]:
+    """As many entries as one answer may hold, and its metadata; ``rest`` is how many there are beyond ``entries``."""
     metadata: dict[str, Any] = {"resourceVersion": str(revision)}
-    if not selection.everything:
-        entries = [entry for entry in entries if selection.matches(entry)]
     if limit and len(entries) > limit:
         metadata["continue"] = _token(revision, entries[limit - 1].key + "\0")
-        if selection.everything:
-            metadata["remainingItemCount"] = len(entries) - limit
+        if everything:
+            metadata["remainingItemCount"] = len(entries) - limit + rest
         entries = entries[:limit]
     return entries, metadata
 
 
 async def _at_revision(
-    parts: Parts, info: ResourceInfo, prefix: str, revision: int, start: str, token: str
-) -> list[Entry]:
-    """Entries as they were, read from etcd."""
+    parts: Parts,
+    info: ResourceInfo,
+    prefix: str,
+    revision: int,
+    start: str,
+    token: str,
+    selection: Selection,
+    limit: int,
+) -> tuple[list[Entry], int]:
+    """Entries as they were, read from etcd: those that are selected, or one more than the limit of them.
+
+    Returns them, and how many keys there are beyond those that were read.
+    """
     root = parts.store.keys.prefix(info)
     first = root + max(prefix, start).encode()
     end = range_end(root + prefix.encode()) if prefix else range_end(root)
+    page = min(limit + 1, _PAGE) if limit and selection.everything else _PAGE
+    found: list[Entry] = []
     try:
-        with timed("list", first):
-            response = await parts.store.etcd.range(first, end, revision=revision)
+        while True:
+            with timed("list", first):
+                response = await parts.store.etcd.range(first, end, limit=page, revision=revision)
+            read = [Entry.stored(kv.key[len(root) :].decode(), kv.mod_revision, kv.value) for kv in response.kvs]
+            found += await _selected(read, selection)
+            if not response.more or (limit and len(found) > limit):
+                return found, response.count - len(response.kvs)
+            first = response.kvs[-1].key + b"\0"
     except Compacted:
         if not token:
             raise errors.expired(f"The resourceVersion for the provided list is too old: {revision}") from None
         error = errors.expired(_EXPIRED)
         error.status["metadata"] = {"continue": _token(-1, start)}
         raise error from None
-    return [Entry.stored(kv.key[len(root) :].decode(), kv.mod_revision, kv.value) for kv in response.kvs]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator
 
 from kprov.kube.api import errors
 from kprov.kube.api.errors import ApiError
+from kprov.kube.apiserver.extensions import kinds
 from kprov.kube.apiserver.handlers.parts import Parts
 from kprov.kube.apiserver.handlers.read import cache_at_least, key_prefix, parse_revision
-from kprov.kube.apiserver.http.message import Request, Stream
+from kprov.kube.apiserver.http.message import Outlet, Request, Stream
 from kprov.kube.apiserver.output.render import Renderer
 from kprov.kube.apiserver.query import number
 from kprov.kube.apiserver.resources.info import ResourceInfo
@@ -28,7 +29,8 @@ async def watch(parts: Parts, request: Request, info: ResourceInfo) -> Stream:
     renderer = Renderer(request, info)
     query = request.query
     namespace = request.info.namespace
-    selection = Selection(info, request.info.api_version, query.get("labelSelector", ""), _field_selector(request))
+    selector = _field_selector(request)
+    selection = Selection(info, request.info.api_version, query.get("labelSelector", ""), selector)
     version = query.get("resourceVersion", "")
     initial = query.get("sendInitialEvents", "").lower()
     if initial and query.get("resourceVersionMatch", "") != "NotOlderThan":
@@ -62,6 +64,9 @@ async def watch(parts: Parts, request: Request, info: ResourceInfo) -> Stream:
     )
     revision = parts.store.position(cache)
     watcher = _Watcher(parts, renderer, selection, cache, feed)
+    if renderer.stateless and kinds.find(*info.key) is None:
+        watcher.shared = (request.info.api_version, renderer.form, selector, query.get("labelSelector", ""))
+        stream.take_outlet = watcher.take_outlet
     stream.chunks = watcher.run(
         start,
         _timeout(request, parts),
@@ -123,6 +128,12 @@ class _Watcher:
         self._feed = feed
         self._write: Callable[[str, Entry, bytes | None], bytes] = renderer.event_writer()
         self._plain = renderer.form.ready
+        self._outlet: Outlet | None = None
+        self.shared: Hashable = None  # the same for all that see the same of an event
+
+    def take_outlet(self, outlet: Outlet) -> None:
+        """Take what leads past the iterator to the client, for events that many watchers are told at once."""
+        self._outlet = outlet
 
     async def run(
         self, start: list[Entry], seconds: float, *, after: int, bookmarks: bool, initial_end: int
@@ -144,20 +155,33 @@ class _Watcher:
                 if not feed.pending:
                     if feed.closed or time.monotonic() >= loop_end or (stopping is not None and stopping.is_set()):
                         return
-                    await feed.wait(min(loop_end, next_bookmark) - time.monotonic())
+                    await self._next(after, min(loop_end, next_bookmark))
                 events = [event for event in feed.take() if event.revision > after]
                 lines = [line for event in await self._in_version(events) if (line := self._line(event))]
                 if lines:
                     yield b"".join(lines)
-                if bookmarks and time.monotonic() >= next_bookmark and not feed.pending and not feed.closed:
-                    next_bookmark = time.monotonic() + _BOOKMARK_SECONDS
+                if time.monotonic() < next_bookmark:
+                    continue
+                if bookmarks:
+                    self._cache.tell()  # what it says has passed must have been told
+                    if feed.pending or feed.closed:
+                        continue
                     yield self._renderer.bookmark(self._parts.store.position(self._cache))
-                elif not bookmarks and time.monotonic() >= next_bookmark:
-                    next_bookmark = time.monotonic() + _BOOKMARK_SECONDS
+                next_bookmark = time.monotonic() + _BOOKMARK_SECONDS
         except ApiError as error:  # a webhook did not convert: the client lists anew, and hears why
             yield self._renderer.event("ERROR", error.status)
         finally:
             feed.close()
+
+    async def _next(self, after: int, moment: float) -> None:
+        """Return when there are events to read, when the feed is closed, or at a moment (of the monotonic clock)."""
+        feed, outlet = self._feed, self._outlet
+        if outlet is not None and not feed.joined and self._parts.store.position(self._cache) >= after:
+            await outlet.drain()
+            if feed.pending or feed.closed:
+                return
+            feed.join(self.shared, self._line, outlet)
+        await feed.wait(moment - time.monotonic())
 
     async def _converted(self, entries: list[Entry]) -> list[Entry]:
         renderer = self._renderer

@@ -37,6 +37,24 @@ class _Taken(web.StreamResponse):
         return None
 
 
+class _Outlet:
+    """Writes past aiohttp, whose headers are sent by then, what has the form that aiohttp would give it."""
+
+    __slots__ = ("_protocol", "_transport", "_writer")
+
+    def __init__(self, writer: AbstractStreamWriter, protocol: web.RequestHandler, transport: Any) -> None:
+        self._writer, self._protocol, self._transport = writer, protocol, transport
+
+    def send(self, frame: bytes) -> bool:
+        if self._transport.is_closing():
+            return False
+        self._transport.write(frame)
+        return not self._protocol.writing_paused
+
+    async def drain(self) -> None:
+        await self._writer.drain()
+
+
 class AiohttpFront:
     """Listens, and passes each request to a handler."""
 
@@ -142,7 +160,9 @@ class AiohttpFront:
         response.headers["Content-Type"] = answer.content_type
         response.enable_chunked_encoding()
         try:
-            await response.prepare(request)
+            writer = await response.prepare(request)
+            if answer.take_outlet is not None and writer is not None and request.transport is not None:
+                answer.take_outlet(_Outlet(writer, request.protocol, request.transport))
             async for chunk in answer.chunks:
                 await response.write(chunk)
             await response.write_eof()

@@ -72,6 +72,16 @@ class Response:
         return self.body
 
 
+class Outlet(Protocol):
+    """The way to a client that gets its answer in pieces, for who sends some of them by themselves."""
+
+    def send(self, frame: bytes) -> bool:
+        """Send a piece, in the chunked coding already; returns whether the client reads fast enough for more."""
+
+    async def drain(self) -> None:
+        """Return once it does."""
+
+
 class BrokenOff(Exception):
     """Raised by a stream's iterator that ends before its time: the client must not take what came for the whole."""
 
@@ -85,6 +95,7 @@ class Stream:
     content_type: str = JSON
     headers: MutableMapping[str, str] = field(default_factory=dict)  # a multidict where a name has several values
     ended: Callable[[], None] | None = None  # called when the last piece is sent, or nobody wants any more
+    take_outlet: Callable[[Outlet], None] | None = None  # called before the first piece is asked for
 
 
 @dataclass(slots=True)

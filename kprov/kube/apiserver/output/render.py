@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
 
 from kprov.kube.apiserver.extensions import kinds
 from kprov.kube.apiserver.http.message import Request, Response
-from kprov.kube.apiserver.output.accept import PARTIAL, TABLE, Form, form_of
+from kprov.kube.apiserver.output.accept import PARTIAL, PLAIN, TABLE, Form, form_of
+from kprov.kube.apiserver.output.json_list import JSONListEncoder
 from kprov.kube.apiserver.output.table import TableMaker
-from kprov.kube.apiserver.protobuf.encode import encodable, encode, encode_event
+from kprov.kube.apiserver.protobuf.encode import ListEncoder, encodable, encode, encode_event
 from kprov.kube.apiserver.resources.info import ResourceInfo
 from kprov.kube.apiserver.storage.entry import Entry
 from kprov.kube.apiserver.versions import from_storage, is_storage_version
 
 Object = dict[str, Any]
 _FEW_PIECES = 100  # that are put together at once
+_AT_ONCE = 100  # objects that are put into another form before others get their turn
 
 
 def _partial(obj: Object, version: str) -> Object:
@@ -47,6 +50,11 @@ class Renderer:
         self._as_stored = is_storage_version(info, self.version)
         self._include = request.query.get("includeObject", "")
 
+    @property
+    def stateless(self) -> bool:
+        """Whether an event is put into the same words whatever came before it: of tables the first has more."""
+        return self.form.kind != TABLE
+
     def _convert(self, obj: Object) -> Object:
         return obj if self._as_stored else from_storage(self.info, self.version, obj)
 
@@ -74,31 +82,52 @@ class Renderer:
             shown = _partial(shown, self.form.version)
         return self.response(body(self.form, shown), status)
 
-    def list(self, entries: Iterable[Entry], metadata: Object) -> Response:
-        """Many stored objects."""
-        if self.form.kind == TABLE:
-            return self.response(body(self.form, self.tables().table([entry.object() for entry in entries], metadata)))
-        if self.form.kind == PARTIAL:
-            items = [_partial(entry.object(), self.form.version) for entry in entries]
-            kind, api_version = "PartialObjectMetadataList", f"meta.k8s.io/{self.form.version}"
+    async def list(self, entries: Sequence[Entry], metadata: Object) -> Response:
+        """Many stored objects. While many are put into another form than the stored one, others get their turn."""
+        if self.form.kind == PLAIN and self._as_stored and self.form.ready:
+            pieces = self._joined(entries, metadata)
+        elif self.form.yaml:
+            head, member, show = self._list_form(metadata)
+            return self.response(body(self.form, {**head, member: [show(entry.object()) for entry in entries]}))
         else:
-            kind, api_version = self.info.list_kind, self.info.api_version(self.version)
-            if self._as_stored and self.form.ready:
-                head = b'{"kind":"%b","apiVersion":"%b","metadata":%b,"items":['
-                head %= (kind.encode(), api_version.encode(), orjson.dumps(metadata))
-                pieces = [head]
-                for entry in entries:
-                    pieces += (entry.raw, b",")
-                if len(pieces) > 1:
-                    pieces.pop()
-                pieces.append(b"]}\n")
-                answer = Response(b"", 200, self.form.content_type, pieces=pieces)
-                if len(pieces) < _FEW_PIECES:
-                    answer.whole()
-                return answer
-            items = [self._convert(entry.object()) for entry in entries]
-        whole = {"kind": kind, "apiVersion": api_version, "metadata": metadata, "items": items}
-        return self.response(body(self.form, whole))
+            pieces = await self._gathered(entries, metadata)
+        answer = Response(b"", 200, self.form.content_type, pieces=pieces)
+        if len(pieces) < _FEW_PIECES:
+            answer.whole()
+        return answer
+
+    def _joined(self, entries: Sequence[Entry], metadata: Object) -> Sequence[bytes]:
+        kind, api_version = self.info.list_kind, self.info.api_version(self.version)
+        head = b'{"kind":"%b","apiVersion":"%b","metadata":%b,"items":['
+        pieces = [head % (kind.encode(), api_version.encode(), orjson.dumps(metadata))]
+        for entry in entries:
+            pieces += (entry.raw, b",")
+        if len(pieces) > 1:
+            pieces.pop()
+        pieces.append(b"]}\n")
+        return pieces
+
+    async def _gathered(self, entries: Sequence[Entry], metadata: Object) -> Sequence[bytes]:
+        head, member, show = self._list_form(metadata)
+        encoder = ListEncoder(head) if self.form.protobuf else JSONListEncoder(head, member)
+        for start in range(0, len(entries), _AT_ONCE):
+            if start:
+                await asyncio.sleep(0)
+            encoder.add([show(entry.object()) for entry in entries[start : start + _AT_ONCE]])
+        return encoder.finish()
+
+    def _list_form(self, metadata: Object) -> tuple[Object, str, Callable[[Object], Object]]:
+        """A list without its members, what they are called there, and how an object becomes one."""
+        if self.form.kind == TABLE:
+            tables = self.tables()
+            head = tables.table([], metadata)
+            head.pop("rows")
+            return head, "rows", tables.row
+        if self.form.kind == PARTIAL:
+            head = {"kind": "PartialObjectMetadataList", "apiVersion": f"meta.k8s.io/{self.form.version}"}
+            return {**head, "metadata": metadata}, "items", lambda obj: _partial(obj, self.form.version)
+        head = {"kind": self.info.list_kind, "apiVersion": self.info.api_version(self.version), "metadata": metadata}
+        return head, "items", self._convert
 
     def event_writer(self) -> Callable[[str, Entry, bytes | None], bytes]:
         """A function that makes a watch event's line of its type, entry and (where it is plain) ready-made line."""

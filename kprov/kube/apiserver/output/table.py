@@ -63,7 +63,8 @@ class TableMaker:
         self._include = include or "Metadata"
         self._headers_sent = False
 
-    def _row(self, obj: Object) -> Object:
+    def row(self, obj: Object) -> Object:
+        """An object's row."""
         row: Object = {"cells": self._columns.cells(obj)}
         if self._include == "Object":
             row["object"] = obj
@@ -82,7 +83,7 @@ class TableMaker:
             "apiVersion": f"meta.k8s.io/{self._version}",
             "metadata": metadata,
             "columnDefinitions": self._columns.definitions if headers else [],
-            "rows": [self._row(obj) for obj in objects],
+            "rows": [self.row(obj) for obj in objects],
         }
 
     def event_object(self, obj: Object) -> Object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import struct
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -122,13 +123,45 @@ def encodable(group: str, version: str, kind: str) -> bool:
 
 def encode(obj: Object) -> bytes:
     """An object in Kubernetes' envelope. Raises KeyError for a kind without a message."""
+    return b"".join(_enveloped(obj, (_message(_name_of(obj), obj),)))
+
+
+def _name_of(obj: Object) -> str:
     api_version, kind = obj["apiVersion"], obj["kind"]
     group, _, version = api_version.rpartition("/")
     name = message_of(group, version, kind)
     if name is None:
         raise KeyError(f"{kind} of {api_version} has no protobuf")
-    type_meta = _bytes(1, api_version.encode()) + _bytes(2, kind.encode())
-    return MAGIC + _bytes(1, type_meta) + _bytes(2, _message(name, obj)) + _bytes(3, b"") + _bytes(4, b"")
+    return name
+
+
+def _enveloped(obj: Object, parts: Sequence[bytes]) -> list[bytes]:
+    type_meta = _bytes(1, obj["apiVersion"].encode()) + _bytes(2, obj["kind"].encode())
+    length = varint(2 << 3 | 2) + varint(sum(map(len, parts)))
+    return [MAGIC + _bytes(1, type_meta) + length, *parts, _bytes(3, b"") + _bytes(4, b"")]
+
+
+class ListEncoder:
+    """Encodes a list bit by bit, as its items come.
+
+    Args:
+        head: the list without its items. Raises KeyError for a kind without a message.
+    """
+
+    def __init__(self, head: Object) -> None:
+        name = _name_of(head)
+        rows = rows_of(name) or {}
+        self._head = head
+        self._number, self._kind = next((int(key), row[1]) for key, row in rows.items() if row[0] == "items")
+        self._parts = [_message(name, {**head, "items": ()})]
+
+    def add(self, items: Iterable[Object]) -> None:
+        """Take the next items."""
+        self._parts.append(b"".join([_field(self._number, self._kind, item) for item in items]))
+
+    def finish(self) -> list[bytes]:
+        """The whole, in pieces."""
+        return _enveloped(self._head, self._parts)
 
 
 def encode_event(type_: str, obj: Object) -> bytes:

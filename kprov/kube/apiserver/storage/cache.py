@@ -6,9 +6,11 @@ import asyncio
 import logging
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
+from kprov.kube.apiserver.http.message import Outlet
+from kprov.kube.apiserver.storage.audience import Audiences, Line
 from kprov.kube.apiserver.storage.entry import ADDED, DELETED, MODIFIED, CacheEvent, Entry
 from kprov.kube.apiserver.storage.etcd import EtcdClient
 from kprov.kube.apiserver.storage.etcd_metrics import timed
@@ -29,7 +31,7 @@ class Feed:
     LIMIT_BYTES = 64 << 20
     TAKEN_BYTES = 64 << 10
 
-    __slots__ = ("_bytes", "_cache", "_wakeup", "closed", "pending", "prefix")
+    __slots__ = ("_bytes", "_cache", "_wakeup", "closed", "joined", "pending", "prefix")
 
     def __init__(self, cache: ResourceCache, prefix: str) -> None:
         self._cache = cache
@@ -37,6 +39,7 @@ class Feed:
         self.pending: deque[CacheEvent] = deque()
         self._wakeup: asyncio.Future[None] | None = None
         self.closed = False
+        self.joined = False  # an audience
         self._bytes = 0  # of what was pushed and not taken
 
     def push(self, event: CacheEvent) -> None:
@@ -75,10 +78,27 @@ class Feed:
         self._bytes = max(0, self._bytes - size) if pending else 0
         return events
 
+    def join(self, key: Hashable, line: Line, outlet: Outlet) -> None:
+        """Leave events to the audience of all feeds with this prefix and key, whose events ``line`` puts into words.
+
+        They are sent to the outlet from now on, and none is ``pending``, until the outlet's client is too slow.
+        """
+        self._cache.join(self, key, line, outlet)
+        self.joined = True
+
+    def fall_behind(self, events: Sequence[CacheEvent]) -> None:
+        """Read by oneself again, from these events on; called by the audience."""
+        self._cache.leave(self)
+        self.joined = False
+        for event in events:
+            if event.current.key.startswith(self.prefix):
+                self.push(event)
+        self.wake()
+
     def close(self) -> None:
         """No further events."""
         self.closed = True
-        self._cache.feeds.discard(self)
+        self._cache.forget(self)
         self.wake()
 
 
@@ -105,6 +125,8 @@ class ResourceCache:
         self._loading: asyncio.Task[None] | None = None
         self._early: list[Any] | None = None  # events that arrive while the first list is read
         self.feeds: set[Feed] = set()
+        self._reading: set[Feed] = set()  # feeds that are in no audience
+        self._audiences = Audiences(Feed.TAKEN_BYTES)
         self.subscribers: list[Subscriber] = []
 
     async def ensure_loaded(self) -> None:
@@ -178,6 +200,7 @@ class ResourceCache:
         """History was lost: end all watches, and load again at the next use."""
         self.loaded = False
         self._generation += 1
+        self.tell()
         for feed in tuple(self.feeds):
             feed.close()
 
@@ -210,11 +233,33 @@ class ResourceCache:
         if len(ring) == RING:
             self._oldest = ring[0].revision
         ring.append(change)
-        for feed in tuple(self.feeds):
+        for feed in tuple(self._reading):
             if key.startswith(feed.prefix):
                 feed.push(change)
+        if self._audiences:
+            self._audiences.tell_soon(change)
         if self.subscribers:
             self._publish(previous, new)
+
+    def tell(self) -> None:
+        """Tell audiences what they have not been told yet."""
+        self._audiences.tell()
+
+    def join(self, feed: Feed, key: Hashable, line: Line, outlet: Outlet) -> None:
+        """See ``Feed.join``."""
+        self._audiences.join(feed, key, line, outlet)
+        self._reading.discard(feed)
+
+    def leave(self, feed: Feed) -> None:
+        """Take a feed out of its audience."""
+        self._audiences.leave(feed)
+        self._reading.add(feed)
+
+    def forget(self, feed: Feed) -> None:
+        """Give a feed nothing more."""
+        self._audiences.leave(feed)
+        self.feeds.discard(feed)
+        self._reading.discard(feed)
 
     def select(self, prefix: str = "", start: str = "") -> Iterator[Entry]:
         """Entries in the order of their keys, of one namespace ("ns/") or all, from a key on."""
@@ -241,4 +286,5 @@ class ResourceCache:
                 event for event in self._ring if event.revision > after and event.current.key.startswith(prefix)
             )
         self.feeds.add(feed)
+        self._reading.add(feed)
         return feed
