@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kprov.provision.cluster.rotating.service_account import ServiceAccountRotation
     from kprov.provision.inventory import Host, Inventory
 
-_PASSPHRASE = "KPROV_PASSPHRASE"  # noqa: S105 - the name of a variable
+PASSPHRASE = "KPROVPASSPHRASE"  # noqa: S105 - the name of a variable
 
 
 class Which(StrEnum):
@@ -50,6 +50,10 @@ def rotate_ca(
     until: Annotated[
         Until | None, typer.Option(help="Stop when this step is made by all. Default: go on to the end.")
     ] = None,
+    self_signed: Annotated[
+        bool,
+        typer.Option("--self-signed", help="kprov makes the new one, though somebody else has signed the present one."),
+    ] = False,
     inventory: InventoryPath = DEFAULT_INVENTORY,
     check: Check = False,
     timeout: TimeoutOptions = None,
@@ -63,6 +67,8 @@ def rotate_ca(
     First every machine trusts both, then the new one signs every certificate again, then only the new one is trusted.
     Daemons are restarted in each step, one machine at a time, each well again before the next. Every machine must take
     part. Safe to interrupt: the same command goes on.
+
+    The new one is kprov's own, or the one that `kprov certs import` or the inventory laid ready.
     """
     from kprov.cli.inventory_source import open_inventory
     from kprov.provision.cluster.rotating.authorities import Rotation
@@ -71,8 +77,8 @@ def rotate_ca(
 
     loaded = open_inventory(inventory, extra_vars)
     names = tuple(AUTHORITIES) if authority is Which.ALL else (str(authority),)
-    passphrase = os.environ.get(_PASSPHRASE)
-    rotation = Rotation(names, passphrase, Step(str(until)) if until else None)
+    passphrase = os.environ.get(PASSPHRASE)
+    rotation = Rotation(names, passphrase, Step(str(until)) if until else None, own=self_signed)
     options = _options(loaded, "kprov certs rotate-ca", timeout, passphrase, check, accept_new_host_keys)
     _run(loaded, options, rotation, "Rotate authorities", list(loaded.hosts.values()))
 
@@ -98,7 +104,7 @@ def rotate_service_account_keys(
     from kprov.provision.cluster.rotating.service_account import ServiceAccountRotation
 
     loaded = open_inventory(inventory, extra_vars)
-    passphrase = os.environ.get(_PASSPHRASE)
+    passphrase = os.environ.get(PASSPHRASE)
     rotation = ServiceAccountRotation(passphrase, drop_now)
     name = "kprov certs rotate-service-account-keys"
     options = _options(loaded, name, timeout, passphrase, check, accept_new_host_keys)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kprov.cli.certificate_requests import import_, request
 from kprov.cli.certificate_rotation import rotate_ca, rotate_service_account_keys
 from kprov.cli.exit_codes import ExitCode
 from kprov.cli.invocation import OutputFormat
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="List, renew and rotate certificates; seal the authorities' keys.", no_args_is_help=True)
 app.command("rotate-ca")(rotate_ca)
+app.command("request")(request)
+app.command("import")(import_)
 app.command("rotate-service-account-keys")(rotate_service_account_keys)
 
 # The variables of the environment that hold them.
@@ -191,6 +194,7 @@ def _controller_rows(inventory: Inventory, now: datetime.datetime) -> list[Expir
     from kprov.provision.pki.authority import AUTHORITIES, load_certificates
     from kprov.provision.pki.catalogue import admin_certificate
     from kprov.provision.pki.expiry import CONTROLLER, authority_row, row_of
+    from kprov.provision.pki.external import is_awaited, is_ready
     from kprov.provision.pki.kubeconfig import read_certificate
     from kprov.provision.pki.rotation import load_rotation
 
@@ -207,6 +211,10 @@ def _controller_rows(inventory: Inventory, now: datetime.datetime) -> list[Expir
         if name in under_way:
             about = f"is being changed, step {under_way[name].step}: `kprov certs rotate-ca` goes on"
             rows[index] = replace(rows[index], reason=rows[index].reason or about)
+        elif is_awaited(state / "pki", name) or is_ready(state / "pki", name):
+            signed = "was signed elsewhere and lies ready: `kprov certs rotate-ca` takes it"
+            about = signed if is_ready(state / "pki", name) else "is being signed elsewhere: then `kprov certs import`"
+            rows[index] = replace(rows[index], reason=rows[index].reason or f"the next one {about}")
     path = state / "admin.kubeconfig"
     if path.exists():
         spec = admin_certificate(inventory.cluster, path=str(path))

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kprov.kube.api.authorities import trust_each
+
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _LOOK_EVERY = 1.0  # seconds between two looks at the credential files
 
@@ -98,6 +100,7 @@ class Credentials:
             return None
         try:
             context = ssl.create_default_context(cadata=self.authority.read().decode() if self.authority else None)
+            trust_each(context)
             if self.insecure:
                 context.check_hostname = False
                 context.verify_mode = ssl.CERT_NONE

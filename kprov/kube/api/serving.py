@@ -21,6 +21,7 @@ import aiohttp
 from aiohttp import web
 
 from kprov import __version__
+from kprov.kube.api.authorities import trust_each
 from kprov.kube.api.delegated_auth import DelegatedAuthenticator, DelegatedAuthorizer
 from kprov.kube.api.errors import ApiError
 from kprov.kube.api.metrics import CONTENT_TYPE, REGISTRY, Registry
@@ -47,7 +48,7 @@ def server_context(
     context.set_ciphers(CIPHERS)
     context.load_cert_chain(certificate, key)
     if client_authority:
-        context.load_verify_locations(client_authority)
+        trust_each(context).load_verify_locations(client_authority)
         context.verify_mode = ssl.CERT_OPTIONAL
     return context
 
@@ -145,7 +146,7 @@ class HealthServer:
         elif self._secure:
             context = await asyncio.to_thread(self_signed, "localhost")
             if self._client_authority:
-                context.load_verify_locations(self._client_authority)
+                trust_each(context).load_verify_locations(self._client_authority)
                 context.verify_mode = ssl.CERT_OPTIONAL
         runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=2.0)
         await runner.setup()

@@ -25,7 +25,12 @@ def _content(authorities: Authorities, file: AuthorityFile) -> bytes:
         account = authorities.service_account
         return account.public_pem if file.part == "public" else account.private_pem
     authority = authorities.by_name(file.authority)
-    parts = {"trusted": authority.trusted_pem, "certificate": authority.certificate_pem, "key": authority.key_pem}
+    parts = {
+        "trusted": authority.trusted_pem,
+        "clients": authority.client_pem,
+        "certificate": authority.certificate_pem,
+        "key": authority.key_pem,
+    }
     return parts[file.part]
 
 
@@ -91,7 +96,7 @@ def issue_certificates(context: Context, hosts: list[Host]) -> None:
                 if engine.compares(host):
                     phase.record(host, f"Certificate {spec.name}", changed=True, message=reason)
                     continue
-                pem = sign(authority, request["csr"], spec)
+                pem = sign(authority, request["csr"], spec) + authority.presented_pem
                 arguments = {"content": pem.decode(), "dest": spec.path, "mode": "0644"}
                 arguments |= {"owner": spec.owner, "group": spec.group, "_title": f"Certificate {spec.name}"}
                 tasks.append(("copy", arguments))

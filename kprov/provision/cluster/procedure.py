@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kprov.provision.bundle import Bundle
 from kprov.provision.cluster.context import Context
-from kprov.provision.cluster.controller_state import KUBECONFIG, controller_state
+from kprov.provision.cluster.controller_state import KUBECONFIG, controller_state, refuse_other_authorities
 from kprov.provision.cluster.drift import note_sources
 from kprov.provision.cluster.left_out import refuse_gaps, refuse_new_authorities, refuse_to_join_nothing
 from kprov.provision.cluster.pace import Pace, run_phases
@@ -161,6 +161,7 @@ def run_procedure(
         _tell_of(chosen, options)
         hosts = [host for host in inventory.hosts.values() if options.limit is None or host.name in options.limit]
         left_out = [host for host in inventory.hosts.values() if host not in hosts]
+        refuse_other_authorities(inventory)
         refuse_new_authorities(inventory.cluster.state_directory, left_out)
         options.planning.begin(engine, inventory, bundle)
         note_sources(engine, inventory, bundle, whole=options.is_whole)

@@ -6,12 +6,13 @@ import ipaddress
 import re
 import stat
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from kprov.provision.inventory.groups import ALL, REQUIRED, Tree
 from kprov.provision.inventory.model import Host, Layer
 from kprov.provision.inventory.problems import Location, ProblemLog, nearest
-from kprov.provision.inventory.settings import ClusterSettings
+from kprov.provision.inventory.settings import AUTHORITY_SETTINGS, ClusterSettings
 
 Locate = Callable[[str], Location]
 Say = Callable[[Location, str, str | None], None]
@@ -267,6 +268,36 @@ def check_lifetimes(cluster: ClusterSettings, locate: Locate, log: ProblemLog) -
             f"ca_lifetime_days {cluster.ca_lifetime_days}",
             "a certificate is worth nothing after its authority's end",
         )
+
+
+def check_authority_files(cluster: ClusterSettings, locate: Locate, log: ProblemLog) -> None:
+    """An authority of the user's has a certificate and a key, and the key is read by nobody else.
+
+    What is in them is looked at when they are taken: only then must they be there.
+    """
+    for name, (certificate, key) in AUTHORITY_SETTINGS.items():
+        given = [setting for setting in (certificate, key) if getattr(cluster, setting) is not None]
+        if len(given) == 1:
+            (missing,) = {certificate, key} - set(given)
+            log.add(
+                locate(given[0]),
+                f"{given[0]} is of no use without {missing}",
+                f"name both; where the key is not yours to have: kprov certs request --authority {name}",
+            )
+            continue
+        for setting in given:
+            path: Path = getattr(cluster, setting)
+            try:
+                mode = stat.S_IMODE(path.stat().st_mode)
+                path.open("rb").close()
+            except FileNotFoundError:
+                hint = "relative paths begin at the inventory's folder; once a cluster stands, both may be taken out"
+                log.add(locate(setting), f"{path} does not exist", hint)
+            except OSError as error:
+                log.add(locate(setting), f"{path} can't be read: {error.strerror}", None)
+            else:
+                if setting == key and mode & 0o077:
+                    log.add(locate(setting), f"{path} can be read by others (mode {mode:04o})", f"chmod 600 {path}")
 
 
 def check_key_files(hosts: Mapping[str, Host], where: Mapping[str, Locate], say: Say) -> None:

@@ -177,6 +177,7 @@ class _Reading:
         )
         if check_files:
             checks.check_key_files(hosts, where, log.add)
+            checks.check_authority_files(cluster, locate_setting, log)
         defaults = cluster.variables()
         return hosts, {host: _with_defaults(layers[host], defaults, hosts[host]) for host in hosts}
 

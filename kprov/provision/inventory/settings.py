@@ -51,6 +51,18 @@ class ClusterSettings:
         "default", values.one_of("default", "cis"), "`cis` also meets what the CIS benchmark asks for: see its table"
     )
     ca_lifetime_days: int = _setting(3650, values.whole(1, 36500), "how long authorities live")
+    cluster_ca_certificate_file: Path | None = _setting(  # noqa: RUF009 -- a field, as the others are
+        None, values.text, "an authority of yours that signs instead of one that kprov makes: with those above it"
+    )
+    cluster_ca_key_file: Path | None = _setting(None, values.text, "its key")  # noqa: RUF009
+    etcd_ca_certificate_file: Path | None = _setting(  # noqa: RUF009
+        None, values.text, "the same for etcd: another one, with a key of its own"
+    )
+    etcd_ca_key_file: Path | None = _setting(None, values.text, "its key")  # noqa: RUF009
+    front_proxy_ca_certificate_file: Path | None = _setting(  # noqa: RUF009
+        None, values.text, "the same for the front proxy: a third one"
+    )
+    front_proxy_ca_key_file: Path | None = _setting(None, values.text, "its key")  # noqa: RUF009
     kprov_version: str = _setting("", values.text, "the one release of kprov that may raise this cluster; default: any")
     kprov_timeouts: Timeouts = _setting(  # noqa: RUF009 -- a field, as the others are
         Timeouts(), values.timeouts, "how long kprov waits, by kind: see the table of timeouts"
@@ -84,6 +96,11 @@ class ClusterSettings:
         """The ClusterIP of the Service ``kubernetes``: the first address of the service network."""
         return str(self.service_network[1])
 
+    def authority_files(self, name: str) -> tuple[Path, Path] | None:
+        """The certificate and the key of an authority of the user's; None: kprov makes it, or it is imported."""
+        certificate, key = (getattr(self, setting) for setting in AUTHORITY_SETTINGS[name])
+        return (certificate, key) if certificate is not None and key is not None else None
+
     def variables(self) -> dict[str, Any]:
         """The settings as templates see them."""
         return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
@@ -96,6 +113,14 @@ _PER_MACHINE = frozenset({"max_pods"})
 
 # Hold in an inventory that is no cluster's too: their names can't mean anything else.
 OF_EVERY_INVENTORY = frozenset({"kprov_timeouts", "fact_caching_timeout", "kprov_keep_connections"})
+
+
+# By authority: the settings that name its certificate and its key.
+AUTHORITY_SETTINGS = {
+    name: (f"{name.replace('-', '_')}_ca_certificate_file", f"{name.replace('-', '_')}_ca_key_file")
+    for name in ("cluster", "etcd", "front-proxy")
+}
+AUTHORITY_FILES = tuple(name for pair in AUTHORITY_SETTINGS.values() for name in pair)
 
 
 def is_cluster_wide(name: str) -> bool:
@@ -122,9 +147,9 @@ def complete(given: dict[str, Any], folder: Path, release: str) -> ClusterSettin
         whole["dns_address"] = str(services.network_address + max(offset, 0))
     whole["kprov_version"] = whole["kprov_version"] or release
     state = given.get("state_directory") or Path(".kprov") / whole["cluster_name"]
-    bundle = given.get("bundle_directory")
     whole["state_directory"] = folder / Path(state).expanduser()
-    whole["bundle_directory"] = folder / Path(bundle).expanduser() if bundle else None
+    for name in ("bundle_directory", *AUTHORITY_FILES):
+        whole[name] = folder / Path(given[name]).expanduser() if given.get(name) else None
     return ClusterSettings(**whole)
 
 

@@ -11,22 +11,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from kprov.provision.pki.errors import PkiError, SealedError
+from kprov.provision.pki.authority_names import AUTHORITIES
+from kprov.provision.pki.chain import Chain, is_self_signed, load_chain, pem_of
+from kprov.provision.pki.errors import PkiError
+from kprov.provision.pki.external import forget, take
 from kprov.provision.pki.files import exclusive, write_private
+from kprov.provision.pki.private_keys import PrivateKey, load_private_key, private_pem
 from kprov.provision.pki.rotation import NEXT, SERVICE_ACCOUNT, Step, load_rotation
 
 # Machines whose clocks are a little behind must not refuse a new certificate.
 BACKDATE = datetime.timedelta(minutes=5)
 
-# name -> (common name, file without ending); the files lie as kubeadm's do
-AUTHORITIES = {
-    "cluster": ("kubernetes", "ca"),
-    "etcd": ("etcd-ca", "etcd/ca"),
-    "front-proxy": ("kubernetes-front-proxy-ca", "front-proxy-ca"),
-}
 _SERVICE_ACCOUNT_KEY_SIZE = 2048  # tokens are signed RS256, as kubeadm's are
-
-PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,26 +30,45 @@ class Authority:
     """One authority: its certificate, and the key that signs.
 
     While it is changed for another, that one is trusted as well: before it signs, and after it has signed.
+
+    Attributes:
+        above: who signed it, and so on, where that was somebody else.
+        also_trusted: the other one, and who signed that.
     """
 
     name: str
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey = field(repr=False)
+    key: PrivateKey = field(repr=False)
     certificate_path: Path
-    also_trusted: tuple[x509.Certificate, ...] = ()
+    above: Chain = ()
+    also_trusted: Chain = ()
 
     @property
     def certificate_pem(self) -> bytes:
         """The certificate of who signs."""
-        return self.certificate.public_bytes(serialization.Encoding.PEM)
+        return pem_of([self.certificate])
 
     @property
     def trusted_pem(self) -> bytes:
-        """For those who must trust it: its certificate, then whoever else is trusted."""
-        return b"".join(
-            certificate.public_bytes(serialization.Encoding.PEM)
-            for certificate in (self.certificate, *self.also_trusted)
-        )
+        """For those who must trust servers: its certificate, then whoever else is trusted, then who signed these.
+
+        OpenSSL, unless it is told otherwise, trusts nobody whose chain does not end at one that signed itself.
+        """
+        return pem_of([self.certificate, *self.also_trusted, *self.above])
+
+    @property
+    def client_pem(self) -> bytes:
+        """For those who must believe clients: who signs, and whoever does so besides it, and nobody above these.
+
+        Whom else an organization's root has certified is no member of the cluster.
+        """
+        return pem_of([self.certificate, *self.also_trusted[:1]])
+
+    @property
+    def presented_pem(self) -> bytes:
+        """What is sent with each certificate, to clients that know only who signed itself; nothing where it did."""
+        line = (self.certificate, *self.above)
+        return pem_of([each for each in line if not is_self_signed(each)])
 
     @property
     def key_pem(self) -> bytes:
@@ -117,7 +132,7 @@ def load_certificates(state_directory: Path) -> dict[str, x509.Certificate]:
         changed = name in rotation and rotation[name].step is not Step.TRUST_BOTH
         path = (folder / NEXT if changed else folder) / f"{stem}.crt"
         if path.exists():
-            found[name] = _load_certificate(path)
+            found[name] = load_chain(path)[0]
     return found
 
 
@@ -126,32 +141,7 @@ def open_next(folder: Path, name: str, *, lifetime_days: int, passphrase: str | 
     if name == SERVICE_ACCOUNT:
         _open_service_account_key(folder / NEXT, passphrase)
     else:
-        _open_authority(folder / NEXT, name, lifetime_days, passphrase)
-
-
-def private_pem(key: PrivateKey, passphrase: str | None = None) -> bytes:
-    """A private key as PKCS#8 PEM, sealed if there is a passphrase."""
-    sealing: serialization.KeySerializationEncryption = serialization.NoEncryption()
-    if passphrase:
-        sealing = serialization.BestAvailableEncryption(passphrase.encode())
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealing)
-
-
-def load_private_key(path: Path, passphrase: str | None) -> PrivateKey:
-    """Read a private key. Raises SealedError or PkiError, both naming the file."""
-    content = path.read_bytes()
-    sealed = b"ENCRYPTED" in content
-    if sealed and not passphrase:
-        raise SealedError(f"{path} is sealed: give the passphrase (KPROV_PASSPHRASE)")
-    try:
-        key = serialization.load_pem_private_key(content, passphrase.encode() if passphrase and sealed else None)
-    except ValueError as error:
-        if sealed:
-            raise SealedError(f"{path}: the passphrase is not the right one") from None
-        raise PkiError(f"{path} is damaged: {error}; restore it from a backup") from None
-    if not isinstance(key, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)):
-        raise PkiError(f"{path} holds a key of another kind than kprov makes")
-    return key
+        _open_authority(folder / NEXT, name, lifetime_days, passphrase, folder)
 
 
 def _in_use(folder: Path, name: str, lifetime_days: int, passphrase: str | None) -> Authority:
@@ -165,7 +155,7 @@ def _in_use(folder: Path, name: str, lifetime_days: int, passphrase: str | None)
         return present
     following = _open_authority(folder / NEXT, name, lifetime_days, passphrase)
     signs, other = (present, following) if progress.step is Step.TRUST_BOTH else (following, present)
-    return replace(signs, also_trusted=(other.certificate,))
+    return replace(signs, also_trusted=(other.certificate, *other.above))
 
 
 def _service_account_key_in_use(folder: Path, passphrase: str | None) -> ServiceAccountKey:
@@ -180,9 +170,14 @@ def _service_account_key_in_use(folder: Path, passphrase: str | None) -> Service
     return replace(signs, public_pem=signs.public_pem + other.public_pem)
 
 
-def _open_authority(folder: Path, name: str, lifetime_days: int, passphrase: str | None) -> Authority:
+def _open_authority(
+    place: Path, name: str, lifetime_days: int, passphrase: str | None, external: Path | None = None
+) -> Authority:
+    """Args: ``external``: beside which folder one may lie ready that somebody else has signed; None: ``place``."""
     common_name, stem = AUTHORITIES[name]
-    key_path, certificate_path = folder / f"{stem}.key", folder / f"{stem}.crt"
+    key_path, certificate_path = place / f"{stem}.key", place / f"{stem}.crt"
+    if not certificate_path.exists() and take(external or place, name, place) and external is None:
+        forget(place, name)
     if key_path.exists():
         key = load_private_key(key_path, passphrase)
     elif certificate_path.exists():
@@ -190,23 +185,15 @@ def _open_authority(folder: Path, name: str, lifetime_days: int, passphrase: str
     else:
         key = ec.generate_private_key(ec.SECP256R1())
         write_private(key_path, private_pem(key, passphrase))
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise PkiError(f"{key_path} is not an EC key")
     # A key without a certificate is the trace of a crash: no one can have seen a certificate that was never written.
     if not certificate_path.exists():
-        certificate = _certify_itself(key, common_name, lifetime_days)
-        write_private(certificate_path, certificate.public_bytes(serialization.Encoding.PEM))
-    certificate = _load_certificate(certificate_path)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise PkiError(f"{key_path} is there without {certificate_path}: restore both from one backup")
+        write_private(certificate_path, pem_of([_certify_itself(key, common_name, lifetime_days)]))
+    certificate, *above = load_chain(certificate_path)
     if certificate.public_key() != key.public_key():
         raise PkiError(f"{key_path} does not belong to {certificate_path}: restore both from one backup")
-    return Authority(name, certificate, key, certificate_path)
-
-
-def _load_certificate(path: Path) -> x509.Certificate:
-    try:
-        return x509.load_pem_x509_certificate(path.read_bytes())
-    except ValueError as error:
-        raise PkiError(f"{path} is damaged: {error}; restore it from a backup") from None
+    return Authority(name, certificate, key, certificate_path, tuple(above))
 
 
 def _certify_itself(key: ec.EllipticCurvePrivateKey, common_name: str, lifetime_days: int) -> x509.Certificate:
@@ -252,3 +239,18 @@ def _open_service_account_key(folder: Path, passphrase: str | None) -> ServiceAc
     if not public_path.exists() or public_path.read_bytes() != public:
         write_private(public_path, public)
     return ServiceAccountKey(private_pem(key), public)
+
+
+__all__ = [
+    "AUTHORITIES",
+    "BACKDATE",
+    "Authorities",
+    "Authority",
+    "ServiceAccountKey",
+    "is_complete",
+    "load_certificates",
+    "load_private_key",
+    "open_authorities",
+    "open_next",
+    "private_pem",
+]

@@ -234,8 +234,8 @@ class AuthorityFile:
     authority: str
     """As in pki.authority.AUTHORITIES, or ``service-account``."""
     part: str
-    """``trusted`` (every certificate that is trusted), ``certificate`` (of who signs), or ``key``; of the
-    service-account key ``public`` or ``key``."""
+    """``trusted`` (every certificate that servers are trusted by), ``clients`` (those that clients are believed by),
+    ``certificate`` (of who signs), or ``key``; of the service-account key ``public`` or ``key``."""
     groups: tuple[str, ...]
     mode: str = "0644"
     services: tuple[str, ...] = ()
@@ -252,6 +252,14 @@ AUTHORITY_FILES: tuple[AuthorityFile, ...] = (
         groups=(EVERY_MACHINE,),
         services=(*_ALL_CLIENTS, "kubelet"),
     ),
+    # Not those above an authority that somebody else has signed: whom else they certified is no user of the cluster.
+    AuthorityFile(
+        path=f"{PKI}/client-ca.crt",
+        authority="cluster",
+        part="clients",
+        groups=(EVERY_MACHINE,),
+        services=("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet"),
+    ),
     # The controller manager signs the certificates of nodes; it reads both anew each time. While the authority is
     # changed, ca.crt holds two certificates, and upstream's signer takes a file with one.
     AuthorityFile(path=f"{PKI}/ca-signing.crt", authority="cluster", part="certificate", groups=CONTROL_PLANE),
@@ -259,14 +267,14 @@ AUTHORITY_FILES: tuple[AuthorityFile, ...] = (
     AuthorityFile(
         path=f"{PKI}/etcd/ca.crt",
         authority="etcd",
-        part="trusted",
+        part="clients",
         groups=("etcd", "control_plane"),
         services=("etcd", "kube-apiserver"),
     ),
     AuthorityFile(
         path=f"{PKI}/front-proxy-ca.crt",
         authority="front-proxy",
-        part="trusted",
+        part="clients",
         groups=CONTROL_PLANE,
         services=("kube-apiserver", "kube-controller-manager"),
     ),

@@ -60,7 +60,7 @@ def write_admin_kubeconfig(
         cluster_name=cluster_name,
         server=server,
         authority_pem=authority.trusted_pem,
-        certificate_pem=sign_key(authority, key.public_key(), spec),
+        certificate_pem=sign_key(authority, key.public_key(), spec) + authority.presented_pem,
         key_pem=private_pem(key),
         user=spec.common_name,
     )

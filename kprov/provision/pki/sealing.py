@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kprov.provision.pki.authority import AUTHORITIES, load_private_key, private_pem
 from kprov.provision.pki.errors import PkiError
+from kprov.provision.pki.external import EXTERNAL
 from kprov.provision.pki.files import exclusive, write_private
 from kprov.provision.pki.rotation import NEXT
 
@@ -14,7 +15,7 @@ def key_files(state_directory: Path) -> list[Path]:
     """The files that hold the controller's keys, those that exist."""
     folder = state_directory / "pki"
     names = [*(f"{stem}.key" for _, stem in AUTHORITIES.values()), "sa.key"]
-    paths = [place / name for place in (folder, folder / NEXT) for name in names]
+    paths = [place / name for place in (folder, folder / NEXT, folder / EXTERNAL) for name in names]
     return [path for path in paths if path.exists()]
 
 

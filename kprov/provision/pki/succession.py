@@ -12,7 +12,9 @@ from pathlib import Path
 from cryptography import x509
 
 from kprov.provision.pki.authority import AUTHORITIES, open_next
+from kprov.provision.pki.chain import load_chain
 from kprov.provision.pki.errors import PkiError
+from kprov.provision.pki.external import forget, is_ready, refuse_awaited
 from kprov.provision.pki.files import exclusive, write_private
 from kprov.provision.pki.rotation import NEXT, SERVICE_ACCOUNT, Progress, Step, load_rotation, save_rotation
 
@@ -25,8 +27,14 @@ def files_of(name: str) -> tuple[str, str]:
     return f"{stem}.key", f"{stem}.crt"
 
 
-def begin(state_directory: Path, names: Iterable[str], *, lifetime_days: int, passphrase: str | None) -> None:
-    """Make those that follow. Nobody signs with them yet. What is under way already is left as it is.
+def begin(
+    state_directory: Path, names: Iterable[str], *, lifetime_days: int, passphrase: str | None, own: bool = False
+) -> None:
+    """Make those that follow, or take those that lie ready. Nobody signs with them yet.
+
+    What is under way already is left as it is.
+
+    Args: ``own``: kprov makes its own, though somebody else has signed the present ones.
 
     Raises: SealedError, PkiError.
     """
@@ -34,15 +42,35 @@ def begin(state_directory: Path, names: Iterable[str], *, lifetime_days: int, pa
     with exclusive(folder):
         progress = load_rotation(folder)
         _clear(folder, progress)  # of a change that was cut off right at its end: it must not be taken for new
+        for name in progress.keys() & AUTHORITIES.keys():
+            forget(folder, name)  # it has been taken
         for name in names:
             if name in progress:
                 continue
+            if name in AUTHORITIES:
+                _refuse_without_successor(folder, name, own=own)
             key = (folder / files_of(name)[0]).read_bytes()
             # As the present one is sealed or not, so is the one that follows.
-            seal = passphrase if b"ENCRYPTED" in key else None
+            seal = passphrase if b"ENCRYPTED" in key or (name in AUTHORITIES and is_ready(folder, name)) else None
             open_next(folder, name, lifetime_days=lifetime_days, passphrase=seal)
             progress[name] = Progress(Step.TRUST_BOTH)
         save_rotation(folder, progress)
+        for name in progress.keys() & AUTHORITIES.keys():
+            forget(folder, name)
+
+
+def _refuse_without_successor(folder: Path, name: str, *, own: bool) -> None:
+    """An authority that somebody else has signed is not followed by one that nobody has, unless that is meant."""
+    refuse_awaited(folder, name)
+    if own or is_ready(folder, name):
+        return
+    _, *above = load_chain(folder / files_of(name)[1])
+    if above:
+        raise PkiError(
+            f"the authority {name} was signed by {above[0].subject.rfc4514_string()}, and none that could follow it "
+            f"lies ready: `kprov certs request --authority {name}`, have that signed, `kprov certs import FILE`, and "
+            "run the same command again; or name another in the inventory; or let kprov make its own: --self-signed"
+        )
 
 
 def mark_done(state_directory: Path, names: Iterable[str]) -> None:
@@ -108,5 +136,5 @@ def both_certificates(state_directory: Path, name: str) -> tuple[x509.Certificat
     """Of an authority that is being changed: the old certificate and the new one."""
     folder = state_directory / "pki"
     file = files_of(name)[1]
-    old, new = (x509.load_pem_x509_certificate((place / file).read_bytes()) for place in (folder, folder / NEXT))
+    old, new = (load_chain(place / file)[0] for place in (folder, folder / NEXT))
     return old, new

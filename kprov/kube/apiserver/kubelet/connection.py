@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kprov.kube.api import errors
+from kprov.kube.api.authorities import trust_each
 
 Object = dict[str, Any]
 _DEFAULT_PORT = 10250
@@ -44,7 +45,7 @@ class Kubelets:
         certificate, key, authority = self._files
         stamp = tuple(Path(path).stat().st_mtime_ns for path in self._files if path)
         if self._context is None or stamp != self._read_at:
-            context = ssl.create_default_context(cafile=authority or None)
+            context = trust_each(ssl.create_default_context(cafile=authority or None))
             if not authority:
                 context.check_hostname = False
                 context.verify_mode = ssl.CERT_NONE

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
+from kprov.kube.api.authorities import trust_each
 from kprov.kube.apiserver.services.resolving import ServiceResolver, Unresolved, authority
 
 Object = dict[str, Any]
@@ -26,7 +27,7 @@ class CallFailed(Exception):
 def _trusting(bundle: str) -> ssl.SSLContext:
     """TLS that trusts a bundle of authorities (PEM in base64), or the machine's own where there is none."""
     try:
-        return ssl.create_default_context(cadata=base64.b64decode(bundle).decode() if bundle else None)
+        return trust_each(ssl.create_default_context(cadata=base64.b64decode(bundle).decode() if bundle else None))
     except (binascii.Error, UnicodeDecodeError, ssl.SSLError, ValueError):
         raise CallFailed("its caBundle is no certificate in PEM") from None
 

@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from kprov.provision.cluster.canary import api_servers_answer
 from kprov.provision.cluster.certificates import issue_certificates
 from kprov.provision.cluster.context import Context, server_for_people
+from kprov.provision.cluster.controller_state import take_named_authorities
 from kprov.provision.cluster.joining import wait_for_nodes
 from kprov.provision.cluster.phase import ClusterError
 from kprov.provision.cluster.restarts import files_read_once, restart_stale_services
@@ -60,12 +61,14 @@ class Rotation:
         names: which, as in AUTHORITIES.
         passphrase: opens the present keys, and seals the new ones where those are sealed.
         until: stop when this step is made; None: go on to the end.
+        own: kprov makes new ones of its own, though somebody else has signed the present ones.
         told: what a person should know at the end.
     """
 
     names: tuple[str, ...]
     passphrase: str | None = field(default=None, repr=False)
     until: Step | None = None
+    own: bool = False
     told: list[str] = field(default_factory=list)
 
     def run(self, context: Context, hosts: list[Host]) -> None:
@@ -93,7 +96,9 @@ class Rotation:
             self.told.append(f"{self.until} is over already ({steps}): run the same command without --until")
             return
         lifetime = context.inventory.cluster.ca_lifetime_days
-        begin(state, self.names, lifetime_days=lifetime, passphrase=self.passphrase)
+        if not self.own:
+            take_named_authorities(context.inventory, state, self.passphrase, next_of=self.names)
+        begin(state, self.names, lifetime_days=lifetime, passphrase=self.passphrase, own=self.own)
         while True:
             progress = load_rotation(state / "pki")
             step = min((progress[name].step for name in self.names), key=list(Step).index)

@@ -42,16 +42,19 @@ def wait_for_config_maps(context: Context, hosts: list[Host]) -> None:
             return
         wait = Wait("the ConfigMaps with the authorities", "nodes", engine.timeouts, engine.waiting, ClusterError)
         while missing := _not_told(
-            context, authorities.cluster.trusted_pem.decode(), authorities.front_proxy.trusted_pem.decode()
+            context,
+            servers=authorities.cluster.trusted_pem.decode(),
+            clients=authorities.cluster.client_pem.decode(),
+            front_proxy=authorities.front_proxy.client_pem.decode(),
         ):
             wait.longer(missing)
 
 
-def _not_told(context: Context, cluster: str, front_proxy: str) -> str:
+def _not_told(context: Context, *, servers: str, clients: str, front_proxy: str) -> str:
     try:
         selector = {"fieldSelector": "metadata.name=kube-root-ca.crt"}
         maps = context.api.request("GET", "/api/v1/configmaps", params=selector)["items"]
-        told = {each["metadata"]["namespace"] for each in maps if (each.get("data") or {}).get("ca.crt") == cluster}
+        told = {each["metadata"]["namespace"] for each in maps if (each.get("data") or {}).get("ca.crt") == servers}
         for namespace in context.api.request("GET", "/api/v1/namespaces")["items"]:
             metadata = namespace["metadata"]
             if metadata["name"] not in told and not metadata.get("deletionTimestamp"):
@@ -59,7 +62,7 @@ def _not_told(context: Context, cluster: str, front_proxy: str) -> str:
         data = context.api.request("GET", _TRUST).get("data") or {}
     except ClusterApiError as error:
         return str(error)
-    if (data.get("client-ca-file"), data.get("requestheader-client-ca-file")) != (cluster, front_proxy):
+    if (data.get("client-ca-file"), data.get("requestheader-client-ca-file")) != (clients, front_proxy):
         return "extension-apiserver-authentication in kube-system is not as it should be"
     return ""
 

@@ -97,7 +97,8 @@ def test_who_has_what(machines: list[Machine], cluster: Cluster) -> None:
         "kube-proxy": "/etc/kubernetes/pki/kube-proxy.crt",
         "kprov-node": "/etc/kubernetes/pki/kprov-node.crt",
     }
-    assert [file.path for file in authority_files_of(machines[3])] == ["/etc/kubernetes/pki/ca.crt"]
+    trusted = [file.path for file in authority_files_of(machines[3])]
+    assert trusted == ["/etc/kubernetes/pki/ca.crt", "/etc/kubernetes/pki/client-ca.crt"]
     on_control_plane = certificates_of(machines[0], cluster, machines)
     assert len(on_control_plane) == len(CATALOGUE)
     assert len({spec.path for spec in on_control_plane}) == len(CATALOGUE)
