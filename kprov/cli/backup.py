@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -26,10 +27,22 @@ app = typer.Typer(help="Save everything that the cluster is in one sealed file."
 PASSPHRASE = "KPROV_BACKUP_PASSPHRASE"  # noqa: S105 - its name
 
 
+class NotGiven(Exception):
+    """Something is missing without which nothing can be begun; the message says what to do."""
+
+    exit_code = ExitCode.USAGE
+
+
 def passphrase(*, confirm: bool) -> str:
-    """From the environment, else asked for."""
-    given = os.environ.get(PASSPHRASE)
-    return given or str(typer.prompt("The backup's passphrase", hide_input=True, confirmation_prompt=confirm))
+    """From the environment, else asked for.
+
+    Raises: NotGiven where there is nobody to ask.
+    """
+    if given := os.environ.get(PASSPHRASE):
+        return given
+    if not sys.stdin.isatty():
+        raise NotGiven(f"there is no terminal to ask for the backup's passphrase on: give it in {PASSPHRASE}")
+    return str(typer.prompt("The backup's passphrase", hide_input=True, confirmation_prompt=confirm))
 
 
 @app.command()
@@ -60,6 +73,8 @@ def backup(
     from kprov.provision.cluster.storage.saving import Saving
 
     loaded = open_inventory(inventory, extra_vars)
+    if not file.resolve().parent.is_dir():
+        raise NotGiven(f"{file}: the folder {file.resolve().parent} is not there: make it, or name another")
     secret = passphrase(confirm=True)
     options = Options(
         accept_new_host_keys=accept_new_host_keys,

@@ -41,10 +41,12 @@ def restore(
 
     Interrupted, the same command goes on: what is unsealed already is compared, never overwritten by something else.
     """
-    from kprov.cli.backup import passphrase
+    from kprov.cli.backup import NotGiven, passphrase
     from kprov.cli.main import run
     from kprov.provision.cluster.storage.archive import unpack_archive
 
+    if not file.is_file():
+        raise NotGiven(f"{file}: there is no such file: name one that `kprov backup` wrote")
     unpacked = unpack_archive(file, into, passphrase(confirm=False), inventory)
     typer.echo(f"unsealed into {into}: {unpacked.inventory.name}, {unpacked.state.name}/, {unpacked.snapshot.name}")
     shared = ["-i", str(unpacked.inventory), "-e", f"state_directory={unpacked.state.resolve()}"]
