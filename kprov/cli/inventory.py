@@ -131,6 +131,7 @@ def vagrant(
 
     Machines named cp* or control* run the control plane and etcd, the others are nodes.
     """
+    from kprov.provision import atomic
     from kprov.provision.inventory.vagrant import import_vagrant
 
     text = import_vagrant(
@@ -140,7 +141,7 @@ def vagrant(
         typer.echo(text, nl=False)
         return
     to.parent.mkdir(parents=True, exist_ok=True)
-    to.write_text(text)
+    atomic.write(to, text)
     typer.echo(f"wrote {to}; next: kprov plan -i {to}", err=True)
 
 

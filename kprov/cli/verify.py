@@ -74,6 +74,7 @@ def verify(
     from kprov.cli.report.writing import reported
     from kprov.cli.run_limits import read_timeouts
     from kprov.cli.run_output import open_run_output
+    from kprov.provision import atomic
     from kprov.provision.cluster.procedure import Options
     from kprov.provision.verify.drills import choose
 
@@ -106,7 +107,7 @@ def verify(
     if output in text:
         typer.echo(text[output]())
     if report_file:
-        report_file.write_text(report.to_junit() if output is VerifyFormat.JUNIT else report.to_json())
+        atomic.write(report_file, report.to_junit() if output is VerifyFormat.JUNIT else report.to_json())
     raise typer.Exit(int(ExitCode.OK if report.passed else ExitCode.VERIFICATION))
 
 

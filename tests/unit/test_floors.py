@@ -12,14 +12,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # room -> the rooms that it may import, besides itself
 ALLOWED: dict[str, set[str]] = {
+    "provision.atomic": set(),  # how the controller writes files
     "provision.agent": set(),
-    "provision.transport": {"provision.agent"},
-    "provision.vault": set(),
+    "provision.transport": {"provision.agent", "provision.atomic"},
+    "provision.vault": {"provision.atomic"},
     "provision.documents": {"provision.vault"},
     "provision.inventory": {"provision.documents", "provision.vault"},
-    "provision.pki": set(),
-    "provision.bundle": {"debian"},
+    "provision.pki": {"provision.atomic"},
+    "provision.bundle": {"debian", "provision.atomic"},
     "provision.engine": {
+        "provision.atomic",
         "provision.transport",
         "provision.agent",
         "provision.inventory",
@@ -44,6 +46,7 @@ ALLOWED: dict[str, set[str]] = {
         "provision.pki",
     },
     "provision.cluster": {
+        "provision.atomic",
         "provision.kubeapi",
         "provision.transport",
         "provision.agent",

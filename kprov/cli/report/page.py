@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +11,7 @@ from kprov.cli.report.checks import certificate_ends, checks
 from kprov.cli.report.timeline import timeline
 from kprov.cli.report.topology import topology
 from kprov.cli.run_texts import duration, how_it_ended, moment
+from kprov.provision import atomic
 from kprov.provision.engine.runs import Run, TaskRecord
 
 if TYPE_CHECKING:
@@ -36,14 +35,7 @@ def write_page(runs: Sequence[Run], file: Path | None = None) -> Path:
         OSError: it can't be written.
     """
     path = file if file is not None else runs[0].folder / NAME
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as stream:
-            stream.write(page(runs))
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    atomic.write(path, page(runs).encode(errors="replace"), mode=atomic.PRIVATE)
     return path
 
 

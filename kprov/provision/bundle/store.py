@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from kprov.provision import atomic
 from kprov.provision.bundle.errors import BundleError
 from kprov.provision.bundle.manifest import Artifact, Manifest
 
@@ -93,9 +94,7 @@ class Store:
         except FileNotFoundError:
             last = text
         if last != text or not self._manifest.exists():
-            partial = self._manifest.with_suffix(".partial")
-            partial.write_text(text)
-            partial.replace(self._manifest)
+            atomic.write(self._manifest, text)
             kept = {each.path for each in manifest.artifacts()}
             try:
                 kept |= {each.path for each in Manifest.from_text(last, self.path_of).artifacts()}
@@ -137,8 +136,6 @@ class Store:
             raise BundleError(f"bundle {self.folder}: {'; '.join(wrong)}. Repair it with: kprov bundle build")
         if now != seen:
             try:
-                partial = self.folder / f".verified-{os.getpid()}"
-                partial.write_text(json.dumps(now))
-                partial.replace(self._verified)
+                atomic.write(self._verified, json.dumps(now))
             except OSError:
                 pass  # a bundle that we may only read is checked in full each time

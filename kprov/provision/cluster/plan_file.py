@@ -7,11 +7,11 @@ docs/reference/plan-file.md describes it.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from kprov.provision import atomic
 
 FORMAT = 1
 
@@ -85,17 +85,9 @@ def write_plan(path: Path, plan: PlanFile) -> None:
         PlanFileError: it can't be written.
     """
     text = json.dumps({"kprov_plan": FORMAT, **asdict(plan)}, indent=1, ensure_ascii=False) + "\n"
-    temporary = None
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # mode 0600
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).replace(path)
+        atomic.write(path, text, mode=atomic.PRIVATE)
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise PlanFileError(f"the plan can't be written to {path}: {error.strerror}") from None
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from kprov.provision import atomic
 from kprov.provision.engine.account import Account
 from kprov.provision.engine.batches import Serial
 from kprov.provision.engine.calls import ModuleCalls
@@ -258,7 +259,7 @@ class Engine:
         names = [name for name, session in self._sessions.items() if session.state.state in trouble]
         if names:
             with contextlib.suppress(OSError):  # a full disk is told of by the journal
-                self.retry_file.write_text("".join(f"{name}\n" for name in names))
+                atomic.write(self.retry_file, "".join(f"{name}\n" for name in names), mode=atomic.PRIVATE)
 
     def _forget_old_runs(self) -> None:
         with contextlib.suppress(NoSuchRun):

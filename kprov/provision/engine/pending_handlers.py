@@ -13,6 +13,7 @@ import os
 import threading
 from pathlib import Path
 
+from kprov.provision import atomic
 from kprov.provision.engine.journal import JournalError, append, unwritable
 
 PENDING_NAME = "pending_handlers.jsonl"
@@ -82,16 +83,8 @@ class PendingHandlers:
                 for (host, role), handlers in self._due.items()
                 if handlers
             ]
-            temporary = self._path.with_suffix(".new")
-            try:
-                with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-                    stream.write("".join(left))
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                temporary.replace(self._path)
-            except OSError:
-                with contextlib.suppress(OSError):
-                    temporary.unlink()
+            with contextlib.suppress(OSError):
+                atomic.write(self._path, "".join(left), mode=atomic.PRIVATE)
 
 
 def _lines(path: Path) -> list[str]:

@@ -5,26 +5,16 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from kprov.provision import atomic
+
 
 def write_private(path: Path, content: bytes) -> None:
-    """Replace ``path`` by ``content``, mode 0600: a temporary file beside it, synced, then renamed."""
+    """Replace ``path`` by ``content``, mode 0600, in a folder of mode 0700."""
     make_private_folder(path.parent)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        raise
-    _sync_folder(path.parent)
+    atomic.write(path, content, mode=atomic.PRIVATE)
 
 
 def make_private_folder(folder: Path) -> None:
@@ -44,13 +34,5 @@ def exclusive(folder: Path) -> Iterator[None]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -54,10 +54,7 @@ class Known:
             return False
         text = key.export_public_key().decode().split()
         if self.accept_new:
-            path = known_hosts.FILES[0].expanduser()
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            with path.open("a") as stream:
-                stream.write(f"{name} {text[0]} {text[1]}\n")
+            path = known_hosts.remember(self.target.address, self.target.port, text[0], text[1])
             if self.warn:
                 self.warn(f"{self.target.name}: took the unknown host key {fingerprint(key)} and wrote it to {path}")
             return True

@@ -109,12 +109,7 @@ class Policy(paramiko.MissingHostKeyPolicy):
         if self._expected:
             raise mismatch(self._target, self._expected[0], key)
         if self._accept_new:
-            path = known_hosts.FILES[0].expanduser()
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            with path.open("a") as stream:
-                stream.write(
-                    f"{known_name(self._target.address, self._target.port)} {key.get_name()} {key.get_base64()}\n"
-                )
+            path = known_hosts.remember(self._target.address, self._target.port, key.get_name(), key.get_base64())
             if self._warn:
                 self._warn(f"{self._target.name}: took the unknown host key {fingerprint(key)} and wrote it to {path}")
             return

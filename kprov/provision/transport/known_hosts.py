@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import fcntl
 import fnmatch
 import functools
 import hashlib
 import hmac
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +55,32 @@ def look_up(address: str, port: int) -> KnownHost:
         return found
     plain = _select(lines, address)
     return KnownHost(plain.keys, found.revoked + plain.revoked, plain.authorities)
+
+
+def remember(address: str, port: int, kind: str, key: str) -> Path:
+    """Add a host's key, as ssh does when it is told to accept new ones. Returns: the file that has it now.
+
+    Args:
+        address: as it is connected to.
+        port: its SSH port.
+        kind: the key's kind.
+        key: the key, as base64.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    path = FILES[0].expanduser()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    line = f"{known_name(address, port)} {kind} {key}\n".encode()
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # hosts are connected many at once
+        size = os.fstat(descriptor).st_size
+        torn = size and os.pread(descriptor, 1, size - 1) != b"\n"
+        os.write(descriptor, b"\n" + line if torn else line)
+    finally:
+        os.close(descriptor)
+    return path
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from kprov.provision import atomic
 from kprov.provision.transport import bootstrap, host_keys, reasons
 from kprov.provision.transport.client_keys import check_files, passphrase_of
 from kprov.provision.transport.errors import Unreachable
@@ -158,11 +159,7 @@ def _write(path: Path, text: str, mode: int = 0o600) -> None:
     """Write a file that another run may be reading."""
     if path.exists() and path.read_text() == text:
         return
-    descriptor, name = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(text)
-    Path(name).chmod(mode)
-    Path(name).replace(path)
+    atomic.write(path, text, mode=mode)
 
 
 def connect(

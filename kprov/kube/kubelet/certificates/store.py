@@ -76,7 +76,7 @@ class CertificateStore:
         """Write a certificate and its key, and make them the present ones in one step; raises ToolError, OSError."""
         self.folder.mkdir(parents=True, exist_ok=True)
         target = self.folder / f"{self.prefix}-{datetime.now(UTC).strftime('%Y-%m-%d-%H-%M-%S')}.pem"
-        _write_private(target, certificate.strip() + "\n" + key.strip() + "\n")
+        write_private(target, certificate.strip() + "\n" + key.strip() + "\n")
         link = self.folder / f"{self.prefix}-updated.pem"
         link.unlink(missing_ok=True)
         link.symlink_to(target)
@@ -91,7 +91,7 @@ class CertificateStore:
     def save_pending_key(self, key: str) -> None:
         """Keep a key whose certificate is still to come, so that an interrupted join goes on with the same request."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        _write_private(self.pending_key, key)
+        write_private(self.pending_key, key)
 
     def read_pending_key(self) -> str:
         """The key whose certificate is still to come, or an empty text."""
@@ -105,7 +105,8 @@ class CertificateStore:
         self.pending_key.unlink(missing_ok=True)
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
+    """Replace a file, or make it, whole or not at all; its owner's alone from the first byte. Raises OSError."""
     temporary = path.with_name(path.name + ".new")
     temporary.unlink(missing_ok=True)
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -11,7 +11,7 @@ from pathlib import Path
 from kprov.kube.api.client import ApiClient
 from kprov.kube.kubelet.certificates.rotation import Renewer
 from kprov.kube.kubelet.certificates.signing import SERVING_SIGNER
-from kprov.kube.kubelet.certificates.store import Certificate, CertificateStore, ask_tool
+from kprov.kube.kubelet.certificates.store import Certificate, CertificateStore, ask_tool, write_private
 from kprov.kube.kubelet.config import KubeletConfig
 from kprov.kube.kubelet.instruments import certificate_end
 from kprov.kube.kubelet.node.status import NodeSettings
@@ -65,9 +65,8 @@ async def serve_with_certificate(
                 addresses=settings.addresses,
             )
             folder.mkdir(parents=True, exist_ok=True)
-            key.touch(0o600)
-            key.write_text(made["key"])
-            certificate.write_text(made["certificate"])
+            write_private(key, made["key"])
+            write_private(certificate, made["certificate"])  # last: where it is, the pair is whole
         await start(certificate, key)
     return serving
 

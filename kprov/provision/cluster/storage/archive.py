@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 import kprov
+from kprov.provision import atomic
 from kprov.provision.cluster.lost_members import lost_members
 from kprov.provision.cluster.phase import ClusterError
 from kprov.provision.cluster.storage.snapshot_file import check
@@ -59,16 +60,8 @@ def write_archive(target: Path, inventory: Inventory, snapshot: Path, passphrase
             entry.size, entry.mode = len(content), 0o600
             archive.addfile(entry, io.BytesIO(content))
         stream.seek(0)
-        sealed, temporary = tempfile.mkstemp(dir=target.resolve().parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(sealed, "wb") as output:
-                seal(stream, output, passphrase)
-                output.flush()
-                os.fsync(output.fileno())
-            Path(temporary).replace(target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with atomic.replacing(target, mode=atomic.PRIVATE) as output:
+            seal(stream, output, passphrase)
     Path(plain).unlink()
     return [*names, _ABOUT]
 

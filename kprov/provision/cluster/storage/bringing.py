@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from kprov.provision import atomic
 from kprov.provision.cluster.phase import ClusterError
 from kprov.provision.engine import Engine
 from kprov.provision.inventory import Host
@@ -38,20 +37,12 @@ def bring(engine: Engine, host: Host, source: str, target: Path) -> str:
     size = int(engine.module(host, "stat", path=source, _quiet=True).raise_if_failed()["stat"]["size"])
     digest = hashlib.sha256()
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")  # mode 0600
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            for part in _parts(engine, host, source, size):
-                digest.update(part)
-                stream.write(part)
-            stream.flush()
-            os.fsync(stream.fileno())
+    with atomic.replacing(target, mode=atomic.PRIVATE) as stream:
+        for part in _parts(engine, host, source, size):
+            digest.update(part)
+            stream.write(part)
         if digest.hexdigest() != wanted:
             raise ClusterError(f"{host.name}: {source} changed while it was brought here; try again")
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
     return wanted
 
 

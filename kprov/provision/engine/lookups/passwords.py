@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import string
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kprov.provision import atomic
 from kprov.provision.engine.lookups.context import LookupContext, LookupProblem, split, texts
 
 _PASSWORD_SETS = {"ascii_letters", "ascii_lowercase", "ascii_uppercase", "digits", "hexdigits", "punctuation"}
@@ -30,13 +30,18 @@ def password(terms: list[Any], options: dict[str, Any], context: LookupContext) 
 def _kept_password(name: str, given: Mapping[str, Any]) -> str:
     path = Path(name).expanduser()
     if name != "/dev/null" and path.exists():
-        return path.read_text().rstrip("\n").split(" salt=")[0]
+        return _read(path)
     wanted = split(given.get("chars"), ",") or ["ascii_letters", "digits", ".,:-_"]
     alphabet = "".join(getattr(string, word) if word in _PASSWORD_SETS else word for word in wanted)
     password = "".join(secrets.choice(alphabet) for _ in range(int(given.get("length", 20))))
     if name != "/dev/null":
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(password + "\n")
+        try:
+            atomic.write(path, password + "\n", mode=atomic.PRIVATE, exclusive=True)
+        except FileExistsError:  # another host's task, or another run, made it at the same moment
+            return _read(path)
     return password
+
+
+def _read(path: Path) -> str:
+    return path.read_text().rstrip("\n").split(" salt=")[0]
