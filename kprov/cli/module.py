@@ -69,7 +69,7 @@ def module(
         from kprov.cli.inventory_source import limit_hosts
         from kprov.cli.output import make_reporter
         from kprov.cli.run_limits import read_timeouts
-        from kprov.provision.engine.actions import CONTROL
+        from kprov.provision.engine.control_modules import CONTROL
         from kprov.provision.engine.module_names import own_name
 
         given = arguments_of(name, arguments or [])

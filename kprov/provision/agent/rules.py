@@ -8,16 +8,22 @@ REQUIRED_BY ({name: (names...)}).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Callable
 
 
-def broken(module: object, given: Mapping[str, Any], coerced: Mapping[str, Any]) -> list[str]:
+def broken(
+    module: object,
+    given: Mapping[str, Any],
+    coerced: Mapping[str, Any],
+    open_value: Callable[[Any], bool] | None = None,
+) -> list[str]:
     """The rules of a module that its arguments break.
 
     Args:
         module: the module's code.
         given: the arguments as written, by their own names.
         coerced: the same with defaults.
+        open_value: says that a value is not known yet: it may come to be none at all.
 
     Returns:
         One sentence a broken rule, to follow the module's name.
@@ -28,7 +34,7 @@ def broken(module: object, given: Mapping[str, Any], coerced: Mapping[str, Any])
         if not there.intersection(names):
             problems.append("needs one of %s" % ", ".join(name for name in names if name[0] != "_"))
     for names in getattr(module, "MUTUALLY_EXCLUSIVE", ()):
-        found = [name for name in names if name in there]
+        found = [name for name in names if name in there and not (open_value and open_value(given[name]))]
         if len(found) > 1:
             problems.append("takes only one of %s" % " and ".join("'%s'" % name for name in found))
     for names in getattr(module, "REQUIRED_TOGETHER", ()):

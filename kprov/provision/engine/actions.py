@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,86 +15,9 @@ from typing import Any
 
 from kprov.provision.agent.modules import copy as copy_module
 from kprov.provision.agent.parameters import Parameter, Specification
+from kprov.provision.engine.file_hashes import HASHES
+from kprov.provision.engine.file_trees import tree_of
 from kprov.provision.engine.templating import Scope, Templar, TemplateProblem
-
-# Done by the engine alone; nothing is sent. None: any parameter (set_fact's are variable names).
-CONTROL: dict[str, Specification | None] = {
-    "set_fact": None,
-    "assert": {
-        "that": Parameter("any", required=True),
-        "fail_msg": Parameter("any", aliases=("msg",)),
-        "success_msg": Parameter("any"),
-        "quiet": Parameter("bool"),
-    },
-    "fail": {"msg": Parameter("any", default="Failed as requested from task")},
-    "debug": {"msg": Parameter("any"), "var": Parameter("any"), "verbosity": Parameter("int")},
-    "meta": {
-        "action": Parameter(
-            "str",
-            required=True,
-            choices=(
-                "flush_handlers",
-                "end_host",
-                "end_play",
-                "end_batch",
-                "end_role",
-                "noop",
-                "clear_facts",
-                "clear_host_errors",
-                "refresh_inventory",
-                "reset_connection",
-            ),
-        )
-    },
-    "include_tasks": {"file": Parameter("str", required=True), "apply": Parameter("dict")},
-    "import_tasks": {"file": Parameter("str", required=True)},
-    "include_role": {
-        "name": Parameter("str", required=True),
-        **{name: Parameter("str") for name in ("tasks_from", "vars_from", "defaults_from", "handlers_from")},
-        "apply": Parameter("dict"),
-        "public": Parameter("bool"),
-        "allow_duplicates": Parameter("bool"),
-        "rolespec_validate": Parameter("bool"),
-    },
-    "import_role": {
-        "name": Parameter("str", required=True),
-        **{name: Parameter("str") for name in ("tasks_from", "vars_from", "defaults_from", "handlers_from")},
-        "public": Parameter("bool"),
-        "allow_duplicates": Parameter("bool"),
-        "rolespec_validate": Parameter("bool"),
-    },
-    "include_vars": {
-        "file": Parameter("str"),
-        "dir": Parameter("str"),
-        "name": Parameter("str"),
-        "depth": Parameter("int"),
-        "files_matching": Parameter("str"),
-        "ignore_files": Parameter("list"),
-        "ignore_unknown_extensions": Parameter("bool"),
-        "extensions": Parameter("list"),
-        "hash_behaviour": Parameter("str", choices=("replace", "merge")),
-    },
-    "pause": {
-        "seconds": Parameter("float"),
-        "minutes": Parameter("float"),
-    },
-    "group_by": {"key": Parameter("str", required=True), "parents": Parameter("list")},
-    # Whatever else is given to add_host is a variable of the host.
-    "add_host": None,
-    "set_stats": {
-        "data": Parameter("dict", required=True),
-        "per_host": Parameter("bool", default=False),
-        "aggregate": Parameter("bool", default=True),
-    },
-    "validate_argument_spec": {
-        "argument_spec": Parameter("dict", required=True),
-        "provided_arguments": Parameter("dict"),
-    },
-}
-
-# What brings tasks of its own.
-INCLUDES = frozenset({"include_tasks", "import_tasks", "include_role", "import_role"})
-IMPORTS = frozenset({"import_tasks", "import_role"})
 
 
 @dataclass
@@ -122,38 +44,6 @@ class Action:
     prepare: Callable[[dict[str, Any], Surroundings], Prepared]
     parameters: Specification | None = None
     free_form: str | None = None
-
-
-class FileHashes:
-    """SHA-256 of the controller's files, each read once for as long as it does not change."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, int, int, int], str] = {}
-        self._lock = threading.Lock()
-
-    def of(self, path: Path) -> tuple[str, int]:
-        """A file's hash and size.
-
-        Raises:
-            TemplateProblem: there is no such file.
-        """
-        try:
-            status = path.stat()
-        except OSError as error:
-            raise TemplateProblem(f"file {path} on the controller: {error.strerror}") from None
-        if not path.is_file():
-            raise TemplateProblem(f"{path} on the controller is no file")
-        key = (str(path), status.st_size, status.st_mtime_ns, status.st_ino)
-        with self._lock:
-            known = self._known.get(key)
-            if known is None:
-                with path.open("rb") as stream:
-                    known = hashlib.file_digest(stream, "sha256").hexdigest()
-                self._known[key] = known
-        return known, status.st_size
-
-
-HASHES = FileHashes()
 
 
 def with_content(module: str, arguments: dict[str, Any], data: bytes) -> Prepared:
@@ -183,18 +73,45 @@ def text_of(content: Any) -> str:
 
 
 def _copy(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared:
-    if str(arguments.get("remote_src", "no")).lower() in ("true", "yes", "1", "on"):
+    if _is_true(arguments.get("remote_src")):
         return Prepared("copy", arguments, {})
     if arguments.get("content") is not None:
         rest = {key: value for key, value in arguments.items() if key != "content"}
         return with_content("copy", rest, text_of(arguments["content"]).encode())
     path = _find(str(arguments["src"]), surroundings)
+    if path.is_dir():
+        return _copy_folder(arguments, path)
     if arguments.get("checksum"):
         with path.open("rb") as stream:
             found = hashlib.file_digest(stream, "sha1").hexdigest()  # Ansible's checksums of files are SHA-1
         if found != str(arguments["checksum"]).lower():
             raise TemplateProblem(f"the checksum of {path} is {found}, not {arguments['checksum']}")
     return _with_file("copy", _preserved(arguments, path), path)
+
+
+def _copy_folder(arguments: dict[str, Any], folder: Path) -> Prepared:
+    """A folder with everything in it; as in Ansible, `folder/` means what is in it, and links are followed unless.
+
+    `local_follow` is false.
+    """
+    entries: list[dict[str, Any]] = []
+    contents: dict[str, bytes | Path] = {}
+    for path, target in tree_of(folder, follow=_is_true(arguments.get("local_follow", True))):
+        entry: dict[str, Any] = {"path": str(path.relative_to(folder))}
+        if target is not None:
+            entry["target"] = target
+        elif path.is_dir():
+            entry["folder"] = True
+        else:
+            entry["sha256"], entry["size"] = HASHES.of(path)
+            entry["mode"] = f"{path.stat().st_mode & 0o7777:04o}"
+            contents[entry["sha256"]] = path
+        entries.append(entry)
+    return Prepared("copy", {**arguments, "_entries": entries, "_name": folder.name}, contents)
+
+
+def _is_true(value: Any) -> bool:
+    return str(value).lower() in ("true", "yes", "1", "on")
 
 
 def _preserved(arguments: dict[str, Any], path: Path | None) -> dict[str, Any]:
@@ -235,7 +152,7 @@ def _template(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared
 
 
 def _unarchive(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared:
-    if str(arguments.get("remote_src", "no")).lower() in ("true", "yes", "1", "on"):
+    if _is_true(arguments.get("remote_src")):
         return Prepared("unarchive", arguments, {})
     return _with_file("unarchive", arguments, _find(str(arguments["src"]), surroundings))
 

@@ -11,6 +11,7 @@ from typing import Any
 from kprov.provision.engine import actions, pool
 from kprov.provision.engine.account import Account
 from kprov.provision.engine.connections import Connections
+from kprov.provision.engine.control_modules import CONTROL
 from kprov.provision.engine.errands.catalogue import ERRANDS, run_errand
 from kprov.provision.engine.errands.machine import Machine
 from kprov.provision.engine.errors import EngineError
@@ -162,7 +163,7 @@ class ModuleCalls:
         options, arguments = _apart(given)
         own = own_name(name)
         title = str(options.get("_title") or _title(name, arguments))
-        if own is None or own in actions.CONTROL:
+        if own is None or own in CONTROL:
             raise EngineError(f"there is no module '{name}'")
         scope = self._variables.of_host(session.name)
         try:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from kprov.provision.agent import modules
 from kprov.provision.agent.parameters import Parameter
-from kprov.provision.engine.actions import ACTIONS, CONTROL
+from kprov.provision.engine.actions import ACTIONS
+from kprov.provision.engine.control_modules import CONTROL
 from kprov.provision.engine.errands.catalogue import ERRANDS
 from kprov.provision.engine.module_names import own_name, specification
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from kprov.provision.agent import modules
 from kprov.provision.agent.parameters import Specification, WrongArguments, coerce, nearest
-from kprov.provision.engine.actions import ACTIONS, CONTROL
+from kprov.provision.engine.actions import ACTIONS
+from kprov.provision.engine.control_modules import CONTROL
 from kprov.provision.engine.errands.catalogue import ERRANDS
 from kprov.provision.engine.tasks import is_open
 

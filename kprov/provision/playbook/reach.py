@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kprov.provision.engine import actions
+from kprov.provision.engine.control_modules import INCLUDES
 from kprov.provision.engine.documents import Problem, RoleErrors
 from kprov.provision.engine.roles import FromFiles, Role, Roles
 from kprov.provision.engine.running.pieces import pieces_of, steps_of
@@ -70,7 +70,7 @@ class Reach:
                 continue
             task = inherited(place.frame, step)
             yield Reached(task, place)
-            if task.module in actions.INCLUDES:
+            if task.module in INCLUDES:
                 yield from self._included(place, task)
 
     def _included(self, place: Place, task: Task) -> Iterator[Reached]:

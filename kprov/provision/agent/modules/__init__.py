@@ -42,6 +42,7 @@ NAMES = (
     "group",
     "hostname",
     "ini_file",
+    "iptables",
     "known_hosts",
     "lineinfile",
     "locale_gen",
@@ -120,7 +121,7 @@ def arguments_of(
     module = load(name)
     own, problems = parameters.resolve_names(module.PARAMETERS, given)
     coerced, wrong = parameters.values(module.PARAMETERS, own, open_value)
-    problems += wrong + rules.broken(module, own, coerced)
+    problems += wrong + rules.broken(module, own, coerced, open_value)
     if problems:
         raise parameters.WrongArguments(problems)
     return coerced

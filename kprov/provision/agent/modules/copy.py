@@ -2,10 +2,11 @@
 
 Parameters:
     dest: where it goes; a folder, or a path that ends with `/`: the source's name below it.
-    src: a file of the controller (with remote_src: of the machine, or a folder of it).
+    src: a file or a folder of the controller (with remote_src: of the machine); `folder/` means what is in it.
     content: the text itself, instead of src.
     remote_src: `src` is on the machine.
     force: false leaves an existing file as it is.
+    local_follow: what links in a folder of the controller point to is taken for them.
     follow: what a link at `dest` points to is written, not the link replaced.
     checksum: the SHA-1 that the content must have.
     backup: keep the file as it was beside it.
@@ -25,16 +26,16 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Any, BinaryIO
+from typing import Any
 
-from kprov.provision.agent import atomic, backups, diffs
+from kprov.provision.agent import atomic, diffs
 from kprov.provision.agent.attributes import ATTRIBUTE_PARAMETERS, Wanted
 from kprov.provision.agent.call import Call
 from kprov.provision.agent.contents import file_digest, file_hash
 from kprov.provision.agent.failures import ModuleFailed
 from kprov.provision.agent.modules.file import make_directories
 from kprov.provision.agent.parameters import Parameter
-from kprov.provision.agent.validation import validator
+from kprov.provision.agent.placing import place
 
 PARAMETERS = {
     "dest": Parameter("path", required=True),
@@ -43,6 +44,7 @@ PARAMETERS = {
     "remote_src": Parameter("bool", default=False),
     "force": Parameter("bool", default=True),
     "follow": Parameter("bool", default=False),
+    "local_follow": Parameter("bool", default=True),
     "checksum": Parameter("str"),
     "backup": Parameter("bool", default=False),
     "validate": Parameter("str"),
@@ -51,93 +53,6 @@ PARAMETERS = {
 }
 REQUIRES_ONE_OF = [("src", "content", "_sha256")]
 MUTUALLY_EXCLUSIVE = [("src", "content")]
-
-# Larger files are streamed to the disk and shown in diffs by their size only.
-IN_MEMORY = 4 * 1024 * 1024
-
-
-def _read(path: str) -> bytes | None:
-    """A file's content for a diff, None where there is none."""
-    try:
-        if os.path.getsize(path) > IN_MEMORY:
-            return None
-        with open(path, "rb") as stream:
-            return stream.read()
-    except OSError:  # it is not there, or not for this user to read: writing will tell
-        return None
-
-
-def _diff(destination: str, before: bytes | None, size: int, content: bytes | None) -> str:
-    there = os.path.isfile(destination)
-    if content is None or (there and before is None):
-        name = destination if there else "/dev/null"
-        return diffs.differ(name, os.path.getsize(destination) if there else 0, destination, size)
-    return diffs.unified(before, content, destination)
-
-
-def place(call: Call, destination: str, sha256: str, size: int, source: str | None) -> dict[str, Any]:
-    """Make the file what it should be.
-
-    Args:
-        call: the task.
-        destination: the file.
-        sha256: the content's hash.
-        size: its length.
-        source: a file of this machine to take it from; None to have it sent.
-    """
-    wanted = Wanted(call.arguments, call.check)
-    if call.get("follow"):
-        destination = os.path.realpath(destination)
-    result: dict[str, Any] = {"changed": False, "dest": destination, "size": size}
-    exists = os.path.lexists(destination)
-    is_file = os.path.isfile(destination) and not os.path.islink(destination)
-    if exists and not call["force"]:
-        return {"changed": False, "dest": destination, "msg": "file already exists"}
-    if is_file and os.path.getsize(destination) == size and file_hash(destination) == sha256:
-        changes = wanted.changes(destination)
-        if changes:
-            result["changed"] = True
-            result["diff"] = diffs.values(changes, destination) if call.diff else ""
-            if not call.check:
-                wanted.apply(destination)
-        result["checksum"] = file_digest(destination, "sha1")
-        return result
-    result["changed"] = True
-    small = size <= IN_MEMORY
-
-    def content() -> bytes | None:
-        if not small:
-            return None
-        return _read(source) if source is not None else call.contents.data(sha256, size)
-
-    if call.diff:
-        result["diff"] = _diff(destination, _read(destination), size, content())
-        if exists:
-            result["diff"] += diffs.values(wanted.changes(destination), destination)
-    if call.check:
-        return result
-    folder = os.path.dirname(destination)
-    if call["directory_mode"] is not None and not os.path.isdir(folder):
-        make_directories(folder, Wanted({**call.arguments, "mode": call["directory_mode"]}))
-
-    def fill(stream: BinaryIO) -> None:
-        if source is not None:
-            with open(source, "rb") as original:
-                while True:
-                    chunk = original.read(1 << 20)
-                    if not chunk:
-                        return
-                    stream.write(chunk)
-        elif small:
-            stream.write(call.contents.data(sha256, size))
-        else:
-            call.contents.into(sha256, size, stream)
-
-    if call["backup"] and is_file:
-        result["backup_file"] = backups.keep(destination)
-    atomic.replace(destination, fill, wanted, validate=validator(call))
-    result["checksum"] = file_digest(destination, "sha1")
-    return result
 
 
 def _from_machine(call: Call, source: str, destination: str) -> dict[str, Any]:
@@ -156,24 +71,76 @@ def _from_machine(call: Call, source: str, destination: str) -> dict[str, Any]:
 
 
 def _folder(call: Call, source: str, destination: str) -> dict[str, Any]:
-    """A folder of the machine, with everything in it; `src/` means what is in it."""
-    if not source.endswith("/"):
-        destination = os.path.join(destination, os.path.basename(source))
+    """A folder of the machine, with everything in it."""
     source = source.rstrip("/")
     result: dict[str, Any] = {"changed": False, "dest": destination, "src": source, "diff": ""}
-    folders = Wanted({**call.arguments, "mode": call["directory_mode"]}, call.check)
     for folder, _, files in sorted(os.walk(source)):
         place_of = os.path.normpath(os.path.join(destination, os.path.relpath(folder, source)))
-        if not os.path.isdir(place_of):
-            result["changed"] = True
-            result["diff"] += diffs.values([("state", "absent", "directory")], place_of) if call.diff else ""
-            if not call.check:
-                make_directories(place_of, folders)
+        _add(result, _make_folder(call, place_of))
         for name in sorted(files):
-            done = _from_machine(call, os.path.join(folder, name), os.path.join(place_of, name))
-            result["changed"] |= done["changed"]
-            result["diff"] += done.get("diff", "")
+            _add(result, _from_machine(call, os.path.join(folder, name), os.path.join(place_of, name)))
     return result
+
+
+def _sent_folder(call: Call, destination: str) -> dict[str, Any]:
+    """A folder of the controller, with everything in it."""
+    result: dict[str, Any] = {"changed": False, "dest": destination, "src": call["src"], "diff": ""}
+    _add(result, _make_folder(call, destination))
+    placed: dict[str, str] = {}
+    for entry in call["_entries"]:
+        path = os.path.join(destination, entry["path"])
+        if entry.get("folder"):
+            _add(result, _make_folder(call, path))
+        elif "target" in entry:
+            _add(result, _make_link(call, path, entry["target"]))
+        else:
+            mode = entry["mode"] if call["mode"] == "preserve" else call["mode"]
+            # What two files have in common travels once.
+            source = placed.get(entry["sha256"])
+            _add(result, place(call.with_arguments(mode=mode), path, entry["sha256"], entry["size"], source))
+            if not call.check:
+                placed[entry["sha256"]] = path
+    return result
+
+
+def _add(result: dict[str, Any], done: dict[str, Any]) -> None:
+    result["changed"] |= done["changed"]
+    result["diff"] += done.get("diff", "")
+
+
+def _make_folder(call: Call, path: str) -> dict[str, Any]:
+    """A folder that is there: owner and group are brought to what is wanted, its mode stays (as with Ansible)."""
+    there = os.path.isdir(path)
+    if not there and os.path.lexists(path):
+        raise ModuleFailed("%s is no folder: move it away first" % path)
+    wanted = Wanted({**call.arguments, "mode": None if there else call["directory_mode"]}, call.check)
+    changes: list[tuple[str, object, object]] = [("state", "absent", "directory")]
+    if there:
+        changes = list(wanted.changes(path))
+    if changes and not call.check:
+        if there:
+            wanted.apply(path)
+        else:
+            make_directories(path, wanted)
+    return {"changed": bool(changes), "diff": diffs.values(changes, path) if call.diff else ""}
+
+
+def _make_link(call: Call, path: str, target: str) -> dict[str, Any]:
+    there = os.readlink(path) if os.path.islink(path) else None
+    if there == target or (os.path.lexists(path) and not call["force"]):
+        return {"changed": False}
+    if there is None and os.path.isdir(path):
+        raise ModuleFailed("%s is a folder, and to become a link: move it away first" % path)
+    if not call.check:
+        temporary = os.path.join(os.path.dirname(path), atomic.prefix() + "link")
+        os.symlink(target, temporary)
+        os.rename(temporary, path)
+    return {"changed": True, "diff": diffs.values([("target", there, target)], path) if call.diff else ""}
+
+
+def _below(call: Call, name: str, destination: str) -> str:
+    """Where a folder goes: `src/` means what is in it."""
+    return destination if call["src"].endswith("/") else os.path.join(destination, name)
 
 
 def run(call: Call) -> dict[str, Any]:
@@ -181,7 +148,9 @@ def run(call: Call) -> dict[str, Any]:
     destination = call["dest"]
     source = call["src"] if call["remote_src"] else None
     if source is not None and os.path.isdir(source):
-        return _folder(call, source, destination)
+        return _folder(call, source, _below(call, os.path.basename(source), destination))
+    if call.get("_entries") is not None:
+        return _sent_folder(call, _below(call, call["_name"], destination))
     if destination.endswith("/") or os.path.isdir(destination):
         name = os.path.basename(call["src"] or call.get("_name") or "")
         if not name:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kprov.provision.engine import actions
 from kprov.provision.engine.argument_specs import wrong_arguments
+from kprov.provision.engine.control_modules import IMPORTS, INCLUDES
 from kprov.provision.engine.result import Result, Status
 from kprov.provision.engine.roles import FromFiles
 from kprov.provision.engine.running.decisions import decide
@@ -36,7 +36,7 @@ class Control:
     def do(self, place: Place, task: Task, scope: Scope) -> None:
         """Do a task, for each of its items."""
         runner = self._runner
-        if task.module in actions.IMPORTS:
+        if task.module in IMPORTS:
             self._import(place, task, scope)
             return
         if task.loop is not None:
@@ -49,7 +49,7 @@ class Control:
             if condition is not None:
                 item.result = skipped_by(condition)
                 decided.append(item)
-            elif task.module in actions.INCLUDES:
+            elif task.module in INCLUDES:
                 self._include(place, task, inner, item.loop)
             elif task.module == "meta":
                 self._meta(str(place.role.templar.render(task.arguments["action"], inner)))
@@ -59,7 +59,7 @@ class Control:
                 decided.append(item)
         if not decided and sent.items:
             return
-        if task.module in actions.INCLUDES or task.module == "meta":
+        if task.module in INCLUDES or task.module == "meta":
             if len(decided) == len(sent.items) and task.module != "meta":
                 self._tell_skipped(place, task, scope, decided)
             return

@@ -10,8 +10,8 @@ from typing import Any
 
 from kprov.provision.agent.parameters import WrongArguments, coerce
 from kprov.provision.engine import documents
-from kprov.provision.engine.actions import CONTROL
 from kprov.provision.engine.argument_specs import wrong_arguments
+from kprov.provision.engine.control_modules import CONTROL
 from kprov.provision.engine.documents import Problem, plain
 from kprov.provision.engine.roles import Role
 from kprov.provision.engine.running.context import RunContext

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kprov.provision.engine import actions
+from kprov.provision.engine.control_modules import CONTROL, IMPORTS, INCLUDES
 from kprov.provision.engine.documents import RoleErrors
 from kprov.provision.engine.result import Result, Status
 from kprov.provision.engine.running.become import truth
@@ -157,9 +157,9 @@ class HostRunner:
     def is_chosen(self, place: Place, task: Task) -> bool:
         """Whether a task's tags, and those of what is around it, let it be done."""
         tags = task.tags | self.phase.tags | (place.frame.tags if place.frame is not None else frozenset())
-        if task.module in actions.IMPORTS:  # what it brings is judged by itself
+        if task.module in IMPORTS:  # what it brings is judged by itself
             return is_chosen(tags - {"never"}, (), self.run.skip_tags)
-        if task.module in actions.INCLUDES and not self.run.become_by_keyword:
+        if task.module in INCLUDES and not self.run.become_by_keyword:
             return is_chosen(tags - {"never"}, (), self.run.skip_tags)
         if task.module == "meta" and not task.tags:
             return True
@@ -216,7 +216,7 @@ class HostRunner:
 
     def _is_once(self, place: Place, task: Task, scope: Scope) -> bool:
         """Whether one host does the task for all."""
-        if len(self.phase.hosts) < 2 or task.module in actions.IMPORTS:
+        if len(self.phase.hosts) < 2 or task.module in IMPORTS:
             return False
         if task.module == "meta":
             return task.arguments.get("action") in ("end_play", "end_batch")
@@ -226,7 +226,7 @@ class HostRunner:
 
     def do(self, place: Place, task: Task, scope: Scope) -> None:
         """Do a task here and now."""
-        if task.module in actions.CONTROL:
+        if task.module in CONTROL:
             self._control.do(place, task, scope)
         elif task.throttle is not None:
             limit = int(place.role.templar.render(task.throttle, scope))
@@ -238,7 +238,7 @@ class HostRunner:
 
     def _is_ignored(self, place: Place, task: Task, scope: Scope) -> bool:
         """Whether the task's failure is none; what includes and meta bring has its own say."""
-        if task.module in actions.INCLUDES or task.module == "meta":
+        if task.module in INCLUDES or task.module == "meta":
             return False
         return truth(task.ignore_errors, False, place.role.templar, scope)
 

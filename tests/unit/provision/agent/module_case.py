@@ -8,7 +8,8 @@ machine's `/`, `{hostname}` this machine's name.
     prepare       a shell script that makes what `files` cannot; ROOT is the folder
     programs      shell scripts that stand for the machine's programs; ROOT is the folder, CALLS notes what was called
     serves        {path: text} of a web server; `{url}` is its address
-    sends         the content that the controller sends (text, or {base64: ...}); `archive: {path: text}` sends a tar.gz
+    sends         the content that the controller sends (text, or {base64: ...}); `archive: {path: text}` sends a tar.gz,
+                  `folder: {path: text, null for a folder, or {link: target}}` a folder called `f`
     args          the module's arguments
     environment   the task's environment
     changed       default true
@@ -57,7 +58,7 @@ from kprov.provision.agent.failures import ModuleFailed
 
 CASES = Path(__file__).parent / "cases"
 KEYS = frozenset(
-    {"name", "files", "programs", "serves", "sends", "archive", "args", "environment", "changed", "returns", "tree"}
+    {"name", "files", "programs", "serves", "sends", "archive", "folder", "args", "environment", "changed", "returns", "tree"}
     | {"diff", "error", "calls", "prepare", "check", "again", "root", "skipped"}
 )
 
@@ -194,6 +195,8 @@ class Machine:
             arguments |= self.contents.add(data)
         if "archive" in given:
             arguments |= self.contents.add(archive(given["archive"]))
+        if "folder" in given:
+            arguments |= {"_name": "f", "_entries": [self.entry(*each) for each in given["folder"].items()]}
         self.calls_path.write_text("")
         try:
             call = Call(
@@ -209,6 +212,15 @@ class Machine:
             return {"failed": True, "msg": failure.message, "changed": False, **failure.data}
         except parameters.WrongArguments as wrong:
             return {"failed": True, "msg": "; ".join(wrong.problems), "changed": False}
+
+    def entry(self, path: str, what: Any) -> dict[str, Any]:
+        """One entry of a folder that the controller sends."""
+        if what is None:
+            return {"path": path, "folder": True}
+        if isinstance(what, dict):
+            return {"path": path, "target": what["link"]}
+        sent = self.contents.add(what.encode())
+        return {"path": path, "sha256": sent["_sha256"], "size": sent["_size"], "mode": "0751"}
 
     def expect(self, result: dict[str, Any], expected: dict[str, Any]) -> None:
         """Compare a result with what the case says."""

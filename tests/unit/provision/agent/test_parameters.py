@@ -72,3 +72,10 @@ def test_ansible_names_are_known() -> None:
     assert modules.own_name("ansible.builtin.systemd_service") == "systemd"
     assert modules.own_name("community.general.modprobe") == "modprobe"
     assert modules.own_name("yum") is None
+
+
+def test_of_values_that_are_templates_any_may_come_to_be_omitted() -> None:
+    given = {"name": "x", "executable": "{{ a | default(omit) }}", "virtualenv": "{{ b | default(omit) }}"}
+    modules.arguments_of("pip", given, open_value=lambda value: "{{" in str(value))
+    with pytest.raises(WrongArguments, match="takes only one of"):
+        modules.arguments_of("pip", {"name": "x", "executable": "a", "virtualenv": "b"})
