@@ -58,8 +58,8 @@ from kprov.provision.agent.failures import ModuleFailed
 
 CASES = Path(__file__).parent / "cases"
 KEYS = frozenset(
-    {"name", "files", "programs", "serves", "sends", "archive", "folder", "args", "environment", "changed", "returns", "tree"}
-    | {"diff", "error", "calls", "prepare", "check", "again", "root", "skipped"}
+    {"name", "files", "programs", "serves", "sends", "archive", "args", "environment", "changed", "returns", "tree"}
+    | {"diff", "error", "calls", "prepare", "check", "again", "root", "skipped", "folder"}
 )
 
 
