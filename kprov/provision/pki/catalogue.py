@@ -276,7 +276,8 @@ AUTHORITY_FILES: tuple[AuthorityFile, ...] = (
         authority="front-proxy",
         part="clients",
         groups=CONTROL_PLANE,
-        services=("kube-apiserver", "kube-controller-manager"),
+        # The controller manager is told of it too: kprov's believes no front proxy, upstream's reads it again.
+        services=("kube-apiserver",),
     ),
     AuthorityFile(
         path=f"{PKI}/sa.pub",
