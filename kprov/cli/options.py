@@ -32,7 +32,7 @@ InventoryPath = Annotated[
 DEFAULT_INVENTORY = Path("inventory.yaml")
 InventoryArgument = Annotated[
     Path | None,
-    typer.Argument(metavar="[INVENTORY]", help="The inventory; the same as --inventory.", show_default=False),
+    typer.Argument(metavar="INVENTORY", help="The inventory; the same as --inventory.", show_default=False),
 ]
 
 
