@@ -11,6 +11,20 @@ def seconds() -> float:
     return time.time()
 
 
+def steady() -> float:
+    """Seconds of a clock that goes on evenly, whatever is done to the machine's time: for how long something lasts."""
+    return time.monotonic()
+
+
+def steady_moment(moment: float) -> float:
+    """The steady clock's reading at a moment in seconds since 1970; one that is yet to come is taken for now.
+
+    What is waited for from then on is reckoned by the steady clock: a jump of the machine's time neither hurries it
+    nor holds it up.
+    """
+    return steady() - max(seconds() - moment, 0.0)
+
+
 def now() -> str:
     """This moment as a Time: ``2026-01-02T03:04:05Z``."""
     return format_time(seconds())

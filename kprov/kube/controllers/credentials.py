@@ -105,8 +105,9 @@ class AccountClients:
         status: dict[str, Any] = answer["status"]
         account.client.credentials.token = status["token"]
         account.uid = found["metadata"]["uid"]
-        now = clock.seconds()
-        account.renew_at = now + 0.8 * ((clock.parse_time(status.get("expirationTimestamp")) or now + LIFETIME) - now)
+        # Not by expirationTimestamp: this machine's time need not be the API server's.
+        lifetime = float((answer.get("spec") or {}).get("expirationSeconds") or LIFETIME)
+        account.renew_at = clock.steady() + 0.8 * lifetime
 
     async def keep_fresh(self, accounts: Informer) -> None:
         """Renew tokens for ever. ``accounts`` tells when an account was deleted or made anew."""
@@ -115,7 +116,7 @@ class AccountClients:
             for account in self._accounts.values():
                 current = accounts.get(f"{NAMESPACE}/{account.name}")
                 same = current is not None and current["metadata"]["uid"] == account.uid
-                if same and clock.seconds() < account.renew_at:
+                if same and clock.steady() < account.renew_at:
                     continue
                 try:
                     await self._renew(account)

@@ -17,7 +17,8 @@ Object = dict[str, Any]
 class TaintEviction(Controller):
     """Deletes pods that do not tolerate their node's NoExecute taints (any longer).
 
-    The time that a pod may stay counts from the taint's own ``timeAdded``, so that a new leader goes on counting.
+    The time that a pod may stay counts from the taint's own ``timeAdded``, so that a new leader goes on counting; from
+    when it was first seen here on, no jump of the machine's time changes how long that is.
     """
 
     name = "taint-eviction-controller"
@@ -29,7 +30,7 @@ class TaintEviction(Controller):
         self.pods = context.indexed(PODS, NODE_INDEX, node_keys)
         self.nodes = self.watch(NODES, on_add=self._node_changed, on_update=self._node_updated)
         self.watch(PODS, on_add=self._pod_changed, on_update=self._pod_updated)
-        self._since: dict[tuple[str, str], float] = {}
+        self._since: dict[tuple[str, str], tuple[str | None, float]] = {}  # node, taint -> timeAdded, steady moment
 
     def _pod_changed(self, pod: Object) -> None:
         name = pod["spec"].get("nodeName")
@@ -57,13 +58,17 @@ class TaintEviction(Controller):
             self._node_changed(new)
 
     def _started(self, node: Object, found: list[Object]) -> float:
-        """When the clock of these taints began to run."""
-        now = clock.seconds()
+        """When the clock of these taints began to run: a moment of the steady clock."""
         starts = []
         for taint in found:
-            added = clock.parse_time(taint.get("timeAdded"))
-            # A taint set by hand has no time: it counts from when it was first seen here.
-            starts.append(added or self._since.setdefault((node["metadata"]["uid"], taint["key"]), now))
+            key, added = (node["metadata"]["uid"], taint["key"]), taint.get("timeAdded")
+            known = self._since.get(key)
+            if known is None or known[0] != added:
+                # A taint set by hand has no time: it counts from when it was first seen here.
+                moment = clock.parse_time(added)
+                begun = clock.steady() if moment is None else clock.steady_moment(moment)
+                known = self._since[key] = (added, begun)
+            starts.append(known[1])
         return max(starts)
 
     async def reconcile(self, key: str) -> None:
@@ -78,7 +83,7 @@ class TaintEviction(Controller):
         seconds = taints.stay_seconds(found, pod["spec"].get("tolerations") or [])
         if seconds is None:
             return
-        left = self._started(node, found) + seconds - clock.seconds() if seconds else 0.0
+        left = self._started(node, found) + seconds - clock.steady() if seconds else 0.0
         if left > 0:
             self.queue.add_after(key, left)
             return

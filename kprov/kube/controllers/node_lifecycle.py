@@ -39,7 +39,7 @@ _OWN_NO_EXECUTE = {taints.NOT_READY, taints.UNREACHABLE}
 
 @dataclass(slots=True)
 class Health:
-    """What was last seen of a node, and when it was seen to change (this daemon's clock)."""
+    """What was last seen of a node, and when it was seen to change, by a clock that no jump of the time moves."""
 
     seen: tuple[Any, ...]
     changed: float
@@ -117,7 +117,7 @@ class NodeLifecycle(Controller):
 
     async def monitor(self) -> None:
         """One pass over all nodes."""
-        started = clock.seconds()
+        started = clock.steady()
         try:
             answer = await self.context.client.list(LEASES, "kube-node-lease")
         except ApiError as error:
@@ -129,7 +129,7 @@ class NodeLifecycle(Controller):
         leases = {lease["metadata"]["name"]: lease for lease in answer.get("items") or ()}
         period = self.context.options.node_monitor_period
         blind = started - self._last_pass - 2 * period if self._last_pass is not None else 0.0
-        self._last_pass = clock.seconds()
+        self._last_pass = clock.steady()
         nodes = self.nodes.list()
         for gone in self._health.keys() - {node["metadata"]["name"] for node in nodes}:
             del self._health[gone]
@@ -147,7 +147,7 @@ class NodeLifecycle(Controller):
 
     async def _judge(self, node: Object, lease: Object | None) -> Object:
         """The node as it is after noting silence, if it was silent for too long."""
-        name, now = node["metadata"]["name"], clock.seconds()
+        name, now = node["metadata"]["name"], clock.steady()
         ready = pod_state.condition(node, "Ready") or {}
         seen = (
             node["metadata"]["uid"],
@@ -162,7 +162,7 @@ class NodeLifecycle(Controller):
         grace = options.node_monitor_grace_period if ready else options.node_startup_grace_period
         if now - health.changed <= grace:
             return node
-        silent = self._silenced(node, now)
+        silent = self._silenced(node)
         if silent is None:
             return node
         updated: Object = await self.client.update(NODES, silent, subresource="status")
@@ -173,9 +173,9 @@ class NodeLifecycle(Controller):
         return updated
 
     @staticmethod
-    def _silenced(node: Object, now: float) -> Object | None:
+    def _silenced(node: Object) -> Object | None:
         """The node with its conditions Unknown, or None if they are already."""
-        stamp = clock.format_time(now)
+        stamp = clock.now()
         old = {c["type"]: c for c in (node.get("status") or {}).get("conditions") or ()}
         new, changed = dict(old), False
         for kind in CONDITIONS:
@@ -244,7 +244,7 @@ class NodeLifecycle(Controller):
                 if everything_down
                 else "nodes are ready again: the others get their grace period anew"
             )
-            now = clock.seconds()
+            now = clock.steady()
             for health in self._health.values():
                 health.changed = now
             for zone in zones:
@@ -285,12 +285,12 @@ class NodeLifecycle(Controller):
         have = {t["key"] for t in current if t["effect"] == "NoExecute" and t["key"] in _OWN_NO_EXECUTE}
         if have == ({wanted} if wanted else set()):
             return
-        now = clock.seconds()
+        now = clock.steady()
         if wanted and not have and (rate <= 0 or now < self._next_taint.get(zone, 0.0)):
             return
         kept = [t for t in current if not (t["effect"] == "NoExecute" and t["key"] in _OWN_NO_EXECUTE)]
         if wanted:
-            kept.append({"key": wanted, "effect": "NoExecute", "timeAdded": clock.format_time(now)})
+            kept.append({"key": wanted, "effect": "NoExecute", "timeAdded": clock.now()})
         await self._write_taints(node, kept)
         if wanted and not have:
             self._next_taint[zone] = now + 1 / rate

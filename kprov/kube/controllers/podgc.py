@@ -71,7 +71,7 @@ class PodGarbageCollector(Controller):
             name = pod["spec"].get("nodeName")
             if name and self.nodes.get(name) is None:
                 homeless.setdefault(name, []).append(pod)
-        now = clock.seconds()
+        now = clock.steady()
         self._missing_since = {name: self._missing_since.get(name, now) for name in homeless}
         for name, residents in homeless.items():
             if now - self._missing_since[name] < QUARANTINE or not await self._is_gone(name):

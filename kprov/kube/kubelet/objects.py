@@ -6,7 +6,6 @@ import time
 from collections import OrderedDict
 from typing import Any
 
-from kprov.kube.api import clock
 from kprov.kube.api.client import ApiClient
 from kprov.kube.api.errors import is_not_found
 from kprov.kube.api.kinds import (
@@ -60,7 +59,7 @@ class ObjectReader:
         return found
 
     async def request_token(self, pod: Pod, audience: str, seconds: int) -> tuple[str, float]:
-        """A service account token bound to the pod, with the moment when it ends; raises what the API client raises."""
+        """A token bound to the pod, and for how many seconds it is good; raises what the API client raises."""
         meta = pod["metadata"]
         spec: dict[str, Any] = {
             "expirationSeconds": seconds,
@@ -71,5 +70,5 @@ class ObjectReader:
         account = pod["spec"].get("serviceAccountName") or "default"
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
         answer = await self._client.create_subresource(SERVICE_ACCOUNTS, account, meta["namespace"], "token", body)
-        status = answer["status"]
-        return status["token"], clock.seconds_of(status["expirationTimestamp"])
+        # Not by expirationTimestamp: this machine's time need not be the API server's.
+        return answer["status"]["token"], float((answer.get("spec") or {}).get("expirationSeconds") or seconds)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from pathlib import Path
 
+from kprov.kube.api import clock
 from kprov.kube.kubelet.cri import runtime_pb2 as pb
 from kprov.kube.kubelet.cri.client import RuntimeFailure
 from kprov.kube.kubelet.node import facts
@@ -37,7 +37,7 @@ class ImageCleaner:
 
     async def once(self) -> list[str]:
         """Look once; returns the images that were removed. Raises RuntimeFailure."""
-        config, now = self._host.config, time.time()
+        config, now = self._host.config, clock.steady()
         used = {container.image_ref for container in await self._host.runtime.containers()}
         images = await self._host.runtime.images()
         for image in images:

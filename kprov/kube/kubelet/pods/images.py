@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from kprov.kube.api import clock
 from kprov.kube.kubelet.cri import runtime_pb2 as pb
 from kprov.kube.kubelet.cri.client import Runtime, RuntimeFailure
 from kprov.kube.kubelet.pods.backoff import Backoff
@@ -33,7 +34,7 @@ class ImagePuller:
         self._runtime = runtime
         self._gate = asyncio.Semaphore(parallel)
         self._backoff = Backoff()
-        self._until: dict[str, float] = {}  # pod and image -> when to try again
+        self._until: dict[str, float] = {}  # pod and image -> when to try again, by the steady clock
 
     async def ensure(
         self,
@@ -58,7 +59,7 @@ class ImagePuller:
             report("Normal", "Pulled", f'Container image "{container["image"]}" already present on machine')
             return present
         key = f"{pod['metadata']['uid']}/{name}"
-        if time.time() < self._until.get(key, 0):
+        if clock.steady() < self._until.get(key, 0):
             message = f'Back-off pulling image "{container["image"]}"'
             report("Normal", "BackOff", message)
             raise ImageError("ImagePullBackOff", message)
@@ -92,11 +93,11 @@ class ImagePuller:
     def retry_after(self, pod: Pod, container: dict[str, Any]) -> float:
         """Seconds until it is worth trying this image again."""
         key = f"{pod['metadata']['uid']}/{normalised(container.get('image', ''))}"
-        return max(self._until.get(key, 0) - time.time(), 0)
+        return max(self._until.get(key, 0) - clock.steady(), 0)
 
     def _raise(self, key: str) -> None:
         self._backoff.raise_delay(key, time.time())
-        self._until[key] = time.time() + self._backoff.delay(key)
+        self._until[key] = clock.steady() + self._backoff.delay(key)
 
     async def _pull(self, name: str, secrets: list[dict[str, Any]], sandbox: pb.PodSandboxConfig) -> str:
         candidates: list[pb.AuthConfig | None] = [*credentials(name, secrets)]

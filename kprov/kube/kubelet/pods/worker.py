@@ -212,7 +212,7 @@ class PodWorker:
         await self._stopper.prune(self.record)
         delays = [delay, self._deadline()]
         if (refresh := host.volumes.refresh_at(self.uid)) is not None:
-            delays.append(refresh - time.time())
+            delays.append(refresh - clock.steady())
         known = [max(each, 0.05) for each in delays if each is not None]
         return min(known) if known else None
 

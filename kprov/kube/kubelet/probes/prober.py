@@ -113,7 +113,8 @@ class Prober:
             int(probe.get("successThreshold") or 1),
             int(probe.get("failureThreshold") or 3),
         )
-        first = started_at + float(probe.get("initialDelaySeconds") or 0) - time.time()
+        initial = float(probe.get("initialDelaySeconds") or 0)
+        first = min(started_at + initial - time.time(), initial)  # the time may have been set back since it started
         # containers that were found running (a restarted kubelet) are not probed all in one moment
         await asyncio.sleep(max(first, random.uniform(0, min(period, 1)) if started_at < time.time() - 10 else 0))
         streak, last = 0, None

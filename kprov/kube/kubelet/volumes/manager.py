@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kprov.kube.api import quantity
+from kprov.kube.api import clock, quantity
 from kprov.kube.kubelet.names import PodPaths
 from kprov.kube.kubelet.volumes import mounts
 from kprov.kube.kubelet.volumes.atomic_writer import UnsafePathError, write_payload
@@ -30,7 +29,7 @@ class PodVolumes:
     """What is set up for one pod."""
 
     paths: dict[str, Path] = field(default_factory=dict)
-    refresh_at: float | None = None  # seconds since 1970; None: nothing that changes
+    refresh_at: float | None = None  # by the steady clock; None: nothing that changes
 
 
 class VolumeManager:
@@ -51,7 +50,7 @@ class VolumeManager:
         """Set up what is not yet there and refresh what is due; raises VolumeError naming the volume."""
         uid = pod["metadata"]["uid"]
         known = self._known.get(uid)
-        due = known is None or (known.refresh_at is not None and time.time() >= known.refresh_at)
+        due = known is None or (known.refresh_at is not None and clock.steady() >= known.refresh_at)
         if known is not None and not due:
             return known
         paths = PodPaths(self._root, uid)
@@ -63,7 +62,7 @@ class VolumeManager:
                 found.paths[volume["name"]], until = await self._one(pod, volume, paths)
             except (OSError, ValueError, VolumeError, UnsafePathError) as error:
                 if known is not None:  # a volume in use keeps its content until it can be refreshed
-                    known.refresh_at = time.time() + min(self._every, 30)
+                    known.refresh_at = clock.steady() + min(self._every, 30)
                 raise VolumeError(f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}') from None
             if until is not None:
                 changing.append(until)
@@ -78,7 +77,7 @@ class VolumeManager:
                 payload, until = await self._sources.payload(pod, volume)
                 folder = paths.volume(plugin, volume["name"])
                 await asyncio.to_thread(_fill, folder, payload, group, kind in IN_MEMORY)
-                refresh = time.time() + self._every
+                refresh = clock.steady() + self._every
                 return folder, refresh if until is None else min(until, refresh)
         if "emptyDir" in volume:
             folder = paths.volume("empty-dir", volume["name"])
@@ -96,14 +95,14 @@ class VolumeManager:
         raise VolumeError(f"volumes of type {kind} are not implemented by kprov")
 
     def refresh_at(self, uid: str) -> float | None:
-        """When the pod's volumes are due for a refresh."""
+        """When the pod's volumes are due for a refresh, by the steady clock."""
         known = self._known.get(uid)
         return known.refresh_at if known else None
 
     def expire(self, uid: str) -> None:
         """Make the next ``prepare`` refresh everything, e.g. after the pod's labels changed."""
         if (known := self._known.get(uid)) and known.refresh_at is not None:
-            known.refresh_at = 0
+            known.refresh_at = float("-inf")
 
     async def remove(self, uid: str) -> None:
         """Undo every mount of a pod and remove its folders; raises OSError where something holds on."""

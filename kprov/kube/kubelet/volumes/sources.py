@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from kprov.kube.api import clock
 from kprov.kube.kubelet.pods.fields import FieldError, field_value, resource_value
 from kprov.kube.kubelet.volumes.atomic_writer import FileContent
 
@@ -139,24 +139,24 @@ class TokenCache:
     """Service account tokens by pod and audience, asked for anew before they end."""
 
     def __init__(self, request: Callable[[Pod, str, int], Awaitable[tuple[str, float]]]) -> None:
-        """``request`` asks the API for a token and returns it with the moment when it ends."""
+        """``request`` asks the API for a token and returns it with the seconds that it is good for."""
         self._request = request
         self._known: dict[tuple[str, str, int], tuple[str, float]] = {}
 
     async def token(self, pod: Pod, audience: str, seconds: int) -> tuple[str, float]:
-        """See Tokens. A token is renewed at 80 % of its life, or after a day."""
+        """See Tokens. A token is renewed at 80 % of its life, or after a day, whatever the machine's time does."""
         key = (pod["metadata"]["uid"], audience, seconds)
         known = self._known.get(key)
-        if known and time.time() < known[1]:
+        if known and clock.steady() < known[1]:
             return known
-        begun = time.time()
+        begun = clock.steady()
         try:
-            token, end = await self._request(pod, audience, seconds)
+            token, life = await self._request(pod, audience, seconds)
         except Exception:
-            if known and time.time() < known[1] + seconds * 0.1:
-                return known[0], time.time() + 30  # still valid; the API may be back by then
+            if known and clock.steady() < known[1] + seconds * 0.1:
+                return known[0], clock.steady() + 30  # still valid; the API may be back by then
             raise
-        known = (token, begun + min((end - begun) * 0.8, 24 * 3600))
+        known = (token, begun + min(life * 0.8, 24 * 3600))
         self._known[key] = known
         return known
 

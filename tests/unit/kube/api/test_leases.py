@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import time
 
 import pytest
 from fake_api_server import FakeApiServer, status
 
+from kprov.kube.api import leases
 from kprov.kube.api.client import ApiClient
 from kprov.kube.api.leases import LeaderElector, LeadershipLost
 
@@ -45,6 +48,26 @@ async def test_a_claim_ages_by_the_observers_clock(server: FakeApiServer, client
     assert asyncio.get_running_loop().time() - began >= 0.9
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_machine_whose_time_jumps_leads_on_and_takes_nothing_from_others(
+    server: FakeApiServer, client: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stamps = itertools.cycle(["2199-01-01T00:00:00.000000Z", "1999-01-01T00:00:00.000000Z"])
+    monkeypatch.setattr(leases, "now_micro", lambda: next(stamps))
+    monkeypatch.setattr(time, "time", lambda: float(next(stamps)[:4]) * 3.1e7)
+    # No bound here is near what a busy machine needs for one renewal.
+    one, two = (elector(client, name, lease_duration=60, renew_deadline=30) for name in ("one", "two"))
+    first = asyncio.create_task(one.run(forever))
+    await server.until(lambda: one.is_leader)
+    second = asyncio.create_task(two.run(forever))
+    written = server.objects[PATH]["metadata"]["resourceVersion"]
+    await server.until(lambda: int(server.objects[PATH]["metadata"]["resourceVersion"]) > int(written) + 6)
+    assert not first.done() and one.is_leader and not two.is_leader
+    assert server.objects[PATH]["spec"]["leaseTransitions"] == 0
+    for task in (second, first):
+        task.cancel()
+    await asyncio.gather(first, second, return_exceptions=True)
 
 
 async def test_a_lease_that_cannot_be_renewed_is_lost(server: FakeApiServer, client: ApiClient) -> None:

@@ -21,12 +21,14 @@ Object = dict[str, Any]
 
 @pytest.fixture
 def hands(monkeypatch):
-    """A clock that the test moves."""
+    """A clock that the test moves; ``jump`` is what somebody has set the machine's time forward by."""
 
     class Hands:
         time = 1_800_000_000.0
+        jump = 0.0
 
-    monkeypatch.setattr(clock, "seconds", lambda: Hands.time)
+    monkeypatch.setattr(clock, "seconds", lambda: Hands.time + Hands.jump)
+    monkeypatch.setattr(clock, "steady", lambda: Hands.time)
     return Hands
 
 
@@ -96,6 +98,41 @@ async def test_a_silent_node_becomes_unknown_tainted_and_loses_its_pods(bench, c
     cluster.change(NODES, "n1", status=node("n1")["status"])
     await pass_by(10, ["n1", "n2", "n3"])
     assert not cluster.find(NODES, "n1")["spec"].get("taints")
+
+
+@pytest.mark.parametrize("jump", [90 * 86400.0, -90 * 86400.0])
+async def test_a_jump_of_the_time_makes_no_node_silent_and_hides_none(bench, cluster, hands, jump):
+    _, pass_by = await lifecycle(bench, cluster, hands, ["n1", "n2", "n3"])
+    stays = {"key": taints.UNREACHABLE, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+    cluster.add(PODS, pod("patient", "n1", tolerations=[stays]))
+    await pass_by(10, ["n1", "n2", "n3"])
+    hands.jump = jump
+    await pass_by(10, ["n1", "n2", "n3"])
+    assert all(pod_state.is_ready(n) for n in cluster.of(NODES))
+    await pass_by(50, ["n2", "n3"])  # one that is silent is found out as ever
+    assert not pod_state.is_ready(cluster.find(NODES, "n1")) and no_execute(cluster, "n1") == [taints.UNREACHABLE]
+    hands.jump = -jump
+    await pass_by(100, ["n2", "n3"])
+    assert cluster.find(PODS, "patient", "default") is not None
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+async def test_a_pods_stay_beside_a_taint_is_as_long_as_it_was(bench, cluster, hands, jump):
+    tainted = node("n1")
+    added = clock.format_time(hands.time - 100)
+    tainted["spec"]["taints"] = [{"key": taints.UNREACHABLE, "effect": "NoExecute", "timeAdded": added}]
+    cluster.add(NODES, tainted)
+    stays = {"key": taints.UNREACHABLE, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+    cluster.add(PODS, pod("patient", "n1", tolerations=[stays]))
+    (eviction,) = await bench.start(TaintEviction)
+    await bench.until(lambda: eviction._since)
+    hands.jump = jump
+    hands.time += 190
+    await eviction.reconcile("default/patient")
+    assert cluster.find(PODS, "patient", "default") is not None
+    hands.time += 20
+    await eviction.reconcile("default/patient")
+    assert cluster.find(PODS, "patient", "default") is None
 
 
 async def test_nobody_is_driven_away_when_no_node_answers(bench, cluster, hands):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kprov.kube.api import clock
 from kprov.kube.kubelet.logs.reader import LogOptions, read_log, tail, tail_offset
 from kprov.kube.kubelet.pods.cgroups import Cgroups
 from kprov.kube.kubelet.volumes.atomic_writer import FileContent, UnsafePathError, write_payload
@@ -135,3 +136,23 @@ def test_control_groups_of_version_one(tmp_path: Path) -> None:
     assert (tmp_path / "memory/kubepods/burstable/podu-1/memory.limit_in_bytes").read_text() == str(64 * 2**20)
     assert groups.pods() == {"u-1"}
     assert Cgroups("systemd", "", root=tmp_path).parent(pod) == "kubepods-burstable-podu_1.slice"
+
+
+@pytest.mark.parametrize("jump", [86400.0, -86400.0])
+async def test_tokens_are_renewed_in_time_whatever_the_machines_time_does(
+    monkeypatch: pytest.MonkeyPatch, jump: float
+) -> None:
+    moment, given = [100.0], list[str]()
+    monkeypatch.setattr(clock, "steady", lambda: moment[0])
+    monkeypatch.setattr(clock, "seconds", lambda: 1_800_000_000.0 + jump * len(given))
+
+    async def request(pod: dict[str, Any], audience: str, seconds: int) -> tuple[str, float]:
+        given.append(f"token {len(given)}")
+        return given[-1], float(seconds)
+
+    cache, pod = TokenCache(request), {"metadata": {"uid": "u"}}
+    assert await cache.token(pod, "", 3600) == ("token 0", 100 + 0.8 * 3600)
+    moment[0] += 2800
+    assert (await cache.token(pod, "", 3600))[0] == "token 0"
+    moment[0] += 100
+    assert (await cache.token(pod, "", 3600))[0] == "token 1"

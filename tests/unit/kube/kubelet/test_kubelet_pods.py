@@ -314,13 +314,33 @@ def test_admission() -> None:
 
 def test_backoff_doubles_and_forgets() -> None:
     moment = [1000.0]
-    backoff = Backoff(clock=lambda: moment[0])
+    backoff = Backoff(clock=lambda: moment[0], steady=lambda: moment[0])
     assert backoff.remaining("k", 1000) == 0
     backoff.raise_delay("k", 1000)
-    assert backoff.remaining("k", 1001) == 11
+    moment[0] = 1002
+    assert backoff.remaining("k", 1001) == 9
     moment[0] = 1012
     assert backoff.remaining("k", 1001) == 0
     for _ in range(9):
         backoff.raise_delay("k", moment[0])
     assert backoff.delay("k") == 300
+    moment[0] += 700
     assert backoff.remaining("k", 1012 + 700) == 0, "a container that ran for long starts at once"
+
+
+@pytest.mark.parametrize("jump", [86400.0, -86400.0])
+def test_backoff_is_as_long_as_it_is_whatever_the_machines_time_does(jump: float) -> None:
+    moment, time = [50.0], [1_800_000_000.0]
+    backoff = Backoff(clock=lambda: time[0], steady=lambda: moment[0])
+    failed = time[0]
+    backoff.raise_delay("k", failed)
+    assert backoff.remaining("k", failed) == 10
+    time[0] += jump
+    moment[0] += 4
+    assert backoff.remaining("k", failed) == 6
+    moment[0] += 6
+    assert backoff.remaining("k", failed) == 0
+    if jump < 0:  # it failed before the time was set back, and is seen only now
+        assert backoff.remaining("k", failed + 1) == 10
+        moment[0] += 10
+        assert backoff.remaining("k", failed + 1) == 0
