@@ -17,6 +17,7 @@ from kprov.kube.api import errors
 from kprov.kube.apiserver.http import tunnel
 from kprov.kube.apiserver.http.message import Answer, BrokenOff, Request, Response, Stream, Tunnel, json_response
 from kprov.kube.apiserver.http.peer import peer_certificate, peer_chain
+from kprov.kube.apiserver.http.whole import whole
 from kprov.kube.apiserver.request import UserInfo, parse_request_info
 
 _log = logging.getLogger(__name__)
@@ -64,11 +65,10 @@ class AiohttpFront:
 
     async def start(self, host: str, port: int, context: ssl.SSLContext | None) -> None:
         """Listen. Raises OSError where the address cannot be had."""
+        loop = asyncio.get_running_loop()
 
         def make_request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
-            return web.BaseRequest(
-                message, payload, protocol, writer, task, asyncio.get_running_loop(), client_max_size=MAX_BODY
-            )
+            return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY)
 
         server = web.Server(
             self._handle,
@@ -116,7 +116,7 @@ class AiohttpFront:
             if answer.pieces and request.method != "HEAD":
                 return await self._in_pieces(request, answer)
             answer.whole()
-            return self._plain(answer, True)
+            return whole(request, answer) or self._plain(answer, True)
         try:
             if isinstance(answer, Stream):
                 return await self._stream(request, answer)
