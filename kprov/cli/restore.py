@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kprov.cli.consent import Yes
 from kprov.cli.exit_codes import ExitCode
 from kprov.cli.options import AcceptNewHostKeys, TimeoutOptions, Verbose
+
+if TYPE_CHECKING:
+    from kprov.provision.cluster.storage.archive import Unpacked
 
 app = typer.Typer(help="Make a cluster again of what `kprov backup` saved.")
 
@@ -58,6 +61,10 @@ def restore(
         # The cluster's own objects, and the nodes, are those of the snapshot now: they are made to fit again.
         ["up", *shared],
     ]
+    if not unpack_only and _was_cut_off(unpacked, accept_new_host_keys):
+        # Nothing else may be done to etcd until its restore has come to its end; the machines are raised already.
+        typer.echo("a restore of etcd was cut off on these machines: it goes on")
+        del steps[0]
     if unpack_only:
         typer.echo("\n".join(["go on with:", *("  kprov " + " ".join(step) for step in steps)]))
         return
@@ -66,3 +73,18 @@ def restore(
         code = run(step)
         if code != ExitCode.OK:
             raise typer.Exit(code)
+
+
+def _was_cut_off(unpacked: Unpacked, accept_new_host_keys: bool) -> bool:
+    """Whether a machine of etcd says so. One that can't be asked says nothing: the first step tells of it."""
+    from kprov.cli.etcd import looking
+    from kprov.cli.inventory_source import open_inventory
+    from kprov.provision.cluster.etcd import NOT_FINISHED
+
+    loaded = open_inventory(unpacked.inventory, [f"state_directory={unpacked.state.resolve()}"])
+    with looking(loaded, "kprov restore", accept_new_host_keys) as engine:
+        hosts = loaded.group("etcd")
+        engine.connect(hosts, facts=False)
+        alive = [host.name for host in engine.alive(hosts)]
+        found = engine.module_all(dict.fromkeys(alive, ("stat", {"path": NOT_FINISHED, "_quiet": True})))
+    return any(not result.failed and result["stat"]["exists"] for result in found.values())

@@ -90,7 +90,9 @@ def take_named_authorities(
     present, under_way = load_certificates(folder), load_rotation(folder / "pki")
     for name in AUTHORITIES:
         files = inventory.cluster.authority_files(name)
-        if files is None or name in under_way or (name in present and name not in next_of):
+        if files is None or name in under_way:
+            continue
+        if name in present and (name not in next_of or not files[0].exists()):
             continue
         if name not in present or load_chain(files[0])[0] != present[name]:
             import_with_key(folder, name, *files, passphrase=passphrase)
@@ -106,7 +108,7 @@ def refuse_other_authorities(inventory: Inventory) -> None:
     present, under_way = load_certificates(state), load_rotation(state / "pki")
     for name in present.keys() - under_way.keys():
         files = inventory.cluster.authority_files(name)
-        if files is not None and (named := load_chain(files[0])[0]) != present[name]:
+        if files is not None and files[0].exists() and (named := load_chain(files[0])[0]) != present[name]:
             raise PkiError(
                 f"the inventory names {files[0]} ({named.subject.rfc4514_string()}) as the authority {name}, and the "
                 f"cluster has another: `kprov certs rotate-ca --authority {name}` changes it; or take the setting out"

@@ -273,7 +273,8 @@ def check_lifetimes(cluster: ClusterSettings, locate: Locate, log: ProblemLog) -
 def check_authority_files(cluster: ClusterSettings, locate: Locate, log: ProblemLog) -> None:
     """An authority of the user's has a certificate and a key, and the key is read by nobody else.
 
-    What is in them is looked at when they are taken: only then must they be there.
+    What is in them is looked at when they are taken. After that they may be gone: kept elsewhere, or the cluster was
+    restored from a backup, which has what was taken.
     """
     for name, (certificate, key) in AUTHORITY_SETTINGS.items():
         given = [setting for setting in (certificate, key) if getattr(cluster, setting) is not None]
@@ -291,8 +292,9 @@ def check_authority_files(cluster: ClusterSettings, locate: Locate, log: Problem
                 mode = stat.S_IMODE(path.stat().st_mode)
                 path.open("rb").close()
             except FileNotFoundError:
-                hint = "relative paths begin at the inventory's folder; once a cluster stands, both may be taken out"
-                log.add(locate(setting), f"{path} does not exist", hint)
+                if not (cluster.state_directory / "pki").is_dir():
+                    hint = "relative paths begin at the inventory's folder; once a cluster stands, both may be gone"
+                    log.add(locate(setting), f"{path} does not exist", hint)
             except OSError as error:
                 log.add(locate(setting), f"{path} can't be read: {error.strerror}", None)
             else:

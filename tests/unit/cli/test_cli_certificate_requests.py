@@ -43,7 +43,8 @@ class Elsewhere:
 
     def _sign(self, name: str, pathlen: int, *by: str) -> None:
         (self.folder / "extensions").write_text(EXTENSIONS.format(pathlen=pathlen))
-        words = ("-in", f"{name}.csr", "-days", str(500 + 100 * pathlen), "-extfile", "extensions", "-out", f"{name}.pem")
+        days = str(500 + 100 * pathlen)
+        words = ("-in", f"{name}.csr", "-days", days, "-extfile", "extensions", "-out", f"{name}.pem")
         self.openssl("x509", "-req", *words, *by)
 
     def signs(self, name: str) -> Path:
@@ -133,7 +134,10 @@ def test_the_inventory_names_an_authority(kprov: Kprov, inventory_file: Path, el
     key.chmod(0o644)
     open_to_all = kprov("certs", "list", "-i", inventory_file, "--controller-only")
     assert open_to_all.code == ExitCode.USAGE and f"chmod 600 {key}" in open_to_all.err
-    key.unlink()
+    for file in (key, mine):
+        file.unlink()
+    refuse_other_authorities(open_state(inventory_file))  # what was taken is enough
+    state.rename(state.with_name("elsewhere"))
     gone = kprov("certs", "list", "-i", inventory_file, "--controller-only")
-    assert gone.code == ExitCode.USAGE and f"{key} does not exist" in gone.err
+    assert gone.code == ExitCode.USAGE and f"{key} does not exist" in gone.err and f"{mine} does not" in gone.err
     assert f"{inventory_file}:" in gone.err

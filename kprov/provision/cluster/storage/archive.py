@@ -26,6 +26,8 @@ from kprov.provision.pki.files import make_private_folder, write_private
 from kprov.provision.pki.sealed_file import seal, unseal
 
 _BESIDE = ("group_vars", "host_vars")
+# The keys of Secrets come after the authorities: of another cluster, those are refused first.
+_CHANGED_BY_RUNS = frozenset({"admin.kubeconfig", "encryption-keys.json"})
 _SNAPSHOT, _ABOUT = "etcd.db", "about.json"
 
 
@@ -124,9 +126,9 @@ def _bytes(stream: object) -> bytes:
 
 
 def _put(path: Path, content: bytes) -> None:
-    """Raises ClusterError where something else lies there. A kubeconfig is renewed by every run: it may differ."""
+    """Raises ClusterError where something else lies there, but for what runs change: the next one goes on with that."""
     if path.exists() and path.read_bytes() != content:
-        if path.name == "admin.kubeconfig":
+        if path.name in _CHANGED_BY_RUNS:
             return
         raise ClusterError(f"{path} is there, and is not what the backup has: choose an empty folder with --into")
     write_private(path, content)

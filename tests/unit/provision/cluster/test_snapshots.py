@@ -97,6 +97,9 @@ def test_a_cluster_comes_out_of_its_archive(inventory: Inventory, snapshot: Path
     assert check(found.snapshot).size == 2080
     assert not list((tmp_path / "new").rglob("run.log"))
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "new").rglob("*"))
+    # What the runs of a restore change is gone on with, when it was cut off.
+    save_keyring(found.state, first_keyring(cluster_has_secrets=True))
+    unpack_archive(target, tmp_path / "new", "sesame")
     (found.state / "pki/ca.crt").write_text("another cluster's")
     with pytest.raises(ClusterError, match="choose an empty folder"):
         unpack_archive(target, tmp_path / "new", "sesame")
