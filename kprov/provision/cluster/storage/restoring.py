@@ -8,7 +8,8 @@ was there before is kept beside it (member-data.before-restore).
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from kprov.provision.cluster.artifacts import daemons_of
@@ -36,9 +37,11 @@ _BUMP = 1_000_000_000
 # Tells whether this machine's etcd can raise revisions past those that clients have seen (etcd 3.5.16 and 3.6).
 _CAN_BUMP = "etcdutl snapshot restore --help 2>/dev/null | grep -q -- --bump-revision"
 
+# On a disk that has no room for it, nothing of it stays: the member that runs there needs what is left.
 _RESTORE = f"""
 set -eu
 rm -rf {_NEW}
+trap '[ $? -eq 0 ] || rm -rf {_NEW}' EXIT
 tool=$(command -v etcdutl || command -v etcdctl)
 ETCDCTL_API=3 "$tool" snapshot restore {_THERE} --data-dir={_NEW} "$@"
 chown -R etcd:etcd {_NEW}
@@ -113,20 +116,17 @@ class Restoring:
                 ("file", {"path": _STAGE, "state": "directory", "mode": "0700", "owner": "root", "group": "root"}),
                 ("copy", {"src": str(self.snapshot.path.resolve()), "dest": _THERE, "mode": "0600"}),
             ]
-            for results in engine.module_all({host.name: steps for host in wanted}).values():
-                for result in results:
-                    result.raise_if_failed()
-            self.status = status_of(engine, wanted[0], _THERE)
+            with _cleared_when_it_fails(context, wanted):
+                for results in engine.module_all({host.name: steps for host in wanted}).values():
+                    for result in results:
+                        result.raise_if_failed()
+                self.status = status_of(engine, wanted[0], _THERE)
             message = f"revision {self.status.revision}, {self.status.total_keys} keys"
             phase.record(wanted[0], "Snapshot", message=message)
         if self.agree is None:
             return
-        try:
+        with _cleared_when_it_fails(context, wanted):
             self.agree(what_is_lost(look_at_etcd(engine, context.inventory.group("etcd")), self.status))
-        except BaseException:
-            gone = ("file", {"path": _STAGE, "state": "absent", "_quiet": True})
-            engine.module_all({host.name: gone for host in wanted})
-            raise
 
     def _restore(self, context: Context, hosts: list[Host]) -> None:
         engine, wanted = context.engine, self._members(context)
@@ -148,7 +148,8 @@ class Restoring:
                 ]
                 argv = ["sh", "-c", _RESTORE, "restore", *arguments]
                 calls[host.name] = ("command", {"argv": argv, "_title": "Restore"})
-            _all_well(engine.module_all(calls), "etcd can't be restored from this snapshot; nothing was changed")
+            with _cleared_when_it_fails(context, wanted):
+                _all_well(engine.module_all(calls), "etcd can't be restored from this snapshot; nothing was changed")
 
     def _stop(self, context: Context, hosts: list[Host]) -> None:
         engine, wanted = context.engine, self._members(context)
@@ -191,6 +192,18 @@ class Restoring:
         with engine.phase("Clear up", wanted):
             calls = [("file", {"path": path, "state": "absent"}) for path in (_STAGE, NOT_FINISHED)]
             engine.module_all({host.name: calls for host in wanted})
+
+
+@contextmanager
+def _cleared_when_it_fails(context: Context, members: Sequence[Host]) -> Iterator[None]:
+    """Before anything is changed, what was laid down for it goes away again when it can't go on."""
+    engine = context.engine
+    try:
+        yield
+    except BaseException:
+        gone = [("file", {"path": path, "state": "absent", "_quiet": True}) for path in (_STAGE, _NEW)]
+        engine.module_all({host.name: gone for host in engine.alive(members)})
+        raise
 
 
 def _drop_leases(context: Context) -> None:
