@@ -12,11 +12,16 @@ from typing import Any
 from kprov.provision.agent.failures import ModuleFailed
 from kprov.provision.agent.parameters import Parameter
 
+# What SELinux knows of a file. As in Ansible they mean nothing on machines without it.
+SELINUX = ("seuser", "serole", "setype", "selevel")
+_SELINUX_IS_ON = "/sys/fs/selinux/enforce"
+
 # Shared by every module that makes files.
 ATTRIBUTE_PARAMETERS = {
     "mode": Parameter("mode"),
     "owner": Parameter("str"),
     "group": Parameter("str"),
+    **{name: Parameter("str") for name in SELINUX},
 }
 
 _SYMBOLIC = r"^([ugoa]*)((?:[=+-](?:[ugo]|[rwxXst]*))+)$"
@@ -125,6 +130,8 @@ class Wanted:
         self.mode: str | None = arguments.get("mode")
         self.owner: str | None = arguments.get("owner")
         self.group: str | None = arguments.get("group")
+        if any(arguments.get(name) is not None for name in SELINUX) and os.path.exists(_SELINUX_IS_ON):
+            raise ModuleFailed("SELinux is on here, and kprov gives files no %s" % ", ".join(SELINUX))
         self.uid = -1
         self.gid = -1
         # In check mode an earlier task may be about to make the user: that is a change, not an error.

@@ -20,7 +20,7 @@ WEB_PARAMETERS = {
     "timeout": Parameter("float", default=10),
     "headers": Parameter("dict", default={}),
     "http_agent": Parameter("str", default="ansible-httpget"),
-    "url_username": Parameter("str", aliases=("username",)),
+    "url_username": Parameter("str", aliases=("username", "user")),
     "url_password": Parameter("str", aliases=("password",), secret=True),
     "force_basic_auth": Parameter("bool", default=False),
     "validate_certs": Parameter("bool", default=True),

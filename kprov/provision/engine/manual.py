@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from kprov.provision.agent import modules
+from kprov.provision.agent import attributes, modules
 from kprov.provision.agent.parameters import Parameter
 from kprov.provision.engine.actions import ACTIONS
 from kprov.provision.engine.control_modules import CONTROL
@@ -122,6 +122,9 @@ def _read(name: str) -> Manual:
             found.parameters = entries
         elif section == "Returns":
             found.returns = entries
+    for name in module.PARAMETERS:
+        if name in attributes.SELINUX:
+            found.parameters.setdefault(name, "of SELinux; it means nothing on machines without it")
     found.rules = _rules(module)
     return found
 

@@ -57,7 +57,8 @@ class TaskFiles:
             beside: the file of the task that names it, as messages show it.
         """
         first = [(self._shown_from / beside).parent] if beside else []
-        for folder in (*first, *self._folders):
+        last = [folder.parent for folder in self._folders]  # `tasks/x.yml`, as roles write it, too
+        for folder in (*first, *self._folders, *last):
             for suffix in SUFFIXES:
                 path = folder / (name + suffix)
                 if is_file(path):

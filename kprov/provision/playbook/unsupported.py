@@ -14,6 +14,7 @@ from kprov.provision.engine.documents import Problem
 from kprov.provision.engine.engine import Engine
 from kprov.provision.engine.play_plan import PlayPlan
 from kprov.provision.engine.running.context import PhaseContext
+from kprov.provision.engine.running.loops import items_of
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.tags import is_chosen
 from kprov.provision.engine.tasks import Task
@@ -61,13 +62,35 @@ def _is_reached(engine: Engine, plan: PlayPlan, reached: Reached, session: HostS
         exposed_variables=plan.exposed_variables,
     )
     scope = engine.variables.of_task(session, context, reached.place, reached.task, lambda host, name: None)
-    return _all_true(reached.task, reached.place.role.templar, scope, seen.shared_names)
+    return _in_some_round(reached, scope, seen.shared_names)
+
+
+def _in_some_round(reached: Reached, scope: Scope, set_later: set[str]) -> bool | None:
+    """Whether the task is done for any element of its loop; a loop over nothing is never begun."""
+    task, role = reached.task, reached.place.role
+    if task.loop is None:
+        return _all_true(task, role.templar, scope, set_later)
+    if _names_in(task.loop) & set_later:
+        items = None
+    else:
+        try:
+            items = items_of(task, scope, role)
+        except (TemplateProblem, NeedsResult):
+            items = None
+    if items is None:
+        return None if _all_true(task, role.templar, scope, set_later) is not False else False
+    rounds = [_all_true(task, role.templar, scope.with_layer(item.loop, False), set_later) for item in items]
+    return True if True in rounds else None if None in rounds else False
+
+
+def _names_in(value: object) -> set[str]:
+    return set(re.findall(r"[A-Za-z_]\w*", str(value)))
 
 
 def _all_true(task: Task, templar: Templar, scope: Scope, set_later: set[str]) -> bool | None:
     verdict: bool | None = True
     for condition in task.when:
-        if set_later & set(re.findall(r"[A-Za-z_]\w*", str(condition))):
+        if set_later & _names_in(condition):
             verdict = None
             continue
         try:

@@ -13,6 +13,12 @@ Parameters:
     move_home: a home that is elsewhere is moved.
     skeleton: the folder that a new home is filled from.
     umask: of a new home.
+    authorization: of Solaris; means nothing on Linux.
+    hidden: of macOS; means nothing on Linux.
+    login_class: of the BSDs; means nothing on Linux.
+    profile: of Solaris; means nothing on Linux.
+    role: of Solaris; means nothing on Linux.
+    seuser: of SELinux; kprov gives users none.
     shell: its shell.
     comment: its full name.
     system: with a number of those for the system's own accounts, when it is made.
@@ -59,6 +65,9 @@ from kprov.provision.agent.call import Call
 from kprov.provision.agent.failures import ModuleFailed
 from kprov.provision.agent.parameters import Parameter
 
+# What users have on other systems. As in Ansible these mean nothing on Linux.
+ELSEWHERE = ("authorization", "hidden", "login_class", "profile", "role", "seuser")
+
 PARAMETERS = {
     "name": Parameter("str", required=True, aliases=("user",)),
     "state": Parameter("str", default="present", choices=("present", "absent")),
@@ -72,6 +81,7 @@ PARAMETERS = {
     "move_home": Parameter("bool", default=False),
     "skeleton": Parameter("str"),
     "umask": Parameter("str"),
+    **{name: Parameter("str") for name in ELSEWHERE},
     "shell": Parameter("path"),
     "comment": Parameter("str"),
     "system": Parameter("bool", default=False),

@@ -57,9 +57,9 @@ class Place:
             found.update(
                 role_name=role.name,
                 ansible_role_name=role.name,
-                role_path=str(role.path),
+                role_path=str(role.path.absolute()),
                 ansible_parent_role_names=[parent.name for parent in reversed(self.parents)],
-                ansible_parent_role_paths=[str(parent.path) for parent in reversed(self.parents)],
+                ansible_parent_role_paths=[str(parent.path.absolute()) for parent in reversed(self.parents)],
                 ansible_dependent_role_names=[entry.name for entry in role.dependencies],
             )
         return found

@@ -67,6 +67,31 @@ def test_a_module_that_is_not_there_is_no_obstacle_where_it_would_not_run(tmp_pa
     assert engine.outcome() == "ok" and (tmp_path / "out" / "h1" / "log").exists()
 
 
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "loop: '{{ names | default([]) }}'",
+        "with_items: '{{ ansible_facts.nothing | default([]) }}'",
+        "loop: [{due: false}, {}]\n  when: item.due | default(false)",
+        "with_subelements: [[], users]",
+    ],
+)
+def test_a_loop_over_nothing_is_no_obstacle(tmp_path: Path, loop: str) -> None:
+    tasks = ROLE.replace("- {yum: {name: a}, when: CONDITION}", f"- yum: {{name: a}}\n  {loop}")
+    files = {"site.yml": "- hosts: web\n  roles: [r]\n", "roles/r/tasks/main.yml": tasks}
+    engine = run_case(PlaybookCase("other", files), tmp_path)
+    assert engine.outcome() == "ok"
+
+
+def test_a_loop_with_one_round_that_is_due_is_one(tmp_path: Path) -> None:
+    loop = "loop: [{due: false}, {due: true}]\n  when: item.due"
+    tasks = ROLE.replace("- {yum: {name: a}, when: CONDITION}", f"- yum: {{name: a}}\n  {loop}")
+    with pytest.raises(RoleErrors, match="kprov has no module 'yum'; it would run on h1, h2"):
+        run_case(
+            PlaybookCase("o", {"site.yml": "- hosts: web\n  roles: [r]\n", "roles/r/tasks/main.yml": tasks}), tmp_path
+        )
+
+
 @pytest.mark.parametrize("condition", ["true", "inventory_hostname == 'h2'", "ansible_facts.os_family is defined"])
 def test_a_module_that_is_not_there_stops_all_before_anything_is_done(tmp_path: Path, condition: str) -> None:
     files = {"site.yml": "- hosts: web\n  roles: [r]\n", "roles/r/tasks/main.yml": ROLE.replace("CONDITION", condition)}
