@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -40,6 +41,12 @@ def status(
     inventory: InventoryPath = DEFAULT_INVENTORY,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again and again, until Ctrl-C.")] = False,
     interval: Annotated[float, typer.Option("--interval", min=0.5, help="Seconds between two looks.")] = 3.0,
+    drift: Annotated[
+        bool,
+        typer.Option(
+            "--drift", help="First compare all that is on the machines with the inventory, as `kprov plan` does."
+        ),
+    ] = False,
     timeout: TimeoutOptions = None,
     accept_new_host_keys: AcceptNewHostKeys = False,
     extra_vars: ExtraVars = None,
@@ -69,8 +76,11 @@ def status(
             typer.echo("\x1b[2J\x1b[H", nl=False)
         typer.echo(screen(state, findings))
 
+    source = chosen(inventory_file, inventory)
+    if drift:
+        _compare(source, extra_vars, timeout, accept_new_host_keys=accept_new_host_keys)
     findings = look_and_show(
-        chosen(inventory_file, inventory),
+        source,
         extra_vars,
         show,
         interval=interval if watch else None,
@@ -78,6 +88,35 @@ def status(
         accept_new_host_keys=accept_new_host_keys,
     )
     raise typer.Exit(int(code_for(findings)))
+
+
+def _compare(
+    inventory: Path, extra_vars: list[str] | None, timeout: list[str] | None, *, accept_new_host_keys: bool
+) -> None:
+    """Compare all machines with the inventory; what is found is remembered as that of a `kprov plan`."""
+    from kprov.cli.bundle_source import complete_bundle
+    from kprov.cli.inventory_source import open_inventory
+    from kprov.cli.run_limits import read_timeouts
+    from kprov.provision.cluster.phase import ClusterError
+    from kprov.provision.cluster.procedure import Options, PreflightError, UnreachableError, run_procedure
+    from kprov.provision.cluster.up import UP
+    from kprov.provision.engine.reporter import SilentReporter
+
+    loaded = open_inventory(inventory, extra_vars)
+    options = Options(
+        check=True,
+        accept_new_host_keys=accept_new_host_keys,
+        only_answering=True,
+        timeouts=read_timeouts(loaded, timeout or ["connect=4s"]),
+        passphrase=os.environ.get("KPROV_PASSPHRASE"),
+        command_line="kprov plan",
+    )
+    bundle = complete_bundle(loaded, lambda line: typer.echo(line, err=True))
+    try:
+        run_procedure(loaded, UP, bundle, SilentReporter(), options)
+    except (ClusterError, PreflightError, UnreachableError) as error:
+        said = "; ".join(map(str, getattr(error, "problems", ()))) or str(error)
+        typer.echo(f"the machines can't be compared with the inventory now: {said}", err=True)
 
 
 def code_for(findings: list[Finding]) -> ExitCode:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kprov.cli.etcd_texts import verdict
 from kprov.cli.output.lines import printable
 from kprov.cli.tables import table
+from kprov.provision.inventory.timeouts import in_words
 
 if TYPE_CHECKING:
     from kprov.provision.cluster.condition.cluster import ClusterState
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from kprov.provision.cluster.condition.machine import MachineState
 
 _MOST = 8
+_FRESH = 60.0
+"""Seconds for which a comparison is as good as one of now."""
 
 
 def screen(state: ClusterState, findings: Sequence[Finding]) -> str:
@@ -61,8 +64,23 @@ def answers(state: ClusterState, findings: Sequence[Finding]) -> dict[str, str]:
         "nodes": "unknown" if nodes is None else f"{sum(node.is_ready for node in nodes)} of {len(nodes)} are ready",
         "releases": ", ".join(releases) or "unknown",
         "first to expire": f"{first.name} of {first.host}, in {first.days_left} days" if first else "unknown",
-        "not in inventory": ", ".join(strangers) or "nothing (kprov plan compares all that is on the machines)",
+        "not in inventory": ", ".join(strangers) or "nothing",
+        "drift": _drift(state),
     }
+
+
+def _drift(state: ClusterState) -> str:
+    compared = state.comparison
+    if compared is None:
+        return "not known, nothing was compared yet: kprov status --drift"
+    when = f"by {compared.command} of {in_words(round(compared.seconds))} ago"
+    if compared.found:
+        count = "1 thing" if len(compared.found) == 1 else f"{len(compared.found)} things"
+        said = f"{count} on {', '.join(compared.hosts)}, {when}"
+    else:
+        said = f"none, {when}"
+    absent = f", without {', '.join(compared.left_out)}" if compared.left_out else ""
+    return f"{said}{absent} (--drift compares now)" if compared.seconds > _FRESH else said + absent
 
 
 def _machines(state: ClusterState) -> str:

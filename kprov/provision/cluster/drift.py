@@ -59,30 +59,35 @@ def drift_of(state_directory: Path, run_id: str) -> Drift | None:
     here = next((folder for folder in folders if folder.name == run_id), None)
     if here is None:
         return None
-    digest, _ = _sources(here)
+    digest, _ = sources_of(here)
     for folder in reversed(folders[: folders.index(here)]):
         before = read_summary(folder)
         if before.command != _COMMAND or before.check or before.outcome != "ok":
             continue
-        then, whole = _sources(folder)
+        then, whole = sources_of(folder)
         if not whole:
             continue
         if not digest or then != digest:
             return None
         run = read_run(here)
-        found = [
-            (task.host, task.role or phase.title, task.task)
-            for phase in run.phases
-            if not phase.rehearsal
-            for task in phase.tasks
-            # A handler's change is the consequence of another one.
-            if task.status == CHANGED and "/handlers/" not in task.where
-        ]
-        return Drift(before, tuple(dict.fromkeys(found)), run.check)
+        return Drift(before, changes_of(run), run.check)
     return None
 
 
-def _sources(folder: Path) -> tuple[str, bool]:
+def changes_of(run: Run) -> tuple[tuple[str, str, str], ...]:
+    """What a run changed, or would have: (host, role or phase, task), in the order in which it was met."""
+    found = [
+        (task.host, task.role or phase.title, task.task)
+        for phase in run.phases
+        if not phase.rehearsal
+        for task in phase.tasks
+        # A handler's change is the consequence of another one.
+        if task.status == CHANGED and "/handlers/" not in task.where
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def sources_of(folder: Path) -> tuple[str, bool]:
     """The fingerprint that a run wrote down, and whether the run was a whole one."""
     try:
         with (folder / "journal.jsonl").open() as stream:

@@ -82,8 +82,12 @@ def form_etcd(context: Context, hosts: list[Host]) -> None:
             if not with_data:
                 _begin(engine, hosts[0])
                 with_data = [hosts[0]]
+            healthy = _healthy(engine, with_data)
+            if healthy is not None:
+                removed = _put_aside_removed(engine, healthy, with_data)
+                with_data = [host for host in with_data if host not in removed]
             _start(engine, with_data)
-            door = _wait_for_quorum(engine, with_data)
+            door = healthy or _wait_for_quorum(engine, with_data)
         _promote_learners(engine, door)  # of a run that was killed: etcd has room for one learner at a time
         for host in [host for host in hosts if host not in with_data]:
             _join(engine, door, host)
@@ -122,15 +126,64 @@ def _put_aside_lost(context: Context, hosts: Sequence[Host]) -> list[Host]:
     return lost
 
 
+def _healthy(engine: Engine, hosts: Sequence[Host]) -> Door | None:
+    """A member that takes part, where there is one."""
+    for host in hosts:
+        if etcdctl(engine, Door(host), "endpoint", "health")[0]:
+            return Door(host)
+    return None
+
+
+def _removed(engine: Engine, door: Door, with_data: Sequence[Host]) -> list[Host]:
+    """The machines whose data are of a member that the cluster does not list any more: somebody took it out by hand.
+
+    Raises:
+        ClusterError: it can't be told which of them are the cluster.
+    """
+    listed = {member.peer_url for member in members(engine, door)}
+    removed = [host for host in with_data if peer_url(host) not in listed]
+    if not removed:
+        return []
+    names = ", ".join(host.name for host in removed)
+    others = [host.name for host in removed if etcdctl(engine, Door(host), "endpoint", "health")[0]]
+    if others or 2 * len(removed) >= len(with_data):
+        raise ClusterError(
+            f"there are two clusters of etcd: {names} {'has' if len(removed) == 1 else 'have'} data, and the members "
+            f"that {door.host.name} lists do not name {'it' if len(removed) == 1 else 'them'}. Nothing was changed. "
+            "Look which of them has your data (kprov etcd status), and restore a snapshot of it: kprov etcd restore"
+        )
+    return removed
+
+
+def _put_aside_removed(engine: Engine, door: Door, with_data: Sequence[Host]) -> list[Host]:
+    """A member that was taken out never takes part again: its data make room, and its machine joins anew.
+
+    Returns: the machines that join anew.
+    """
+    removed = _removed(engine, door, with_data)
+    aside = "Put the data of a member that was taken out of etcd aside"
+    for results in engine.module_all(
+        {
+            host.name: [
+                ("systemd", {"name": "etcd", "state": "stopped"}),
+                ("command", {"argv": ["sh", "-c", _PUT_ASIDE], "_title": aside}),
+            ]
+            for host in removed
+        }
+    ).values():
+        results[-1].raise_if_failed()
+    return removed
+
+
 def _foretell(engine: Engine, phase: PhaseRecorder, with_data: list[Host], new: list[Host]) -> None:
     """What would be done, as far as it can be known: a member that does not run can't be asked about the others."""
     engine.module_all({host.name: _RUNS for host in with_data})
-    for host in with_data:
-        fine, _ = etcdctl(engine, Door(host), "endpoint", "health")
-        if fine:
-            for learner in _learners(engine, Door(host)):
-                phase.record(host, f"Learner {learner.name} becomes a voter", changed=True)
-            break
+    door = _healthy(engine, with_data)
+    if door is not None:
+        for learner in _learners(engine, door):
+            phase.record(door.host, f"Learner {learner.name} becomes a voter", changed=True)
+        for removed in _removed(engine, door, with_data):
+            phase.record(removed, _WHERE_IT_JOINS, changed=True, message="anew: its member was taken out of etcd")
     for index, host in enumerate(new):
         begins = index == 0 and not with_data
         message = "the first member of a new cluster" if begins else "a member of the cluster"

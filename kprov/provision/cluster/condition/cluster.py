@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from kprov.provision.cluster.condition.comparison import Comparison, last_comparison
 from kprov.provision.cluster.condition.machine import MachineState, look_at_machines
 from kprov.provision.cluster.context import api_servers
 from kprov.provision.cluster.storage.standing import EtcdState, look_at_etcd
@@ -56,6 +57,8 @@ class ClusterState:
     warning_days: int = 0
     trouble: str = ""
     """Why the API could not be asked at all."""
+    comparison: Comparison | None = None
+    """How far the machines differ from the inventory, as far as it is known."""
 
     @property
     def ready_api_servers(self) -> list[str]:
@@ -80,6 +83,7 @@ class ClusterState:
             "leaders": self.leaders,
             "nodes": None if self.nodes is None else [asdict(node) for node in self.nodes],
             "first_certificate_to_end": first.as_dict() if first else None,
+            "drift": self.comparison.as_dict() if self.comparison else None,
         }
 
 
@@ -117,6 +121,7 @@ def look(engine: Engine, inventory: Inventory, kubeconfig: Path) -> ClusterState
         certificates=rows,
         warning_days=warning_days(inventory),
         trouble=trouble,
+        comparison=last_comparison(inventory.cluster.state_directory),
     )
 
 

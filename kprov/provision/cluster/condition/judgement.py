@@ -9,6 +9,7 @@ from typing import Any
 
 from kprov.provision.cluster.condition.cluster import ClusterState
 from kprov.provision.cluster.condition.machine import MachineState
+from kprov.provision.inventory.timeouts import in_words
 
 FULL = 85.0
 """Percent of a disk: kubelets begin to evict at 90, and etcd stops writing at its end."""
@@ -16,6 +17,7 @@ CLOCK = 5.0
 """Seconds; a busy machine that answers late seems to be one or two off."""
 SNAPSHOT_DAYS = 2
 _RESTARTS = 5
+_LISTED = 10
 
 
 class Severity(StrEnum):
@@ -49,19 +51,20 @@ class Finding:
 def judge(state: ClusterState, inventory_path: str) -> list[Finding]:
     """Everything that is wrong, the worst first; what explains others comes before them."""
     found = [
-        *_etcd(state),
-        *_api(state),
+        *_etcd(state, inventory_path),
+        *_api(state, inventory_path),
         *_machines(state, inventory_path),
         *_leaders(state),
         *_nodes(state, inventory_path),
         *_certificates(state, inventory_path),
         *_releases(state, inventory_path),
+        *_drift(state, inventory_path),
     ]
     order = list(Severity)
     return sorted(found, key=lambda finding: order.index(finding.severity))
 
 
-def _etcd(state: ClusterState) -> Iterator[Finding]:
+def _etcd(state: ClusterState, inventory: str) -> Iterator[Finding]:
     etcd = state.etcd
     if etcd.restore_cut_off:
         yield Finding(
@@ -97,9 +100,9 @@ def _etcd(state: ClusterState) -> Iterator[Finding]:
                 where=member.host,
                 what=f"its etcd does not take part: {member.state}",
                 why=member.reason,
-                mend="kprov up"
-                if member.state in ("no data", "learner")
-                else "journalctl -u etcd on it; then kprov up",
+                mend=f"kprov up -i {inventory}"
+                if member.state in ("no data", "learner", "removed")
+                else f"journalctl -u etcd on it; then kprov up -i {inventory}",
             )
         for alarm in member.alarms:
             yield Finding(
@@ -120,11 +123,17 @@ def _etcd(state: ClusterState) -> Iterator[Finding]:
         )
 
 
-def _api(state: ClusterState) -> Iterator[Finding]:
+def _api(state: ClusterState, inventory: str) -> Iterator[Finding]:
     ready = state.ready_api_servers
     if not ready:
         why = state.trouble or "; ".join(f"{name}: {problem}" for name, problem in state.api.items())
-        yield Finding(severity=Severity.BROKEN, where="API", what="no API server is ready", why=why, mend="kprov up")
+        yield Finding(
+            severity=Severity.BROKEN,
+            where="API",
+            what="no API server is ready",
+            why=why,
+            mend=f"kprov up -i {inventory}",
+        )
         return
     silent = {machine.name for machine in state.machines if not machine.answers}
     for name, problem in state.api.items():
@@ -134,11 +143,12 @@ def _api(state: ClusterState) -> Iterator[Finding]:
                 where=name,
                 what="its API server is not ready",
                 why=problem,
-                mend="journalctl -u kube-apiserver on it; then kprov up",
+                mend=f"journalctl -u kube-apiserver on it; then kprov up -i {inventory}",
             )
 
 
 def _machines(state: ClusterState, inventory: str) -> Iterator[Finding]:
+    explained = {(member.host, "etcd") for member in state.etcd.members if member.state == "removed"}
     for machine in state.machines:
         if not machine.answers:
             yield Finding(
@@ -146,10 +156,13 @@ def _machines(state: ClusterState, inventory: str) -> Iterator[Finding]:
                 where=machine.name,
                 what="does not answer",
                 why=machine.reason,
-                mend="switch it on; is it gone for good: reinstall it, and run kprov up",
+                mend="switch it on; is it gone for good: give another machine its name and address, then "
+                f"kprov node replace {machine.name} -i {inventory}",
             )
             continue
         for unit in machine.units:
+            if (machine.name, unit.name) in explained:
+                continue
             if not unit.runs:
                 yield Finding(
                     severity=Severity.DEGRADED,
@@ -272,6 +285,22 @@ def _releases(state: ClusterState, inventory: str) -> Iterator[Finding]:
             + "; ".join(f"{key} on {', '.join(names)}" for key, names in releases.items()),
             mend=f"kprov up -i {inventory}",
         )
+
+
+def _drift(state: ClusterState, inventory: str) -> Iterator[Finding]:
+    compared = state.comparison
+    if compared is None or not compared.found:
+        return
+    listed = [f"{host}: {role}: {task}" for host, role, task in compared.found]
+    more = [f"and {len(listed) - _LISTED} more"] if len(listed) > _LISTED else []
+    yield Finding(
+        severity=Severity.NOTE,
+        where=", ".join(compared.hosts),
+        what=f"{len(listed)} {'thing is' if len(listed) == 1 else 'things are'} not as the inventory has it, "
+        f"by {compared.command} of {in_words(round(compared.seconds))} ago",
+        why="\n".join([*listed[:_LISTED], *more]),
+        mend=f"kprov plan -i {inventory} shows the differences; kprov up -i {inventory} puts them right",
+    )
 
 
 def cost_of_loss(state: ClusterState, machine: MachineState) -> list[str]:

@@ -26,7 +26,8 @@ class MemberState:
     id: str = ""
     state: str
     """``leader``, ``follower``, ``learner``, ``silent`` (it does not answer), ``no quorum``, ``unreachable`` (its
-    machine does not), ``no data``, or ``stranger`` (a member that the inventory does not name)."""
+    machine does not), ``no data``, ``removed`` (it has data, and the members list it no more), or ``stranger`` (a
+    member that the inventory does not name)."""
     is_healthy: bool = False
     reason: str = ""
     version: str = ""
@@ -175,6 +176,8 @@ def _state_of(host: Host, answers: Sequence[Result] | None, listed: list[Member]
     if status.failed:
         if not data.failed and not data["stat"]["exists"]:
             found.state, found.reason = "no data", "it has never been a member, or its disk was lost"
+        elif listed and mine is None:
+            found.state, found.reason = "removed", "somebody has taken it out of the list of members"
         else:
             found.reason = _last_line(status)
         return found

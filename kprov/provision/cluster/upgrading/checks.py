@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from kprov.provision.bundle.errors import BundleError
 from kprov.provision.cluster.artifacts import debian_release, package_names
+from kprov.provision.cluster.canary import sick_api_servers
 from kprov.provision.cluster.context import Context
 from kprov.provision.cluster.nodes.drain import DrainOptions, DrainRefused, refuse_losses
 from kprov.provision.cluster.phase import ClusterError
 from kprov.provision.cluster.storage.standing import look_at_etcd
 from kprov.provision.inventory import Host
 from kprov.provision.kubeapi import nodes
-from kprov.provision.kubeapi.client import ClusterApiError
 
 
 class NotFit(ClusterError):
@@ -65,27 +66,48 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in found.groups()) if found else ()
 
 
-def cluster_problems(context: Context) -> list[str]:
-    """Why the cluster can't take the loss of one machine now, which every step of an upgrade is."""
-    problems = []
-    members = context.inventory.group("etcd")
-    state = look_at_etcd(context.engine, members)
-    if not state.is_well:
-        sick = "; ".join(
-            f"{each.host}: {each.state} {each.reason} {' '.join(each.alarms)}".strip()
-            for each in state.members
-            if not each.is_healthy or each.alarms or each.state == "stranger"
-        )
-        problems.append(f"etcd is not well ({sick or 'it has no leader'}): see kprov etcd status")
-    for host in context.inventory.group("control_plane"):
-        api = context.api_of(host)
-        try:
-            api.request("GET", "/readyz")
-        except ClusterApiError as error:
-            problems.append(f"the API server of {host.name} is not ready: {error}")
-        finally:
-            api.close()
-    return problems
+@dataclass(frozen=True, slots=True)
+class Sick:
+    """What of the control plane is not well.
+
+    Attributes:
+        members: by machine: what is wrong with its member of etcd; "etcd" stands for all of it.
+        api_servers: by machine: what is wrong with its API server.
+    """
+
+    members: Mapping[str, str]
+    api_servers: Mapping[str, str]
+
+    @property
+    def machines(self) -> set[str]:
+        """Where something is wrong."""
+        return {*self.members, *self.api_servers}
+
+    def problems(self, besides: Collection[str] = ()) -> list[str]:
+        """Why the cluster can't take the loss of one machine now, which every step is.
+
+        Args: ``besides`` are machines that what is done may mend: what is wrong there is no reason against it.
+        """
+        members = [f"{name}: {why}" for name, why in self.members.items() if name not in besides]
+        found = [f"etcd is not well ({'; '.join(members)}): see kprov etcd status"] if members else []
+        return found + [
+            f"the API server of {name} is not ready: {why}"
+            for name, why in self.api_servers.items()
+            if name not in besides
+        ]
+
+
+def sick_of(context: Context) -> Sick:
+    """Look at every member of etcd and every API server."""
+    state = look_at_etcd(context.engine, context.inventory.group("etcd"))
+    members = {
+        each.host: f"{each.state} {each.reason} {' '.join(each.alarms)}".strip()
+        for each in state.members
+        if not each.is_healthy or each.alarms or each.state == "stranger"
+    }
+    if not state.has_quorum and not members:
+        members["etcd"] = "it has no leader"
+    return Sick(members, sick_api_servers(context, context.inventory.group("control_plane")))
 
 
 def node_problems(context: Context, hosts: Sequence[Host], drain: DrainOptions | None) -> list[str]:

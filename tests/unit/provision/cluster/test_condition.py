@@ -6,6 +6,7 @@ import pytest
 
 from kprov.cli.status_text import answers, explanation, screen
 from kprov.provision.cluster.condition.cluster import ClusterState, NodeState
+from kprov.provision.cluster.condition.comparison import Comparison
 from kprov.provision.cluster.condition.judgement import Finding, Severity, cost_of_loss, is_highly_available, judge
 from kprov.provision.cluster.condition.machine import MachineState, UnitState
 from kprov.provision.cluster.storage.standing import EtcdState, MemberState
@@ -137,6 +138,27 @@ def test_each_trouble_has_what_mends_it() -> None:
     severities = [finding.severity for finding in judge(state, "i")]
     assert severities == sorted(severities, key=list(Severity).index)
     assert len(found) == 15
+
+
+def test_what_drifts_is_told_with_its_age() -> None:
+    state = cluster()
+    assert answers(state, [])["drift"] == "not known, nothing was compared yet: kprov status --drift"
+    state.comparison = Comparison("r", "kprov up", 30.0, ())
+    assert answers(state, [])["drift"] == "none, by kprov up of 30s ago"
+    state.comparison = Comparison("r", "kprov plan", 7500.0, (("cp1", "kubelet", "Configuration"),), ("cp3",))
+    said = answers(state, [])["drift"]
+    assert said == "1 thing on cp1, by kprov plan of 2h5m ago, without cp3 (--drift compares now)"
+    (finding,) = judge(state, "inventory.yaml")
+    assert finding.severity is Severity.NOTE and finding.where == "cp1"
+    assert "kprov up -i inventory.yaml" in finding.mend and finding.why == "cp1: kubelet: Configuration"
+
+
+def test_a_member_that_was_taken_out_is_told_once() -> None:
+    state = cluster()
+    state.etcd.members[2] = member("cp3", "removed")
+    state.machines[2].units[0] = unit("etcd", "activating")
+    findings = judge(state, "i")
+    assert [(f.where, f.mend) for f in findings if "etcd" in f.what] == [("cp3", "kprov up -i i")]
 
 
 def test_what_machines_say_gives_the_terminal_no_orders() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kprov.provision.cluster.condition.comparison import last_comparison
 from kprov.provision.cluster.drift import drift_of
 
 
@@ -66,3 +67,20 @@ def test_where_it_can_not_be_told_nothing_is_said(tmp_path: Path, before: dict[s
         run(tmp_path, "20260101T000001.000-a", **before)
     assert drift_of(tmp_path, run(tmp_path, "20260101T000002.000-b", "Unit")) is None
     assert drift_of(tmp_path, "20260101T000009.000-none") is None
+
+
+def test_the_last_comparison_of_all_machines_is_what_status_knows(tmp_path: Path) -> None:
+    assert last_comparison(tmp_path) is None
+    run(tmp_path, "20260101T000001.000-a", "Configuration")
+    after_up = last_comparison(tmp_path, now=66.0)
+    assert after_up is not None and (after_up.command, after_up.seconds, after_up.found) == ("kprov up", 60.0, ())
+    run(tmp_path, "20260101T000002.000-b", "Unit", command="kprov plan", check=True)
+    run(tmp_path, "20260101T000003.000-c", command="kprov plan", check=True, whole=False)
+    run(tmp_path, "20260101T000004.000-d", command="kprov plan", check=True, outcome="failed")
+    run(tmp_path, "20260101T000005.000-e", command="kprov certs renew")
+    found = last_comparison(tmp_path)
+    assert found is not None and found.run.endswith("-b") and found.hosts == ["w1"]
+    assert found.as_dict()["found"] == [{"host": "w1", "role": "kubelet", "task": "Unit"}]
+    run(tmp_path, "20260101T000006.000-f", outcome="unreachable")  # it has not put right what is out of reach
+    newest = last_comparison(tmp_path)
+    assert newest is not None and newest.run.endswith("-b")

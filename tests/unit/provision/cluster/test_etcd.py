@@ -256,6 +256,26 @@ def test_data_of_a_cluster_that_is_no_more_are_put_aside(machines: Machines) -> 
     assert lost_members(state) == []
 
 
+def test_a_member_that_somebody_took_out_joins_anew(machines: Machines) -> None:
+    form(machines)
+    del machines.members["cp3"]
+    machines.running.remove("cp3")  # etcd ends when it is told that it is no member
+    machines.log.clear()
+    form(machines)
+    assert is_whole(machines)
+    assert machines.log[0].startswith("start cp1") and "member add cp3" in machines.log
+    assert machines.log.index("member add cp3") < machines.log.index("start cp3")
+
+
+def test_of_two_clusters_none_is_put_aside(machines: Machines) -> None:
+    form(machines)
+    machines.log.clear()
+    machines.members = {"cp1": machines.members["cp1"]}  # somebody has made a cluster of cp1 alone
+    with pytest.raises(ClusterError, match=r"two clusters of etcd: cp2, cp3 have data.* cp1 lists"):
+        form(machines)
+    assert machines.data == {"cp1", "cp2", "cp3"} and machines.log == []
+
+
 def test_a_restore_that_was_cut_off_comes_first(machines: Machines) -> None:
     form(machines)
     machines.cut_off = {"cp2"}
