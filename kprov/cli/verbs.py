@@ -33,6 +33,7 @@ VERBS: dict[str, Verb] = {
     "module": Verb("module", "Run one module on some machines, now; list modules and read their manuals."),
     "runs": Verb("runs", "Show what runs did, and how they differ."),
     "report": Verb("report", "Show a run as a page in the browser."),
+    "connections": Verb("connections", "List or end the connections that runs left to the next run."),
     "inventory": Verb("inventory", "List and explain an inventory, or make one."),
     "vault": Verb("vault", "Keep secrets encrypted, as ansible-vault does."),
     "bundle": Verb("bundle", "Gather what machines need, once, to be shipped over SSH."),

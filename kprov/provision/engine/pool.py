@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -34,8 +34,8 @@ def each(items: Iterable[T], work: Callable[[T], None], forks: int, interrupted:
         pending = futures
         try:
             while pending:
-                # A timeout lets Ctrl-C through.
-                _, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
+                # A timeout lets Ctrl-C through. Not at each one's end: every look is one at all of them.
+                _, pending = wait(pending, timeout=0.5)
         except KeyboardInterrupt:
             for future in futures:
                 future.cancel()

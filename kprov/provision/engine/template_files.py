@@ -35,7 +35,7 @@ class TemplateFiles:
         environment.loader = jinja2.FunctionLoader(self._source)
         self._environment = environment
         self._compiled: dict[tuple[str, str], jinja2.Template] = {}
-        self._files: dict[Path, tuple[int, dict[str, Any], dict[str, Any]]] = {}
+        self._files: dict[Path, tuple[int, dict[str, Any], dict[str, Any], int]] = {}
         self._lock = threading.Lock()
 
     def _source(self, name: str) -> tuple[str, str, Any] | None:
@@ -62,7 +62,7 @@ class TemplateFiles:
         path = self._search_path.find("templates", name)
         if path is None or path.is_dir():
             raise jinja2.TemplateNotFound(name)
-        header, told = self._known(path)
+        header, told, _ = self._known(path)
         chosen = {**options, **header}
         key = (str(path), repr(sorted(chosen.items())))
         template = self._compiled.get(key)
@@ -72,19 +72,18 @@ class TemplateFiles:
                 self._compiled[key] = template
         return template, {**told, "template_run_date": datetime.datetime.now()}
 
-    def _known(self, path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _known(self, path: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
         """A file's own options and what variables tell of it, read anew when it has changed."""
         status = path.stat()
         found = self._files.get(path)
         if found is None or found[0] != status.st_mtime_ns:
-            found = self._files[path] = (status.st_mtime_ns, _header(path), _told_of(path))
-        return found[1], found[2]
+            found = self._files[path] = (status.st_mtime_ns, _header(path), _told_of(path), _newlines(path))
+        return found[1:]
 
     def newlines(self, name: str) -> int:
         """How many newlines a template ends with."""
         path = self._search_path.find("templates", name)
-        text = path.read_text() if path is not None else ""
-        return len(text) - len(text.rstrip("\n"))
+        return self._known(path)[2] if path is not None else 0
 
     def _compile(self, name: str, options: Mapping[str, Any]) -> jinja2.Template:
         if not options:
@@ -103,6 +102,11 @@ def _header(path: Path) -> dict[str, Any]:
         return {}
     pairs = [pair.partition(":") for pair in first[len(HEADER) :].split(",") if ":" in pair]
     return {key.strip(): yaml.safe_load(value.strip()) for key, _, value in pairs}
+
+
+def _newlines(path: Path) -> int:
+    text = path.read_text(errors="replace")
+    return len(text) - len(text.rstrip("\n"))
 
 
 def _told_of(path: Path) -> dict[str, Any]:

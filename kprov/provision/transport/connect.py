@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 
-from kprov.provision.transport import local
+from kprov.provision.transport import lean_imports, local
 from kprov.provision.transport.errors import Unreachable
 from kprov.provision.transport.link import AgentLink
 from kprov.provision.transport.target import Target
@@ -43,6 +43,7 @@ def connect(
         from kprov.provision.transport import async_ssh
 
         return async_ssh.connect(target, accept_new=accept_new, warn=warn, greet=greet)
+    lean_imports.import_paramiko()
     from kprov.provision.transport import ssh
 
     return ssh.connect(target, accept_new=accept_new, warn=warn, greet=greet)

@@ -6,6 +6,7 @@ gets no packet and no channel larger than SSH itself allows.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import time
@@ -26,6 +27,12 @@ LARGEST_LOGIN = 256 * 1024
 LARGEST_PACKET = 256 * 1024
 
 _FIRST = 256
+
+# Read at once, where more than one packet has come: each look at a socket lets other threads go first.
+_AHEAD = 32 * 1024
+
+# A thread that waits for its machine looks so often whether it shall stop. Closing the socket wakes it, too.
+IDLE, ATTENTIVE = 1.0, 0.1
 
 
 class GuardedSocket:
@@ -48,10 +55,21 @@ class GuardedSocket:
         """The first that was received: what an SSH server says of itself, or why it says nothing more."""
         self.reason: Unreachable | None = None
         """Why this guard ended the connection, if it did."""
+        self._ahead = b""
 
     def established(self) -> None:
         """The stranger is known now."""
         self._deadline = None
+        self._sock.settimeout(IDLE)
+
+    def be_attentive(self) -> None:
+        """Whoever waits here for what comes is soon to be told something else."""
+        self._sock.settimeout(ATTENTIVE)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all that was received was taken."""
+        return not self._ahead
 
     def _end(self, reason: Unreachable) -> NoReturn:
         self.reason = reason
@@ -74,13 +92,17 @@ class GuardedSocket:
                         self._target, f", or a broken one (it sent {self.received >> 10} KB, and nobody was logged in)"
                     )
                 )
-        data: bytes = self._sock.recv(size)
-        self.received += len(data)
+        if self._ahead:
+            data, self._ahead = self._ahead[:size], self._ahead[size:]
+            return data
+        received: bytes = self._sock.recv(max(size, _AHEAD))
+        self.received += len(received)
         if len(self.began) < 64:
-            self.began += data[:64]
+            self.began += received[:64]
         if len(self.first) < _FIRST:
-            self.first = (self.first + data)[:_FIRST]
-        return data
+            self.first = (self.first + received)[:_FIRST]
+        self._ahead = received[size:]
+        return received[:size]
 
     def send(self, data: bytes) -> int:
         """Send some of it, as a socket does."""
@@ -101,12 +123,22 @@ class GuardedSocket:
 
         Raises:
             TypeError: it is a channel of another connection.
+            ValueError: something that came was not taken.
         """
         if not isinstance(self._sock, socket.socket):
             raise TypeError("only a socket can be given away")
+        if self._ahead:
+            raise ValueError("something that came was not read")
         given, self._sock = self._sock, socket.socket()
         self._sock.close()
         return given
+
+    def close(self) -> None:
+        """End the connection; a thread that waits for what comes is woken."""
+        if isinstance(self._sock, socket.socket):
+            with contextlib.suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
+        self._sock.close()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
@@ -114,6 +146,9 @@ class GuardedSocket:
 
 class BoundedPacketizer(Packetizer):
     """Reads no packet that is larger than SSH allows, whatever length is announced."""
+
+    def start_handshake(self, timeout: float) -> None:
+        """The guard looks at the time: no thread for each connection to do the same."""
 
     def read_all(self, n: int, check_rekey: bool = False) -> bytes:
         """Read n bytes."""

@@ -168,9 +168,10 @@ class Keeper:
             pieces = [lines[start : start + _AT_ONCE] for start in range(0, len(lines), _AT_ONCE)]
             return [*({"kept": piece} for piece in pieces), {}], None
         if what == "close":
-            count = len(self._kept)
-            self._drop_all(list(self._kept))
-            return [{"closed": count}], None
+            hosts = request.get("hosts")
+            ended = [key for key, kept in self._kept.items() if hosts is None or kept.host in hosts]
+            self._drop_all(ended)
+            return [{"closed": len(ended)}], None
         raise ValueError(what)
 
     def _drop(self, key: str) -> None:

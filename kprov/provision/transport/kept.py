@@ -18,11 +18,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kprov.provision.transport import keeper, packing
+from kprov.provision.transport import keeper, lean_imports, packing
 from kprov.provision.transport.errors import Unreachable
 from kprov.provision.transport.link import AgentLink
 from kprov.provision.transport.runtime_folder import runtime_folder
@@ -39,6 +39,9 @@ FAREWELL, FAREWELL_EACH = 5.0, 0.02
 
 # The thread of a connection looks ten times a second whether it shall stop.
 STOPS_WITHIN = 0.25
+
+# A request to end connections names so many hosts at most.
+_AT_ONCE = 200
 
 # The agent goes by itself if the keeper is not heard of for so much longer than it keeps the connection.
 MARGIN = 30.0
@@ -243,18 +246,24 @@ class KeptConnections:
                 self._let_go()
         return found
 
-    def close_all(self) -> int:
-        """End all kept connections.
+    def close(self, hosts: Sequence[str] | None = None) -> int:
+        """End kept connections.
+
+        Args:
+            hosts: only those to these; None: all.
 
         Returns:
             How many there were.
         """
+        closed = 0
         with self._lock:
             if not self._reach(start=False):
                 return 0
-            answer, _ = self._ask({"do": "close"})
+            for start in range(0, len(hosts), _AT_ONCE) if hosts is not None else (0,):
+                some = None if hosts is None else list(hosts[start : start + _AT_ONCE])
+                closed += int(self._ask({"do": "close", "hosts": some})[0]["closed"])
             self._let_go()
-        return int(answer["closed"])
+        return closed
 
 
 def _pipe(link: AgentLink) -> SSHPipe:
@@ -265,6 +274,7 @@ def _pipe(link: AgentLink) -> SSHPipe:
 
 
 def _resumed(target: Target, sock: socket.socket, state: dict[str, Any]) -> AgentLink | None:
+    lean_imports.import_paramiko()
     from kprov.provision.transport import ssh
 
     try:
@@ -279,6 +289,7 @@ def _resumed(target: Target, sock: socket.socket, state: dict[str, Any]) -> Agen
 def _asked_to_rest(links: Iterable[AgentLink], seconds: float) -> Iterator[tuple[AgentLink, int]]:
     for link in links:
         with contextlib.suppress(Unreachable, OSError, EOFError):
+            _pipe(link).prepare_to_leave()
             number = link.post_rest(seconds)
             if number is not None:
                 yield link, number

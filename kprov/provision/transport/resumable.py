@@ -80,12 +80,21 @@ class ResumableTransport(BoundedTransport):
         if not self._leaving:
             super()._send_kex_init()  # type: ignore[misc]
             return
+        if not cast(GuardedSocket, self.sock).is_empty:
+            return  # asked again after the next packet
         try:
             state = self._state()
             self._laid_down = cast(GuardedSocket, self.sock).release(), state
         except Exception as error:
             self._why_not = error
         raise LaidDown
+
+    def _negotiate_keys(self, message: paramiko.Message) -> None:
+        """The server asks for new keys: none are agreed on by one who leaves."""
+        if self._leaving:
+            self._why_not = NotResumable("the server asks for new keys just now")
+            raise self._why_not
+        super()._negotiate_keys(message)  # type: ignore[misc]
 
     def _parse_newkeys(self, message: paramiko.Message) -> None:
         super()._parse_newkeys(message)  # type: ignore[misc]
@@ -146,9 +155,6 @@ class _ResumedPacketizer(BoundedPacketizer):
         """Send all of it."""
         if not self.silent:
             super().write_all(out)
-
-    def start_handshake(self, timeout: float) -> None:
-        """There is none."""
 
 
 class ResumedTransport(ResumableTransport):

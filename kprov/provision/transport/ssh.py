@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import fabric
 import paramiko
 
-from kprov.provision.transport import bootstrap, host_keys, quick_login, reasons
+from kprov.provision.transport import bootstrap, host_keys, lean_imports, quick_login, reasons
 from kprov.provision.transport.client_keys import check_files, passphrase_of
 from kprov.provision.transport.errors import Unreachable
 from kprov.provision.transport.guarded import GuardedSocket
@@ -23,6 +23,9 @@ from kprov.provision.transport.ssh_failures import explain
 from kprov.provision.transport.startups import gate_of
 from kprov.provision.transport.target import Target
 from kprov.provision.transport.tcp import open_socket
+
+if TYPE_CHECKING:
+    import fabric
 
 KEEPALIVE = 15
 
@@ -105,6 +108,10 @@ class SSHPipe:
     def refused(self) -> Unreachable | None:
         """It came about before there was a pipe."""
         return None
+
+    def prepare_to_leave(self) -> None:
+        """The run is about to end: `leave` will not have to wait long."""
+        cast(GuardedSocket, self._transport.sock).be_attentive()
 
     def leave(self) -> None:
         """Nothing more is sent or read here: `laid_down` gives what another process goes on with."""
@@ -213,6 +220,13 @@ def _open(
     return Client(connection, guard, below)
 
 
+@functools.cache
+def _fabric_settings() -> fabric.Config:
+    """Fabric's own, none of which kprov changes: put together once, for all machines."""
+    settings: fabric.Config = lean_imports.import_fabric().Config(lazy=True)
+    return settings
+
+
 def _log_in(
     target: Target, guard: GuardedSocket, accept_new: bool, warn: Callable[[str], None] | None, session: bool
 ) -> fabric.Connection:
@@ -240,9 +254,15 @@ def _log_in(
     passphrase = passphrase_of(target)
     if passphrase is not None:
         options["passphrase"] = passphrase
-    config = fabric.Config(lazy=True)
-    connection = fabric.Connection(
-        target.address, user=target.user, port=target.port, connect_kwargs=options, config=config
+    connection: fabric.Connection = lean_imports.import_fabric().Connection(
+        target.address,
+        user=target.user,
+        port=target.port,
+        gateway=False,  # kprov's own jump hosts are below the socket
+        forward_agent=False,
+        inline_ssh_env=False,
+        connect_kwargs=options,
+        config=_fabric_settings(),
     )
     connection.client.set_missing_host_key_policy(policy)
     try:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kprov.provision.transport import lean_imports
 from kprov.provision.transport.errors import Unreachable
 
 FILES = (Path("~/.ssh/config"), Path("/etc/ssh/ssh_config"))
@@ -66,10 +67,12 @@ def _read(path: Path, changed: int, name: str) -> Mapping[str, Any]:
 
 @functools.lru_cache(maxsize=8)
 def _parsed(path: Path, changed: int) -> Any:
-    import paramiko
-
+    paramiko = lean_imports.import_paramiko()
     try:
-        return paramiko.SSHConfig.from_path(str(path))
+        text = path.read_text()
+        if "exec" in text.lower():
+            lean_imports.allow_match_exec()
+        return paramiko.SSHConfig.from_text(text)
     except (OSError, UnicodeDecodeError, paramiko.SSHException, ValueError) as error:
         raise _not_understood(path, error) from None
 

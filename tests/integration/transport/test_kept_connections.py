@@ -53,7 +53,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     (folder / "home/.ssh").mkdir(parents=True, mode=0o700)
     yield folder
-    kept().close_all()
+    kept().close()
     wait_until(lambda: not _keepers(folder), "the keeper does not end")
     shutil.rmtree(folder)
 

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import configparser
-import csv
 import re
-import ssl
-import urllib.error
-import urllib.request
 from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
@@ -47,6 +42,8 @@ def _text(context: LookupContext, name: str, encoding: str) -> str:
 
 
 def _ini(terms: list[Any], options: dict[str, Any], context: LookupContext) -> list[Any]:
+    import configparser  # imported here, as the others below: few runs need them, and every run would wait for them
+
     defaults = {
         "file": "ansible.ini",
         "section": "global",
@@ -86,6 +83,8 @@ def _ini(terms: list[Any], options: dict[str, Any], context: LookupContext) -> l
 
 
 def _csvfile(terms: list[Any], options: dict[str, Any], context: LookupContext) -> list[Any]:
+    import csv
+
     defaults = {
         "file": "ansible.csv",
         "delimiter": "TAB",
@@ -138,6 +137,9 @@ def _url(terms: list[Any], options: dict[str, Any], context: LookupContext) -> l
 
 
 def _answer(address: str, given: Mapping[str, Any]) -> str:
+    import ssl
+    import urllib.request
+
     if not address.startswith(("http://", "https://")):
         raise LookupProblem(f"lookup url reads http:// and https://, not {address}")
     headers = {"User-Agent": str(given["http_agent"]), **{str(k): str(v) for k, v in given["headers"].items()}}

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from kprov.cli.main import run
 from kprov.provision.transport.kept import SOCKET, KeptConnections, is_keepable, key_of
 from kprov.provision.transport.runtime_folder import runtime_folder
 from kprov.provision.transport.target import Target
@@ -39,7 +40,7 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(made))
     yield runtime_folder()
     with contextlib.suppress(OSError):
-        KeptConnections(60, print).close_all()
+        KeptConnections(60, print).close()
     wait_until(lambda: not keepers(made), "a keeper does not end")
     shutil.rmtree(made)
 
@@ -120,7 +121,7 @@ def test_a_newer_connection_ends_the_older_one(kept: KeptConnections) -> None:
     with lay_down(kept) as older, lay_down(kept) as newer:
         assert is_over(older)
         assert [host for host, _ in kept.list()] == ["host of k"]
-        assert kept.close_all() == 1
+        assert kept.close() == 1
         assert is_over(newer)
 
 
@@ -128,9 +129,39 @@ def test_many_are_listed(kept: KeptConnections) -> None:
     machines = [lay_down(kept, f"k{number}") for number in range(450)]
     listed = kept.list()
     assert len(listed) == 450 and all(0 < seconds <= 60 for _, seconds in listed)
-    assert kept.close_all() == 450
+    assert kept.close() == 450
     for machine in machines:
         machine.close()
+
+
+def test_those_to_some_machines_are_ended(kept: KeptConnections) -> None:
+    with lay_down(kept, "a") as ended, lay_down(kept, "b"), lay_down(kept, "c") as ended_too:
+        assert kept.close(["host of a", "host of c", *(f"elsewhere{n}" for n in range(500))]) == 2
+        assert is_over(ended) and is_over(ended_too)
+        assert [host for host, _ in kept.list()] == ["host of b"]
+
+
+def test_people_see_and_end_them(kept: KeptConnections, capsys: pytest.CaptureFixture[str]) -> None:
+    def kprov(*words: str) -> tuple[int, str]:
+        code = run(["connections", *words])
+        shown = capsys.readouterr()
+        return code, shown.out + shown.err
+
+    with lay_down(kept, "a") as machine, lay_down(kept, "b") as other:
+        code, text = kprov("list")
+        assert code == 0 and [line.split()[2] for line in text.splitlines()[1:]] == ["a", "b"]
+        assert kprov("list", "--output", "json")[1].splitlines()[-1] == (
+            '{"event": "summary", "exit_code": 0, "connections": 2}'
+        )
+        assert kprov("close", "host of a", "host of z") == (
+            2,
+            "kprov: no connection is kept to host of z; there are: host of a, host of b\n",
+        )
+        assert kprov("close", "host of a") == (0, "ended 1 connection\n") and is_over(machine)
+        assert kprov("close") == (0, "ended 1 connection\n") and is_over(other)
+    kept._let_go()
+    assert kprov("list") == (0, "no connection is kept\n")
+    assert kprov("close") == (0, "ended 0 connections\n")
 
 
 def test_it_ends_with_the_last_connection(folder: Path, kept: KeptConnections) -> None:
@@ -157,7 +188,7 @@ def test_when_it_is_ended_its_connections_end(number: int, folder: Path, kept: K
     wait_until(lambda: is_gone(pid), "the keeper does not end")
     assert (folder / SOCKET).exists() == (number == signal.SIGKILL)
     another = KeptConnections(60, print)
-    assert another.list() == [] and another.close_all() == 0
+    assert another.list() == [] and another.close() == 0
     assert another._reach(start=True)
     with lay_down(another):
         assert keeper_of(another) != pid
