@@ -48,7 +48,7 @@ class Authority:
             .not_valid_before(now - BACKDATE)
             .not_valid_after(end)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
+            .add_extension(_identifier_of(authority), critical=False)
         )
         builder = builder.add_extension(
             x509.KeyUsage(
@@ -81,6 +81,18 @@ class Authority:
             builder = builder.add_extension(names.value, critical=names.critical)
         certificate = builder.sign(key, hashes.SHA256())
         return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _identifier_of(authority: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    """As the authority itself has it: who signed that may have reckoned it otherwise than from the key's SHA-1."""
+    from cryptography import x509
+
+    try:
+        own = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    except x509.ExtensionNotFound:
+        key: Any = authority.public_key()
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(key)
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
 
 
 class CertificateSigning(Controller):

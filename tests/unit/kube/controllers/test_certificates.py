@@ -84,6 +84,7 @@ def authority(bench, tmp_path):
         .serial_number(1)
         .not_valid_before(now)
         .not_valid_after(now + datetime.timedelta(days=30))
+        .add_extension(x509.SubjectKeyIdentifier(b"reckoned otherwise"), critical=False)
         .sign(key, hashes.SHA256())
     )
     (tmp_path / "ca.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
@@ -106,6 +107,8 @@ async def test_an_approved_request_is_signed_and_never_outlives_the_authority(be
     usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert list(usages) == [ExtendedKeyUsageOID.CLIENT_AUTH]
     assert not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    issuer = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+    assert issuer.key_identifier == b"reckoned otherwise"
     assert certificate.subject.rfc4514_string() == "CN=system:node:n1,O=system:nodes"
 
 
