@@ -175,7 +175,7 @@ class Dispatcher:
         long_running = info.verb == "watch" or info.subresource in _LONG_RUNNING
         if long_running:
             return await self._authorized(request)
-        async with self._inflight.slot(info.verb in ("get", "list") or request.method == "GET", user):
+        with self._inflight.slot(info.verb in ("get", "list") or request.method == "GET", user):
             async with asyncio.timeout(self._timeout):
                 return await self._authorized(request)
 

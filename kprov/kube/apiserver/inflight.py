@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from kprov.kube.api import errors
 from kprov.kube.apiserver.request import UserInfo
+
+
+class _Slot:
+    """A place for one request, as a context."""
+
+    __slots__ = ("_counts", "_read_only")
+
+    def __init__(self, counts: dict[bool, int], read_only: bool) -> None:
+        self._counts, self._read_only = counts, read_only
+
+    def __enter__(self) -> None:
+        self._counts[self._read_only] += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._counts[self._read_only] -= 1
 
 
 class InFlight:
@@ -16,17 +28,12 @@ class InFlight:
         self._limits = {True: reads, False: writes}
         self.counts = {True: 0, False: 0}
 
-    @asynccontextmanager
-    async def slot(self, read_only: bool, user: UserInfo) -> AsyncIterator[None]:
-        """Hold a place for one request. Raises ApiError (429) where there is none; administrators always pass."""
+    def slot(self, read_only: bool, user: UserInfo) -> _Slot:
+        """A place for one request. Raises ApiError (429) where there is none; administrators always pass."""
         limit = self._limits[read_only]
         if limit and self.counts[read_only] >= limit and "system:masters" not in user.groups:
             raise errors.too_many_requests("Too many requests, please try again later.", 1)
-        self.counts[read_only] += 1
-        try:
-            yield
-        finally:
-            self.counts[read_only] -= 1
+        return _Slot(self.counts, read_only)
 
     @property
     def total(self) -> int:

@@ -162,7 +162,7 @@ class Authenticator:
             return None
         if found is None:
             return None
-        known = _Known(found[0], found[1], now + _CACHE_SECONDS)
+        known = _Known(_standing(found[0]), found[1], now + _CACHE_SECONDS)
         self._cache[key] = known
         self._cache.move_to_end(key)
         if len(self._cache) > _CACHE_SIZE:

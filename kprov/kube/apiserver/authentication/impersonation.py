@@ -38,7 +38,10 @@ class _Authorizer(Protocol):
 
 def is_requested(headers: Headers) -> bool:
     """Whether a request asks to act as somebody else: the cheap question, asked of every request."""
-    return any(header[:12].lower() == "impersonate-" for header in headers)
+    for header in headers:  # noqa: SIM110 - half of what any() with a generator costs
+        if header[:1] in "iI" and header[:12].lower() == "impersonate-":
+            return True
+    return False
 
 
 async def impersonate(user: UserInfo, headers: Headers, authorizer: _Authorizer) -> UserInfo:
