@@ -117,7 +117,7 @@ def running(name: str, program: str, folder: Path) -> Iterator[Server]:
         process.start(command)
         token = (plane.folder / "tokens.csv").read_text().split(",", 1)[0]
         server = Server(name, plane.ports.apiserver, token, process, 0.0)
-        _wait_ready(server, began + _START_SECONDS)
+        wait_ready(server, began + _START_SECONDS)
         server.seconds_to_ready = time.monotonic() - began
         yield server
     finally:
@@ -125,7 +125,8 @@ def running(name: str, program: str, folder: Path) -> Iterator[Server]:
         plane.stop()
 
 
-def _wait_ready(server: Server, end: float) -> None:
+def wait_ready(server: Server, end: float) -> None:
+    """Return once a server is ready. Raises RuntimeError where it ends, or is not by then (time.monotonic)."""
     said = ""
     while time.monotonic() < end:
         if not server.process.running():

@@ -58,6 +58,8 @@ def to_v2(obj: Object) -> Object:
         status["currentMetrics"] = [{"type": "Resource", "resource": {"name": "cpu", "current": value}}]
     if _CONDITIONS in kept:
         status["conditions"] = _list(kept[_CONDITIONS])
+    if status:
+        status.setdefault("currentMetrics", None)  # v2 always says it
     return out
 
 

@@ -8,10 +8,13 @@ from kprov.kube.api.daemon import DaemonError
 from kprov.kube.api.flags import Flags
 from kprov.kube.apiserver.resources import RESOURCES
 from kprov.kube.apiserver.storage.etcd import EtcdClient, EtcdOptions
+from kprov.kube.apiserver.storage.stored_versions import VersionedEtcd
+from kprov.kube.apiserver.stored_kinds import stored_kinds
 
 
 def connect_etcd(flags: Flags) -> EtcdClient:
-    """A client of etcd, which seals values where --encryption-provider-config says so.
+    """A client of etcd, which keeps kinds in the versions of stored_kinds and seals values where
+    --encryption-provider-config says so.
 
     Raises: DaemonError where a file cannot be read or followed.
     """
@@ -20,7 +23,9 @@ def connect_etcd(flags: Flags) -> EtcdClient:
     options = EtcdOptions(tuple(flags.etcd_servers), flags.etcd_cafile, flags.etcd_certfile, flags.etcd_keyfile)
     try:
         if not flags.encryption_provider_config:
-            return EtcdClient(options)
+            plain = VersionedEtcd(options)
+            plain.convert(flags.etcd_prefix, stored_kinds())
+            return plain
         from kprov.kube.apiserver.storage.encryption.configuration import EncryptionError, read_configuration
         from kprov.kube.apiserver.storage.encryption.sealed_etcd import SealedEtcd
 
@@ -29,6 +34,12 @@ def connect_etcd(flags: Flags) -> EtcdClient:
         except EncryptionError as error:
             raise DaemonError(f"--encryption-provider-config: {error}") from error
         kinds = [(info.group, info.plural, info.storage_prefix) for info in RESOURCES.values()]
-        return SealedEtcd(options, flags.etcd_prefix, kinds, rules)
+
+        class VersionedSealedEtcd(VersionedEtcd, SealedEtcd):
+            """Seals what has been converted, and converts what has been opened."""
+
+        sealed = VersionedSealedEtcd(options, flags.etcd_prefix, kinds, rules)
+        sealed.convert(flags.etcd_prefix, stored_kinds())
+        return sealed
     except OSError as error:
         raise DaemonError(f"a certificate for etcd cannot be read: {error}") from error

@@ -137,6 +137,50 @@ def _ingress_from_v1(obj: Object) -> Object:
     return _ingress(obj, "defaultBackend", "backend", _backend_from_v1, "")
 
 
+# policy/v1beta1 takes an empty selector for none of the pods, v1 for all of them: each says the other's in these words
+# (k8s.io/kubernetes/pkg/apis/policy/v1beta1/conversion.go).
+_EMPTY_KEY = "pdb.kubernetes.io/deprecated-v1beta1-empty-selector-match"
+_NO_PODS = {"matchExpressions": [{"key": _EMPTY_KEY, "operator": "Exists"}]}
+_ALL_PODS = {"matchExpressions": [{"key": _EMPTY_KEY, "operator": "DoesNotExist"}]}
+
+
+def _selecting(obj: Object, changes: tuple[tuple[Object, Object], ...]) -> Object:
+    spec = obj.get("spec")
+    if not isinstance(spec, dict) or not isinstance(spec.get("selector"), dict):
+        return dict(obj)
+    selector = {key: value for key, value in spec["selector"].items() if value}
+    for of, to in changes:
+        if selector == of:
+            return {**obj, "spec": {**spec, "selector": dict(to)}}
+    return dict(obj)
+
+
+def _budget_to_v1(obj: Object) -> Object:
+    return _selecting(obj, (({}, _NO_PODS), (_ALL_PODS, {})))
+
+
+def _budget_from_v1(obj: Object) -> Object:
+    return _selecting(obj, (({}, _ALL_PODS), (_NO_PODS, {})))
+
+
+def _renamed_shares(obj: Object, of: str, to: str) -> Object:
+    spec: Object = obj.get("spec") or {}
+    limited = spec.get("limited")
+    if not isinstance(limited, dict) or of not in limited:
+        return dict(obj)
+    renamed = {to if key == of else key: value for key, value in limited.items()}
+    return {**obj, "spec": {**spec, "limited": renamed}}
+
+
+def _level_to_v1(obj: Object) -> Object:
+    """flowcontrol.apiserver.k8s.io/v1beta1 and v1beta2 -> v1."""
+    return _renamed_shares(obj, "assuredConcurrencyShares", "nominalConcurrencyShares")
+
+
+def _level_from_v1(obj: Object) -> Object:
+    return _renamed_shares(obj, "nominalConcurrencyShares", "assuredConcurrencyShares")
+
+
 def _definition_to_v1(obj: Object) -> Object:
     from kprov.kube.apiserver.extensions.definition_versions import to_v1  # rare
 
@@ -157,6 +201,9 @@ _CONVERSIONS: dict[tuple[str, str, str], tuple[Convert, Convert]] = {
     ("autoscaling", "horizontalpodautoscalers", "v1"): (autoscaler_versions.to_v2, autoscaler_versions.from_v2),
     ("discovery.k8s.io", "endpointslices", "v1beta1"): (_slice_to_v1, _slice_from_v1),
     ("certificates.k8s.io", "certificatesigningrequests", "v1beta1"): (_csr_to_v1, dict),
+    ("policy", "poddisruptionbudgets", "v1beta1"): (_budget_to_v1, _budget_from_v1),
+    ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", "v1beta1"): (_level_to_v1, _level_from_v1),
+    ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", "v1beta2"): (_level_to_v1, _level_from_v1),
     ("apiextensions.k8s.io", "customresourcedefinitions", "v1beta1"): (_definition_to_v1, _definition_from_v1),
 }
 

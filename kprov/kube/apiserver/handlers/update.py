@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -212,6 +213,17 @@ class Update:
             self._strategy.prepare_for_update(obj, current, self._ctx)
 
     def _errors(self, obj: Object, current: Object) -> list[Any]:
+        found = self._errors_of_change(obj, current)
+        if found:
+            # What another server stored may lack defaults of this one, and setting them is no change of the user's.
+            # Upstream sets them whenever it reads.
+            completed = copy.deepcopy(current)
+            self._strategy.default(completed)
+            if completed != current:
+                return self._errors_of_change(obj, completed)
+        return found
+
+    def _errors_of_change(self, obj: Object, current: Object) -> list[Any]:
         found = metadata.errors_of(obj, self._info, self._strategy) + metadata.update_errors(obj, current)
         if self._subresource == "status":
             return found + self._strategy.validate_status_update(obj, current)

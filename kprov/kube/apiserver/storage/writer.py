@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import orjson
+
 from kprov.kube.apiserver.storage.etcd import EtcdClient, FateUnknown
 from kprov.kube.apiserver.storage.etcd_metrics import timed
 from kprov.kube.apiserver.storage.proto import rpc_pb2 as pb
@@ -52,7 +54,7 @@ class Writer:
                 response = await self._etcd.txn([_unchanged(key, expected)], [put], [_get(key)])
         except FateUnknown:
             found, _ = await self.read(key)
-            if found is not None and found.value == value and found.revision > expected:
+            if found is not None and found.revision > expected and _same(found.value, value):
                 return Outcome(True, found.revision)
             raise
         return _outcome(response)
@@ -69,6 +71,11 @@ class Writer:
                 return Outcome(True, revision)
             raise
         return _outcome(response)
+
+
+def _same(found: bytes, written: bytes) -> bool:
+    """Whether two values say the same: what is kept in another version may come back in another order."""
+    return found == written or bool(orjson.loads(found) == orjson.loads(written))
 
 
 def _unchanged(key: bytes, revision: int) -> pb.Compare:
