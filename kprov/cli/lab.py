@@ -32,6 +32,9 @@ def up(
         list[str] | None, typer.Option(help="Debian release of the workers (12, 13), in turn; one alone: of all.")
     ] = None,
     subnet: Annotated[str | None, typer.Option(help="IPv4 network of the lab.")] = None,
+    etcd_disk: Annotated[
+        int, typer.Option(metavar="MIB", help="A disk of so many MiB for etcd's data alone on control-plane machines.")
+    ] = 0,
     inventory: Annotated[Path, typer.Option(help="Inventory file to write.")] = Path("inventories/lab.yaml"),
     lab: LabName = "lab",
     timeout: Annotated[float, typer.Option(help="Seconds for the machines to boot.")] = 90.0,
@@ -49,6 +52,7 @@ def up(
             control_planes=control_planes,
             workers=workers,
             releases=tuple(release or ()),
+            etcd_disk=etcd_disk,
         )
         lifecycle.up(LabState(lab), wanted, inventory, say=_say, deadline=timeout)
     except (LabError, MissingPrograms, ValueError) as error:

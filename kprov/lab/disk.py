@@ -87,6 +87,12 @@ def make_disk(folder: Path, tree: Path, layout: Layout, machine: Machine, public
     upper = folder / "upper"
     for each in (upper, folder / "work", folder / "root", folder / "containerd"):
         each.mkdir(parents=True)
+    if machine.etcd_disk:
+        (folder / "etcd").mkdir()
+        image = folder / "etcd.img"
+        with open(image, "wb") as disk:
+            disk.truncate(machine.etcd_disk * 2**20)
+        subprocess.run(["mkfs.ext4", "-q", "-F", "-m", "0", str(image)], check=True)
     upper.chmod(0o755)
     etc = upper / "etc"
     _write(etc / "hostname", f"{machine.name}\n")

@@ -14,16 +14,25 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,6}")
 DEFAULT_NAME = "lab"
 DEFAULT_SUBNET = "10.90.0.0/24"
 _VIRTUAL_ADDRESS = 9  # below those of the machines
+_SMALLEST_DISK, _LARGEST_DISK = 256, 16384  # MiB; etcd's log alone takes 128
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One machine: its name, its Debian release ("12"), its address in the lab, its groups in the inventory."""
+    """One machine.
+
+    Attributes:
+        release: its Debian release ("12").
+        address: in the lab.
+        groups: in the inventory.
+        etcd_disk: MiB of a disk of its own under /var/lib/etcd; 0: it lies on the one disk with all else.
+    """
 
     name: str
     release: str
     address: str
     groups: tuple[str, ...]
+    etcd_disk: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +98,7 @@ def lay_out(
     control_planes: int = 3,
     workers: int = 2,
     releases: tuple[str, ...] = (),
+    etcd_disk: int = 0,
 ) -> Layout:
     """Plan a lab: cp1.. are etcd and control plane, w1.. are workers.
 
@@ -99,6 +109,7 @@ def lay_out(
         workers: how many wN; they get .21, .22, ...
         releases: the workers' Debian releases, taken in turn; by default 12 and 13. The control plane is Debian 12
             unless exactly one release is named, which then holds for all.
+        etcd_disk: MiB of a disk for etcd's data alone on each cpN; 0 for none.
 
     Raises LabError for a name or size that cannot be.
     """
@@ -109,10 +120,13 @@ def lay_out(
         raise LabError(f"subnet {subnet}: an IPv4 network of /24 or wider is needed")
     if not 0 <= control_planes <= 9 or not 0 <= workers <= 200 or control_planes + workers == 0:
         raise LabError("a lab has 0 to 9 control planes and 0 to 200 workers, and at least one machine")
+    if etcd_disk and not _SMALLEST_DISK <= etcd_disk <= _LARGEST_DISK:
+        raise LabError(f"a disk for etcd of {etcd_disk} MiB: {_SMALLEST_DISK} to {_LARGEST_DISK} will do")
     numbers = tuple(release_named(text).number for text in releases) or ("12", "13")
     head = numbers[0] if len(numbers) == 1 else "12"
     machines = [
-        Machine(f"cp{i}", head, str(network[10 + i]), ("etcd", "control_plane")) for i in range(1, control_planes + 1)
+        Machine(f"cp{i}", head, str(network[10 + i]), ("etcd", "control_plane"), etcd_disk)
+        for i in range(1, control_planes + 1)
     ]
     machines += [
         Machine(f"w{i}", numbers[(i - 1) % len(numbers)], str(network[20 + i]), ("node",))

@@ -28,6 +28,7 @@ _PROGRAMS = {
     "ip": "iproute2",
     "ssh-keygen": "openssh-client",
     "unshare": "util-linux",
+    "mkfs.ext4": "e2fsprogs",
     str(KEYRING): "debian-archive-keyring",
 }
 

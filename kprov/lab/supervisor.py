@@ -52,6 +52,8 @@ def nspawn_command(layout: Layout, machine: Machine, folder: Path, *, unified: b
         # An overlay cannot lie on an overlay: containerd's own folder is a plain one.
         f"--bind={folder / 'containerd'}:/var/lib/containerd",
     ]
+    if machine.etcd_disk:
+        command.append(f"--bind={folder / 'etcd'}:/var/lib/etcd")
     command += [f"--bind={device}" for device in ("/dev/net/tun", "/dev/fuse") if Path(device).exists()]
     if machine.release != "12" and not unified:
         # From Debian 13 on, systemd boots on cgroup v1 only when told so thrice.
@@ -77,7 +79,9 @@ def open_controllers(leader: int) -> None:
         subprocess.run(inside, check=True)
 
 
-def _mount_disk(folder: Path) -> None:
+def _mount_disks(folder: Path, machine: Machine) -> None:
+    if machine.etcd_disk:
+        subprocess.run(["mount", "-o", "loop", str(folder / "etcd.img"), str(folder / "etcd")], check=True)
     layers = f"lowerdir={(folder / 'tree').readlink()},upperdir={folder / 'upper'},workdir={folder / 'work'}"
     subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers, str(folder / "root")], check=True)
 
@@ -124,7 +128,7 @@ def supervise(state: LabState, name: str) -> int:
     folder = state.machine_folder(name)
     with open(folder / "power", "w") as power:
         fcntl.lockf(power, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held while the machine is on: power.supervisor_of asks who
-        _mount_disk(folder)
+        _mount_disks(folder, machine)
         tree = (folder / "root").stat()  # systemd-nspawn locks by it, and leaves the lock's file when it is killed
         (folder / "nspawn-lock").write_text(f"/run/systemd/nspawn/locks/inode-{tree.st_dev}:{tree.st_ino}")
         group = MachineGroup(state.folder.name, name)

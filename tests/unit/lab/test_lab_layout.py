@@ -41,6 +41,8 @@ def test_releases(releases: tuple[str, ...], expected: list[str]) -> None:
         {"subnet": "10.0.0.0/28"},
         {"control_planes": 0, "workers": 0},
         {"workers": 500},
+        {"etcd_disk": 16},
+        {"etcd_disk": -1},
     ],
 )
 def test_what_cannot_be_is_refused(wrong: dict[str, object]) -> None:
@@ -55,7 +57,8 @@ def test_link_names_fit_the_kernel() -> None:
 
 
 def test_json_round_trip() -> None:
-    layout = lay_out(workers=3)
+    layout = lay_out(workers=3, etcd_disk=512)
+    assert [machine.etcd_disk for machine in layout.machines] == [512, 512, 512, 0, 0, 0]
     assert Layout.from_json(json.loads(json.dumps(layout.to_json()))) == layout
 
 

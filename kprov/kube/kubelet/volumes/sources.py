@@ -22,7 +22,7 @@ class Tokens(Protocol):
     """Where service account tokens come from."""
 
     async def token(self, pod: Pod, audience: str, seconds: int) -> tuple[str, float]:
-        """A token bound to the pod, and when (seconds since 1970) to ask for a new one."""
+        """A token bound to the pod, and when, by the steady clock, to ask for a new one."""
         ...
 
 
