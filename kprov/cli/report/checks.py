@@ -43,6 +43,51 @@ class Checked:
     length: int
 
 
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """A drill's row in the table: seconds as texts, "" where it was not measured."""
+
+    name: str
+    passed: bool
+    write_gap: str
+    read_gap: str
+    service_gap: str
+    healed: str
+    repeated: int
+    failed: int
+
+
+def drills(runs: Sequence[Run]) -> list[Drill]:
+    """What was broken, one row each: drills, and losses of machines."""
+    rows = []
+    for run in runs:
+        for record in run.checks:
+            figures = record.get("figures")
+            if isinstance(figures, dict) and "heal_seconds" in figures:
+                rows.append(_drill(record, figures))
+    return rows
+
+
+def _drill(record: dict[str, Any], figures: dict[str, Any]) -> Drill:
+    def seconds(name: str) -> str:
+        value = figures.get(f"{name}_seconds")
+        return f"{value:.2f} s" if isinstance(value, (int, float)) else ""
+
+    def together(*names: str) -> int:
+        return sum(value for name in names if isinstance(value := figures.get(name), int))
+
+    return Drill(
+        str(record.get("name", "")),
+        record.get("passed") is True,
+        seconds("write_gap"),
+        seconds("read_gap"),
+        seconds("service_gap"),
+        seconds("heal"),
+        together("writes_repeated", "calls_repeated"),
+        together("writes_failed", "calls_failed"),
+    )
+
+
 def checks(runs: Sequence[Run]) -> dict[str, list[Checked]]:
     """The checks by their group, in the order in which they were made."""
     found: dict[str, list[Checked]] = {}
@@ -87,11 +132,16 @@ def _checked(record: dict[str, Any]) -> Checked:
     )
 
 
+_TOLD_OTHERWISE = frozenset({"timeline", "days_left", "title", "errors", "drill", "unit", "place"})
+_SHORTEST = 20
+"""A drill's chart is at least so many seconds wide: a bar is a second, and no wall."""
+
+
 def _plain(name: str, value: Any) -> str:
-    if name in ("timeline", "days_left", "title", "errors") or value is None or isinstance(value, bool):
-        return ""
+    if name in _TOLD_OTHERWISE or not value or isinstance(value, bool):
+        return ""  # of what did not happen nothing is said
     if isinstance(value, dict):
-        return ", ".join(f"{key} {one}" for key, one in value.items() if isinstance(one, (int, float, str)))
+        return ", ".join(f"{key} {one}" for key, one in value.items() if one and isinstance(one, (int, float, str)))
     return f"{value:g}" if isinstance(value, float) else str(value) if isinstance(value, (int, str)) else ""
 
 
@@ -120,6 +170,6 @@ def _requests(name: str, seconds: Any) -> Requests | None:
 
 def _scaled(requests: Requests, length: int) -> Requests:
     """All lanes of a drill on one scale of time, in hundredths."""
-    step = 100 / max(1, length)
+    step = 100 / max(_SHORTEST, length)
     bars = [Second(round(bar.x * step, 3), bar.answered, bar.failed, bar.title) for bar in requests.seconds]
     return Requests(requests.name, round(step * 0.86, 3), bars, requests.answered, requests.failed)

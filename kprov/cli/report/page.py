@@ -7,7 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kprov.cli.report.checks import certificate_ends, checks
+from kprov.cli.report.checks import certificate_ends, checks, drills
+from kprov.cli.report.choice import VERIFY
 from kprov.cli.report.timeline import timeline
 from kprov.cli.report.topology import topology
 from kprov.cli.run_texts import duration, how_it_ended, moment
@@ -62,6 +63,8 @@ def page(runs: Sequence[Run]) -> str:
         errors=[run.error for run in runs if run.error],
         warnings=[warning for run in runs for warning in run.warnings],
         checks=checks(runs),
+        drills=drills(runs),
+        looked_only=all(run.command == VERIFY for run in runs),
         certificates=certificate_ends(runs),
         releases=list(dict.fromkeys(name for run in runs for name in run.releases)),
     )
