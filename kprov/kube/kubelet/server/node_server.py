@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import logging
 import ssl
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from aiohttp import web
 
+from kprov.kube.api.authorities import trust_each
 from kprov.kube.api.cipher_suites import openssl_ciphers
 from kprov.kube.api.metrics import CONTENT_TYPE, REGISTRY
+from kprov.kube.kubelet import instruments
 from kprov.kube.kubelet.cri.client import RuntimeFailure
 from kprov.kube.kubelet.pods.host import Host
 from kprov.kube.kubelet.pods.manager import PodManager
@@ -23,6 +26,7 @@ from kprov.kube.kubelet.server.usage import Usage
 log = logging.getLogger(__name__)
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+_STREAMS = frozenset({"exec", "attach", "portForward", "run"})
 
 
 class NodeServer:
@@ -52,7 +56,7 @@ class NodeServer:
         context.set_ciphers(openssl_ciphers(config.tls_cipher_suites) if config.tls_cipher_suites else CIPHERS)
         context.load_cert_chain(certificate, key)
         if config.client_ca_file:
-            context.load_verify_locations(config.client_ca_file)
+            trust_each(context).load_verify_locations(config.client_ca_file)
             context.verify_mode = ssl.CERT_OPTIONAL
         self._context = context
         self._runner = web.AppRunner(
@@ -90,10 +94,17 @@ class NodeServer:
     ) -> web.StreamResponse:
         if refused := await self._access.refusal(request):
             return refused
+        labels = _labels(request)
+        began = time.monotonic()
+        instruments.REQUESTS.inc(*labels)
+        instruments.OPEN_REQUESTS.inc(*labels)
         try:
             return await handler(request)
         except RuntimeFailure as failure:
             return web.Response(status=500, text=f"the container runtime failed: {failure.message}")
+        finally:
+            instruments.OPEN_REQUESTS.inc(*labels, by=-1.0)
+            instruments.REQUEST_SECONDS.observe(time.monotonic() - began, *labels)
 
     async def _health(self, request: web.Request) -> web.Response:
         wrong = self._healthy()
@@ -117,3 +128,12 @@ class NodeServer:
 
     async def _configuration(self, request: web.Request) -> web.Response:
         return web.json_response({"kubeletconfig": dataclasses.asdict(self._host.config)})
+
+
+def _labels(request: web.Request) -> tuple[str, ...]:
+    """How metrics name a request. What is not served has no path there: whoever asks would make series."""
+    resource = request.match_info.route.resource
+    first, _, rest = (resource.canonical if resource is not None else "").strip("/").partition("/")
+    path = f"{first}/{rest}" if first == "metrics" and rest else first
+    long_running = first in _STREAMS or request.query.get("follow") in ("true", "1")
+    return str(long_running).lower(), request.method if path else "", path, "readwrite"
