@@ -70,6 +70,7 @@ def backup(
     from kprov.provision.cluster.phase import Phase
     from kprov.provision.cluster.procedure import Options
     from kprov.provision.cluster.storage.archive import write_archive
+    from kprov.provision.cluster.storage.room import writing_to
     from kprov.provision.cluster.storage.saving import Saving
 
     loaded = open_inventory(inventory, extra_vars)
@@ -81,7 +82,12 @@ def backup(
         timeouts=read_timeouts(loaded, timeout),
         command_line="kprov backup",
     )
-    with open_run_output() as shown, TemporaryDirectory(prefix="kprov-backup-", dir=file.resolve().parent) as folder:
+    beside = file.resolve().parent
+    with (
+        writing_to(beside),
+        open_run_output() as shown,
+        TemporaryDirectory(prefix="kprov-backup-", dir=beside) as folder,
+    ):
         saving = Saving(Path(folder) / "etcd.db")
         phase = Phase("Take a snapshot", "etcd", procedure=saving.run, essential=True, whole=True)
         with operation(loaded, shown.reporter, options, loaded.group("etcd")) as context:

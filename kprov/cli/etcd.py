@@ -82,6 +82,7 @@ def backup(
     """Take a snapshot of etcd into a file of this computer, mode 0600, with its SHA-256 beside it."""
     from kprov.cli.run_output import open_run_output
     from kprov.provision.cluster.phase import Phase
+    from kprov.provision.cluster.storage.room import writing_to
     from kprov.provision.cluster.storage.saving import Saving
     from kprov.provision.cluster.storage.snapshot_file import default_name
 
@@ -90,7 +91,7 @@ def backup(
     target = file or folder / default_name(loaded.cluster.cluster_name)
     target = target / default_name(loaded.cluster.cluster_name) if target.is_dir() else target
     saving = Saving(target)
-    with open_run_output() as shown:
+    with writing_to(target.parent), open_run_output() as shown:
         code = _run(
             loaded,
             shown,

@@ -47,10 +47,12 @@ def restore(
     from kprov.cli.backup import NotGiven, passphrase
     from kprov.cli.main import run
     from kprov.provision.cluster.storage.archive import unpack_archive
+    from kprov.provision.cluster.storage.room import writing_to
 
     if not file.is_file():
         raise NotGiven(f"{file}: there is no such file: name one that `kprov backup` wrote")
-    unpacked = unpack_archive(file, into, passphrase(confirm=False), inventory)
+    with writing_to(into):
+        unpacked = unpack_archive(file, into, passphrase(confirm=False), inventory)
     typer.echo(f"unsealed into {into}: {unpacked.inventory.name}, {unpacked.state.name}/, {unpacked.snapshot.name}")
     shared = ["-i", str(unpacked.inventory), "-e", f"state_directory={unpacked.state.resolve()}"]
     shared += [word for each in timeout or () for word in ("--timeout", each)]

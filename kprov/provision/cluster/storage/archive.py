@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -42,9 +41,8 @@ class Unpacked:
 
 def write_archive(target: Path, inventory: Inventory, snapshot: Path, passphrase: str) -> list[str]:
     """Write it, mode 0600: whole, or as it was. Returns: the names of the files in it."""
-    descriptor, plain = tempfile.mkstemp(dir=snapshot.parent)  # mode 0600, in a folder of mode 0700 that goes away
     names = []
-    with os.fdopen(descriptor, "w+b") as stream:
+    with tempfile.TemporaryFile(dir=snapshot.parent) as stream:  # has no name: it is gone with the process
         with tarfile.open(fileobj=stream, mode="w:gz") as archive:
             for name, path in _parts(inventory, snapshot):
                 archive.add(path, arcname=name, recursive=False)
@@ -64,7 +62,6 @@ def write_archive(target: Path, inventory: Inventory, snapshot: Path, passphrase
         stream.seek(0)
         with atomic.replacing(target, mode=atomic.PRIVATE) as output:
             seal(stream, output, passphrase)
-    Path(plain).unlink()
     return [*names, _ABOUT]
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import resource
 from pathlib import Path
 
 import pytest
 
 from kprov.provision.cluster.phase import ClusterError
 from kprov.provision.cluster.storage.archive import unpack_archive, write_archive
+from kprov.provision.cluster.storage.room import writing_to
 from kprov.provision.cluster.storage.snapshot_file import SnapshotError, check, checksum_path, write_checksum
 from kprov.provision.inventory import Inventory, load
 from kprov.provision.pki.authority import is_complete, open_authorities
@@ -103,3 +105,17 @@ def test_a_cluster_comes_out_of_its_archive(inventory: Inventory, snapshot: Path
     (found.state / "pki/ca.crt").write_text("another cluster's")
     with pytest.raises(ClusterError, match="choose an empty folder"):
         unpack_archive(target, tmp_path / "new", "sesame")
+
+
+def test_a_full_disk_is_named_and_what_was_there_stays(inventory: Inventory, snapshot: Path, tmp_path: Path) -> None:
+    target = tmp_path / "kept.backup"
+    target.write_text("the one before")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    left = sorted(tmp_path.iterdir())
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, before[1]))  # as on a full disk, but EFBIG; SIGXFSZ is ignored
+    try:
+        with pytest.raises(ClusterError, match=f"{tmp_path} has no room: .*make room"), writing_to(tmp_path):
+            write_archive(target, inventory, snapshot, "sesame")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert target.read_text() == "the one before" and sorted(tmp_path.iterdir()) == left
