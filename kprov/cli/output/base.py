@@ -17,6 +17,8 @@ class PhaseTally:
 
     title: str
     hosts: tuple[str, ...]
+    check: bool = False
+    """Whether it only compares."""
     started: float = field(default_factory=time.monotonic)
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATUSES, 0))
     tasks_of: dict[str, str] = field(default_factory=dict)
@@ -36,7 +38,7 @@ class PhaseTally:
         fine = len(self.hosts) - len(self.troubled_hosts)
         parts = []
         if self.changed_hosts:
-            parts.append(f"{_count(len(self.changed_hosts), 'host')} changed")
+            parts.append(f"{_count(len(self.changed_hosts), 'host')} {'would change' if self.check else 'changed'}")
         elif fine:
             parts.append("nothing to change")
         if self.troubled_hosts:
@@ -76,7 +78,7 @@ class RunReporter:
 
     def phase_started(self, title: str, hosts: Iterable[str]) -> None:
         """A phase begins on some hosts."""
-        self.phase = PhaseTally(title, tuple(getattr(host, "name", host) for host in hosts))
+        self.phase = PhaseTally(title, tuple(getattr(host, "name", host) for host in hosts), self.check)
         self.show_phase_started(self.phase)
 
     def task_started(self, host: str, role: str, task: str) -> None:
@@ -134,6 +136,18 @@ class RunReporter:
         if not self.finished:
             self.finished = True
             self.show_finish(int(exit_code), facts)
+
+    def last_word(self, exit_code: int) -> str:
+        """How the run ended, for people."""
+        from kprov.cli.exit_codes import MEANINGS, ExitCode
+
+        if exit_code not in ExitCode._value2member_map_:
+            return ""
+        if exit_code != ExitCode.OK or not self.check:
+            return MEANINGS[ExitCode(exit_code)]
+        numbers = [number for each in self.summary.values() if (number := int(count_of(each, "changed") or 0))]
+        would = f"{_count(sum(numbers), 'change')} would be made on {_count(len(numbers), 'host')}; " if numbers else ""
+        return f"done: {would}nothing was changed"
 
     def close(self) -> None:
         """Stop drawing: others are about to write to the terminal."""

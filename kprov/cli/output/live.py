@@ -105,11 +105,8 @@ class LiveReporter(RunReporter):
             self._print(text)
 
     def show_finish(self, exit_code: int, facts: Mapping[str, Any]) -> None:
-        from kprov.cli.exit_codes import MEANINGS, ExitCode
-
         self._stop()
-        word = MEANINGS.get(ExitCode(exit_code), "") if exit_code in ExitCode._value2member_map_ else ""
-        self._print(f"{word} ({self.seconds:.1f} s)", "bold red" if exit_code else "bold green")
+        self._print(f"{self.last_word(exit_code)} ({self.seconds:.1f} s)", "bold red" if exit_code else "bold green")
 
     def close(self) -> None:
         self._stop()

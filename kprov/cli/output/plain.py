@@ -61,7 +61,4 @@ class PlainReporter(RunReporter):
             self.write(text)
 
     def show_finish(self, exit_code: int, facts: Mapping[str, Any]) -> None:
-        from kprov.cli.exit_codes import MEANINGS, ExitCode
-
-        word = MEANINGS.get(ExitCode(exit_code), "") if exit_code in ExitCode._value2member_map_ else ""
-        self.write(f"{word} ({self.seconds:.1f} s)")
+        self.write(f"{self.last_word(exit_code)} ({self.seconds:.1f} s)")

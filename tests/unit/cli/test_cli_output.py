@@ -159,3 +159,26 @@ def test_a_machines_words_give_the_terminal_no_orders() -> None:
         task_lines("h", "", "t", "failed", "red \x1b[31m\x07 text\ttab", "+\x1b]0;title\x07\n", 0.0, show_diff=True)
     )
     assert lines[1:] == ["      red \\x1b[31m\\x07 text\ttab", "      +\\x1b]0;title\\x07"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"a": 3, "b": 0}, "done: 3 changes would be made on 1 host; nothing was changed"),
+        ({"a": 0}, "done: nothing was changed"),
+    ],
+)
+def test_a_plan_says_at_its_end_what_would_change(changed: dict[str, int], said: str) -> None:
+    stream = io.StringIO()
+    reporter = PlainReporter(stream)
+    reporter.run_started("r1", list(changed), check=True)
+    reporter.phase_started("Prepare machines", list(changed))
+    for host, number in changed.items():
+        for _ in range(number):
+            reporter.task_result(host, "base", "Write file", "changed", "", "", 0.1)
+    reporter.phase_finished(None)
+    reporter.run_finished({host: HostSummary(ok=1, changed=number) for host, number in changed.items()})
+    reporter.finish(ExitCode.OK)
+    lines = stream.getvalue().splitlines()
+    assert lines[-1].startswith(f"{said} (")
+    assert any(line.startswith("  1 host would change (") for line in lines) == any(changed.values())
