@@ -13,7 +13,7 @@ from kprov.kube.api.cipher_suites import openssl_ciphers
 from kprov.kube.apiserver.http.client_authorities import announce_authorities
 
 _log = logging.getLogger(__name__)
-_CHECK_SECONDS = 10.0
+_CHECK_SECONDS = 2.0
 
 _VERSIONS = {"": ssl.TLSVersion.TLSv1_2, "VersionTLS12": ssl.TLSVersion.TLSv1_2, "VersionTLS13": ssl.TLSVersion.TLSv1_3}
 MIN_VERSIONS = tuple(name for name in _VERSIONS if name)
