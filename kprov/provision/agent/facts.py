@@ -10,7 +10,7 @@ import sys
 import time
 from typing import Any
 
-from kprov.provision.agent import dpkg, network_facts
+from kprov.provision.agent import dpkg, network_facts, system_facts
 
 # File systems that hold nothing of a person's.
 PSEUDO = frozenset(
@@ -77,6 +77,10 @@ def distribution() -> dict[str, Any]:
     return {
         "ansible_distribution": release.get("NAME", "Linux").split(" ")[0] if identity != "linux" else "Linux",
         "ansible_distribution_version": version,
+        "ansible_distribution_file_parsed": True,
+        "ansible_distribution_file_path": "/etc/os-release",
+        "ansible_distribution_file_variety": FAMILIES.get(identity, identity.title()),
+        "ansible_distribution_minor_version": version.partition(".")[2].split(".")[0],
         "ansible_distribution_major_version": release.get("VERSION_ID", "").split(".")[0],
         "ansible_distribution_release": release.get("VERSION_CODENAME", ""),
         "ansible_os_family": FAMILIES.get(
@@ -155,7 +159,18 @@ def clock() -> dict[str, str]:
         "year": local.strftime("%Y"),
         "month": local.strftime("%m"),
         "day": local.strftime("%d"),
+        "hour": local.strftime("%H"),
+        "minute": local.strftime("%M"),
+        "second": local.strftime("%S"),
+        "weekday": local.strftime("%A"),
+        "weekday_number": local.strftime("%w"),
+        "weeknumber": local.strftime("%W"),
+        "epoch_int": str(int(now)),
+        "iso8601_micro": utc.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "iso8601_basic": local.strftime("%Y%m%dT%H%M%S%f"),
+        "iso8601_basic_short": local.strftime("%Y%m%dT%H%M%S"),
         "tz": local.strftime("%Z"),
+        "tz_dst": time.tzname[1],
         "tz_offset": local.strftime("%z"),
     }
 
@@ -200,11 +215,14 @@ def gather() -> dict[str, Any]:
     architecture = platform.machine()
     names = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf", "i686": "i386", "ppc64le": "ppc64el"}
     hostname = socket.gethostname()
+    system = distribution()
+    kind = _virtualization()
     modules = [line.split(" ", 1)[0] for line in read("/proc/modules").splitlines()]
     facts: dict[str, Any] = {
-        **distribution(),
+        **system,
         **memory(),
         **network_facts.gather(),
+        **system_facts.gather(_os_release(), system["ansible_distribution_version"]),
         "ansible_system": "Linux",
         "ansible_kernel": platform.release(),
         "ansible_architecture": architecture,
@@ -212,7 +230,6 @@ def gather() -> dict[str, Any]:
         "ansible_nodename": hostname,
         "ansible_fqdn": hostname,
         "ansible_processor_vcpus": len(os.sched_getaffinity(0)),
-        "ansible_processor_count": os.cpu_count() or 1,
         "ansible_python_version": platform.python_version(),
         "ansible_python": {
             "executable": sys.executable,
@@ -222,7 +239,10 @@ def gather() -> dict[str, Any]:
         "ansible_mounts": mounts(),
         "ansible_machine_id": read("/etc/machine-id").strip(),
         "ansible_service_mgr": _init(),
-        "ansible_virtualization_type": _virtualization(),
+        "ansible_virtualization_type": kind,
+        "ansible_virtualization_role": "NA" if kind == "NA" else "guest",
+        "ansible_is_chroot": False,
+        "ansible_selinux_python_present": False,
         "ansible_user_id": os.environ.get("SUDO_USER") or ("root" if os.geteuid() == 0 else str(os.geteuid())),
         "ansible_effective_user_id": os.geteuid(),
         "ansible_pkg_mgr": "apt" if os.path.exists("/usr/bin/apt-get") else "unknown",
@@ -231,7 +251,6 @@ def gather() -> dict[str, Any]:
         },
         "ansible_selinux": {"status": "enabled" if os.path.exists("/sys/fs/selinux/enforce") else "disabled"},
         "ansible_uptime_seconds": int(float(read("/proc/uptime", "0").split(" ")[0])),
-        "ansible_cmdline": read("/proc/cmdline").strip(),
         "kprov_boot_id": read("/proc/sys/kernel/random/boot_id").strip(),
         "kprov_cgroup_version": _cgroup_version(),
         "kprov_dpkg_architecture": names.get(architecture, architecture),

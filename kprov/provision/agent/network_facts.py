@@ -116,6 +116,50 @@ def listening_ports() -> list[dict[str, Any]]:
     return found
 
 
+def _interface(name: str) -> dict[str, Any]:
+    """What the kernel says of an interface."""
+
+    def said(what: str) -> str:
+        try:
+            with open("/sys/class/net/%s/%s" % (name, what)) as stream:
+                return stream.read().strip()
+        except OSError:
+            return ""
+
+    found: dict[str, Any] = {"device": name, "active": said("operstate") in ("up", "unknown")}
+    kind = {"1": "ether", "772": "loopback"}.get(said("type"), "unknown")
+    found["type"] = "bridge" if os.path.isdir("/sys/class/net/%s/bridge" % name) else kind
+    if kind == "ether":
+        found["macaddress"] = said("address")
+    if said("mtu").isdigit():
+        found["mtu"] = int(said("mtu"))
+    return found
+
+
+def _ipv6(address: str, mask: str) -> dict[str, Any]:
+    known = ipaddress.IPv6Address(address)
+    prefix = bin(int(ipaddress.IPv6Address(mask))).count("1")
+    scope = "host" if known.is_loopback else "link" if known.is_link_local else "global"
+    return {"address": address, "prefix": str(prefix), "scope": scope}
+
+
+def _default_ipv6(facts: dict[str, Any]) -> dict[str, Any]:
+    """Where IPv6 leaves the machine; nothing where it does not."""
+    try:
+        with open("/proc/net/ipv6_route") as stream:
+            routes = [line.split() for line in stream]
+    except OSError:
+        return {}
+    for parts in routes:
+        if len(parts) > 9 and parts[0] == "0" * 32 and parts[1] == "00" and parts[4] != "0" * 32:
+            interface = facts.get("ansible_" + parts[9].replace("-", "_"), {})
+            best = next((each for each in interface.get("ipv6", ()) if each["scope"] == "global"), None)
+            if best is not None:
+                gateway = str(ipaddress.IPv6Address(bytes.fromhex(parts[4])))
+                return dict(best, interface=parts[9], gateway=gateway)
+    return {}
+
+
 def gather() -> dict[str, Any]:
     """Every fact about the network."""
     interfaces = sorted(os.listdir("/sys/class/net")) if os.path.isdir("/sys/class/net") else []
@@ -130,10 +174,14 @@ def gather() -> dict[str, Any]:
     source = _source_address()
     for name, family, address, mask in addresses():
         if family == socket.AF_INET6:
+            known = facts.setdefault("ansible_" + name.replace("-", "_"), _interface(name))
+            known.setdefault("ipv6", []).append(_ipv6(address, mask))
             if not ipaddress.IPv6Address(address).is_link_local and address != "::1":
                 facts["ansible_all_ipv6_addresses"].append(address)
             continue
         if address.startswith("127."):
+            known = facts.setdefault("ansible_" + name.replace("-", "_"), _interface(name))
+            known.setdefault("ipv4", {"address": address, "netmask": mask})
             continue
         facts["ansible_all_ipv4_addresses"].append(address)
         facts["kprov_interface_of"][address] = name
@@ -146,7 +194,7 @@ def gather() -> dict[str, Any]:
             "prefix": str(network.prefixlen),
             "broadcast": str(network.broadcast_address),
         }
-        of_interface = facts.setdefault("ansible_" + name.replace("-", "_"), {"device": name})
+        of_interface = facts.setdefault("ansible_" + name.replace("-", "_"), _interface(name))
         if "ipv4" in of_interface:
             of_interface.setdefault("ipv4_secondaries", []).append(entry)
         else:
@@ -160,5 +208,6 @@ def gather() -> dict[str, Any]:
             except OSError:
                 pass
             facts["ansible_default_ipv4"] = dict(entry, gateway=route[1] if route else None, alias=name)
+    facts["ansible_default_ipv6"] = _default_ipv6(facts)
     facts["kprov_listening_ports"] = listening_ports()
     return facts
