@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kprov.provision.cluster.rotating.service_account import ServiceAccountRotation
     from kprov.provision.inventory import Host, Inventory
 
-PASSPHRASE = "KPROVPASSPHRASE"  # noqa: S105 - the name of a variable
+PASSPHRASE = "KPROV_PASSPHRASE"  # noqa: S105 - the name of a variable
 
 
 class Which(StrEnum):

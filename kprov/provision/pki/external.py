@@ -119,12 +119,12 @@ def import_signed(state_directory: Path, file: Path, *, passphrase: str | None) 
     folder = state_directory / "pki"
     chain = load_chain(file)
     with exclusive(folder):
-        awaited = [name for name in AUTHORITIES if is_awaited(folder, name)]
-        for name in awaited:
+        asked = [name for name in AUTHORITIES if key_path(folder, name).exists()]  # also what came back already
+        for name in asked:
             if load_private_key(key_path(folder, name), passphrase).public_key() == chain[0].public_key():
                 break
         else:
-            listed = ", ".join(str(request_path(folder, name)) for name in awaited) or "none: `kprov certs request`"
+            listed = ", ".join(str(request_path(folder, name)) for name in asked) or "none: `kprov certs request`"
             raise PkiError(
                 f"{file}: {chain[0].subject.rfc4514_string()} was not made of a request of this cluster (there are: "
                 f"{listed}). Who was signed comes first in the file; one that has a key already: `kprov certs import "

@@ -14,6 +14,7 @@ from kprov.provision.cluster.controller_state import controller_state, refuse_ot
 from kprov.provision.inventory import Inventory, load
 from kprov.provision.pki.authority import is_complete
 from kprov.provision.pki.errors import PkiError
+from kprov.provision.pki.sealing import is_sealed
 
 Kprov = Callable[..., Any]
 EXTENSIONS = """basicConstraints = critical, CA:TRUE, pathlen:{pathlen}
@@ -87,6 +88,7 @@ def test_requests_go_out_and_come_back(kprov: Kprov, inventory_file: Path, elsew
     assert done.out.splitlines() == [
         f"{name} lies ready; it is taken by: kprov up" for name in ("cluster", "etcd", "front-proxy")
     ]
+    assert kprov("certs", "import", "-i", inventory_file, *signed).code == ExitCode.OK  # the same once more
     again = kprov("certs", "request", "-i", inventory_file)
     assert again.code == ExitCode.FAILED and "was signed and imported" in again.err
     inventory = open_state(inventory_file, check=True)
@@ -102,6 +104,21 @@ def test_requests_go_out_and_come_back(kprov: Kprov, inventory_file: Path, elsew
     back = kprov("certs", "request", "-i", inventory_file, "--authority", "etcd", "--withdraw")
     assert "deleted" in back.out and (state / "pki/etcd/ca.key").exists()
     assert "nothing to take back" in kprov("certs", "request", "-i", inventory_file, "--withdraw").out
+
+
+def test_the_keys_of_requests_are_sealed_as_it_is_asked_for(
+    kprov: Kprov, inventory_file: Path, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KPROV_PASSPHRASE", "sesame")
+    kprov("certs", "request", "-i", inventory_file, "--authority", "etcd", "--directory", elsewhere.folder)
+    key = load(inventory_file).cluster.state_directory / "pki/external/etcd/ca.key"
+    assert is_sealed(key)
+    monkeypatch.delenv("KPROV_PASSPHRASE")
+    signed = elsewhere.signs("etcd")
+    without = kprov("certs", "import", "-i", inventory_file, signed)
+    assert without.code == ExitCode.FAILED and f"{key} is sealed: give the passphrase (KPROV_PASSPHRASE)" in without.err
+    monkeypatch.setenv("KPROV_PASSPHRASE", "sesame")
+    assert kprov("certs", "import", "-i", inventory_file, signed).code == ExitCode.OK
 
 
 def test_what_is_wrong_is_said(kprov: Kprov, inventory_file: Path, elsewhere: Elsewhere) -> None:
