@@ -38,6 +38,9 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--watchers", type=int, nargs="*", default=[10, 100, 1000], help="numbers of watchers")
     parser.add_argument("--pods", type=int, default=10_000, help="in the larger lists; 0 leaves them out")
     parser.add_argument(
+        "--no-audited", dest="audited", action="store_false", help="leave out the same servers with an audit log"
+    )
+    parser.add_argument(
         "--quick", action="store_true", help="one second each, 16 in parallel, 100 watchers, 1,000 pods"
     )
     parser.add_argument("--json", type=Path, help="write the rows to this file")
@@ -128,6 +131,19 @@ def main() -> None:
                     watchers=options.watchers,
                     most=options.pods,
                 ).run()
+        for name, program in programs.items() if options.audited else ():
+            with contextlib.ExitStack() as stack:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kprov-bench-")))
+                server = stack.enter_context(servers.running(name, program, folder, audited=True))
+                Plan(
+                    server,
+                    figures.taker(name),
+                    folder,
+                    seconds=options.seconds,
+                    parallels=options.parallel,
+                    watchers=[],
+                    most=0,
+                ).run_audited()
     rows = figures.rows()
     show(rows, absent)
     if options.json:

@@ -40,6 +40,7 @@ class Load:
     body: str = ""
     content_type: str = "application/json"
     once: bool = False
+    accept: str = "application/json"
 
 
 def command(server: Server, load: Load, parallel: int, seconds: float, folder: Path) -> list[str]:
@@ -51,7 +52,7 @@ def command(server: Server, load: Load, parallel: int, seconds: float, folder: P
     return [
         *("wrk", f"-t{threads}", f"-c{parallel}", f"-d{max(1, round(seconds))}s", "--timeout=60s", f"-s{_SCRIPT}"),
         *(server.url, "--", load.method, str(paths), str(body) if load.body else "-", load.content_type),
-        *("once" if load.once else "cycle", str(threads), server.token, f"r{run}"),
+        *("once" if load.once else "cycle", str(threads), server.token, f"r{run}", load.accept),
     ]
 
 

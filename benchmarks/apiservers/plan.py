@@ -13,6 +13,8 @@ from apiservers.servers import Server
 
 Note = Callable[..., None]
 _MERGE = "application/merge-patch+json"
+_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+_PROTOBUF = "application/vnd.kubernetes.protobuf"
 _ROOM = 300  # objects that updates and patches go round
 
 
@@ -63,6 +65,17 @@ class Plan:
             self._lists(self._most, (1,))
         self._note("memory after the load", 1, "MB", server.memory_mb())
 
+    def run_audited(self) -> None:
+        """What the audit log costs: a little of all this, on a server that keeps one."""
+        objects.prepare(self._server)
+        objects.make_pods(self._server, 0, 1000)
+        paths = [f"{objects.PODS}/pod-{number}" for number in range(1000)]
+        full = objects.changed(self._server, "NAME", "UNIQUE")
+        for parallel in self._parallels:
+            rv0 = Load("GET", [f"{path}?resourceVersion=0" for path in paths])
+            self._load("get rv=0, audited", rv0, parallel)
+            self._load("update, audited", Load("PUT", paths[:_ROOM], full), parallel)
+
     def _load(self, title: str, what: Load, parallel: int) -> None:
         found = load.measure(self._server, what, parallel, self._seconds, self._folder)
         self._note(title, parallel, "/s", found.per_second, found.cpu_ms)
@@ -80,6 +93,9 @@ class Plan:
             self._load(f"list of {count} rv=0", Load("GET", [f"{objects.PODS}?resourceVersion=0"]), parallel)
             self._load(f"list of {count}", Load("GET", [objects.PODS]), parallel)
             self._load(f"list of {count} limit=500", Load("GET", [f"{objects.PODS}?limit=500"]), parallel)
+        latest = [f"{objects.PODS}?resourceVersion=0"]
+        self._load(f"list of {count} rv=0, as a table", Load("GET", latest, accept=_TABLE), 1)
+        self._load(f"list of {count} rv=0, protobuf", Load("GET", latest, accept=_PROTOBUF), 1)
 
     def _writes(self) -> None:
         paths = [f"{objects.PODS}/pod-{number}" for number in range(_ROOM)]

@@ -1,5 +1,5 @@
 -- What wrk sends: one method, paths in turn, bodies in which NAME and UNIQUE are replaced.
--- Arguments: method, file of paths, file of the body or "-", content type, "once" or "cycle", threads, token, run
+-- Arguments: method, file of paths, file of the body or "-", content type, "once" or "cycle", threads, token, run, what is accepted
 local ffi = require("ffi")
 ffi.cdef [[ typedef struct { long s; long ns; } kprov_time; int clock_gettime(int, kprov_time *); ]]
 local moment = ffi.new("kprov_time")
@@ -24,7 +24,7 @@ function init(args)
     at = at + 1
   end
   if args[3] ~= "-" then body = assert(io.open(args[3])):read("*a") end
-  headers = { ["Authorization"] = "Bearer " .. args[7], ["Accept"] = "application/json" }
+  headers = { ["Authorization"] = "Bearer " .. args[7], ["Accept"] = args[9] }
   if body then headers["Content-Type"] = content_type end
   sent, began, ended = 0, 0, 0
 end

@@ -102,8 +102,14 @@ def _pss(pid: int) -> int:
 
 
 @contextlib.contextmanager
-def running(name: str, program: str, folder: Path) -> Iterator[Server]:
+def running(name: str, program: str, folder: Path, *, audited: bool = False) -> Iterator[Server]:
     """An etcd, and the API server on it, ready.
+
+    Args:
+        name: what the server is called.
+        program: its program.
+        folder: where its files go.
+        audited: whether it keeps an audit log, of all requests at the level Metadata.
 
     Raises:
         RuntimeError: it is not ready in time.
@@ -113,6 +119,8 @@ def running(name: str, program: str, folder: Path) -> Iterator[Server]:
     try:
         plane.start()  # etcd, keys and tokens
         command = [program, *command_lines.apiserver(plane.folder, plane.ports)[1:]]
+        if audited:
+            command += _audit(plane.folder)
         began = time.monotonic()
         process.start(command)
         token = (plane.folder / "tokens.csv").read_text().split(",", 1)[0]
@@ -123,6 +131,14 @@ def running(name: str, program: str, folder: Path) -> Iterator[Server]:
     finally:
         process.stop()
         plane.stop()
+
+
+def _audit(folder: Path) -> list[str]:
+    policy = folder / "audit-policy.yaml"
+    policy.write_text(
+        "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n"
+    )
+    return [f"--audit-policy-file={policy}", f"--audit-log-path={folder}/audit.log", "--audit-log-mode=batch"]
 
 
 def wait_ready(server: Server, end: float) -> None:
