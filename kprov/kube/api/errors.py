@@ -40,6 +40,9 @@ class Cause:
         return {"reason": self.reason, "message": self.message, "field": self.field}
 
 
+_DETAILS = ("name", "group", "kind", "uid", "causes", "retryAfterSeconds")
+
+
 class ApiError(Exception):
     """A request was refused or failed, with the ``Status`` that says why."""
 
@@ -70,11 +73,12 @@ class ApiError(Exception):
 
 
 def make(code: int, reason: str, message: str, **details: Any) -> ApiError:
-    """An error from its parts; details without a value are left out, as on the wire."""
-    status: dict[str, Any] = {"status": "Failure", "message": message, "reason": reason, "code": code}
-    if kept := {key: value for key, value in details.items() if value}:
+    """An error from its parts; details without a value are left out, as on the wire, and the order is upstream's: there
+    are clients that compare the text."""
+    status: dict[str, Any] = {"status": "Failure", "message": message, "reason": reason}
+    if kept := {key: details[key] for key in (*_DETAILS, *details) if details.get(key)}:
         status["details"] = kept
-    return ApiError(status)
+    return ApiError({**status, "code": code})
 
 
 def _qualified(resource: GroupPlural) -> str:

@@ -156,7 +156,9 @@ class Dispatcher:
             headers["Retry-After"] = str(int(error.retry_after))
         if error.code == 401:
             headers["WWW-Authenticate"] = 'Basic realm="kubernetes-master"'
-        return json_response(error.status, error.code, headers)
+        answer = json_response(error.status, error.code, headers)
+        answer.body += b"\n"  # as upstream ends it
+        return answer
 
     async def _walk(self, request: Request) -> Answer:
         if request.path.split("/", 2)[1] in _OPEN_PATHS:

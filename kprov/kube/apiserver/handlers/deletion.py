@@ -26,9 +26,11 @@ Object = dict[str, Any]
 _ORPHAN, _FOREGROUND = "orphan", "foregroundDeletion"
 # Kinds whose owned objects stay when a client does not say otherwise, as upstream's oldest strategies have it.
 _ORPHANING = frozenset({("", "replicationcontrollers"), ("batch", "jobs")})
+# Kinds whose deletion is answered with the object, not with a Status (Services since upstream's 1.23).
 _RETURNED = frozenset(
-    {"pods", "podtemplates", "persistentvolumes", "persistentvolumeclaims", "resourcequotas", "serviceaccounts"}
-)
+    {"pods", "podtemplates", "persistentvolumes", "persistentvolumeclaims", "resourcequotas", "serviceaccounts",
+     "services"}
+)  # fmt: skip
 
 
 class _AtOnce(Exception):
