@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import re
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import cache, partial
 from typing import Any
 
 import orjson
@@ -15,6 +16,8 @@ from kprov.kube.apiserver.protobuf.table import message_of, rows_of
 from kprov.kube.apiserver.raw_json import spelled_out
 
 Object = dict[str, Any]
+
+Encoder = Callable[[Any], bytes]
 
 MAGIC = b"k8s\x00"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -30,6 +33,9 @@ def varint(value: int) -> bytes:
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+_SMALL = [varint(number) for number in range(1024)]
 
 
 def _bytes(number: int, value: bytes) -> bytes:
@@ -63,7 +69,7 @@ def _raw_json(value: Any) -> bytes:
     return _bytes(1, spelled_out(orjson.dumps(value)))
 
 
-_SPECIAL = {
+_SPECIAL: dict[str, Encoder] = {
     "Time": _time,
     "MicroTime": _time,
     "Duration": _duration,
@@ -74,45 +80,69 @@ _SPECIAL = {
 }
 
 
-def _field(number: int, kind: str, value: Any) -> bytes:
-    """A field with its tag."""
-    match kind:
-        case "s":
-            return _bytes(number, str(value).encode())
-        case "n":
-            return _number(number, int(value))
-        case "b":
-            return _number(number, int(value))
-        case "f":
-            return varint(number << 3 | 1) + struct.pack("<d", value)
-        case "y":
-            return _bytes(number, base64.b64decode(value))
-    special = _SPECIAL.get(kind)
-    return _bytes(number, special(value) if special else _message(kind, value))
+def _sized(tag: bytes, value: bytes) -> bytes:
+    size = len(value)
+    return tag + (_SMALL[size] if size < len(_SMALL) else varint(size)) + value
+
+
+@cache
+def _field(number: int, kind: str) -> Encoder:
+    """What encodes a field of a type, with its tag."""
+    if kind in ("n", "b"):
+        plain = varint(number << 3)
+        return lambda value: plain + varint(int(value))
+    if kind == "f":
+        fixed = varint(number << 3 | 1)
+        return lambda value: fixed + struct.pack("<d", value)
+    tag = varint(number << 3 | 2)
+    if kind == "s":
+        return lambda value: _sized(tag, str(value).encode())
+    if kind == "y":
+        return lambda value: _sized(tag, base64.b64decode(value))
+    inner = _SPECIAL.get(kind) or partial(_message, kind)
+    return lambda value: _sized(tag, inner(value))
+
+
+def _entry(number: int, kind: str) -> Callable[[str, Any], bytes]:
+    """What encodes a map's entry."""
+    tag, name, content = varint(number << 3 | 2), _field(1, "s"), _field(2, kind)
+    return lambda key, value: _sized(tag, name(key) + content(value))
+
+
+@cache
+def _plan(name: str) -> tuple[tuple[str, str, Any], ...]:
+    """A message's fields in the order of their numbers: JSON name, how often it is there, and what encodes one."""
+    plan: list[tuple[str, str, Any]] = []
+    for text, (field, kind, flags) in (rows_of(name) or {}).items():
+        number = int(text)
+        if "i" in flags:
+            plan.append(("", "i", _field(number, kind)))
+        elif "m" in flags:
+            plan.append((field, "m", _entry(number, kind)))
+        else:
+            plan.append((field, "l" if "l" in flags else "", _field(number, kind)))
+    return tuple(plan)
 
 
 def _message(name: str, value: Any) -> bytes:
-    rows = rows_of(name)
-    if rows is None:
-        return b""
-    if rows.get("1", ("-",))[0] == "":  # a list that Go gives a name
-        return b"".join(_field(1, rows["1"][1], item) for item in value)
+    plan = _plan(name)
+    if plan and plan[0][0] == "" and plan[0][1] != "i":  # a list that Go gives a name
+        each = _field(1, (rows_of(name) or {})["1"][1])
+        return b"".join([each(item) for item in value])
     out = []
-    for text, (field, kind, flags) in rows.items():
-        number = int(text)
-        if "i" in flags:
-            out.append(_bytes(number, _message(kind, value)))
+    for field, often, encoder in plan:
+        if often == "i":  # a part that JSON does not tell from the whole
+            out.append(encoder(value))
             continue
         item = value.get(field)
         if item is None:
             continue
-        if "m" in flags:
-            for key, each in item.items():
-                out.append(_bytes(number, _bytes(1, key.encode()) + _field(2, kind, each)))
-        elif "l" in flags:
-            out += [_field(number, kind, each) for each in item]
+        if not often:
+            out.append(encoder(item))
+        elif often == "l":
+            out += [encoder(each) for each in item]
         else:
-            out.append(_field(number, kind, item))
+            out += [encoder(key, each) for key, each in item.items()]
     return b"".join(out)
 
 
@@ -152,12 +182,12 @@ class ListEncoder:
         name = _name_of(head)
         rows = rows_of(name) or {}
         self._head = head
-        self._number, self._kind = next((int(key), row[1]) for key, row in rows.items() if row[0] == "items")
+        self._encoder = next(_field(int(key), row[1]) for key, row in rows.items() if row[0] == "items")
         self._parts = [_message(name, {**head, "items": ()})]
 
     def add(self, items: Iterable[Object]) -> None:
         """Take the next items."""
-        self._parts.append(b"".join([_field(self._number, self._kind, item) for item in items]))
+        self._parts.append(b"".join(map(self._encoder, items)))
 
     def finish(self) -> list[bytes]:
         """The whole, in pieces."""
