@@ -166,7 +166,8 @@ def results_of(
 def _call(engine: Engine, host: str, asked: Asked) -> Any:
     """The host's call, its templates rendered with the host's variables; a failed result where that can't be."""
     from kprov.provision.engine import Result, Status
-    from kprov.provision.engine.templating import Templar, TemplateProblem
+    from kprov.provision.engine.scope import TemplateProblem
+    from kprov.provision.engine.templating import Templar
 
     try:
         arguments = Templar().render(dict(asked.arguments), engine.variables.of_host(host))

@@ -57,7 +57,8 @@ def open_inventory(
 
 def _render(text: str, variables: Mapping[str, Any]) -> Any:
     """A template of the inventory that says how to connect. Raises ValueError."""
-    from kprov.provision.engine.templating import Scope, Templar, TemplateProblem
+    from kprov.provision.engine.scope import Scope, TemplateProblem
+    from kprov.provision.engine.templating import Templar
 
     templar = Templar()
     try:

@@ -17,7 +17,8 @@ from kprov.provision.agent.modules import copy as copy_module
 from kprov.provision.agent.parameters import Parameter, Specification
 from kprov.provision.engine.file_hashes import HASHES
 from kprov.provision.engine.file_trees import tree_of
-from kprov.provision.engine.templating import Scope, Templar, TemplateProblem
+from kprov.provision.engine.scope import Scope, TemplateProblem
+from kprov.provision.engine.templating import Templar
 
 
 @dataclass

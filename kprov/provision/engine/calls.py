@@ -18,9 +18,10 @@ from kprov.provision.engine.errors import EngineError
 from kprov.provision.engine.module_names import own_name
 from kprov.provision.engine.output_lines import add_lines
 from kprov.provision.engine.result import Result, Status
+from kprov.provision.engine.scope import OMIT, TemplateProblem
 from kprov.provision.engine.secrets import CENSORED
 from kprov.provision.engine.session import HostSession
-from kprov.provision.engine.templating import OMIT, Templar, TemplateProblem
+from kprov.provision.engine.templating import Templar
 from kprov.provision.engine.time_limits import TimeLimits
 from kprov.provision.engine.variables import Variables
 from kprov.provision.inventory.timeouts import Timeouts

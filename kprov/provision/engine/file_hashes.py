@@ -6,7 +6,7 @@ import hashlib
 import threading
 from pathlib import Path
 
-from kprov.provision.engine.templating import TemplateProblem
+from kprov.provision.engine.scope import TemplateProblem
 
 
 class FileHashes:

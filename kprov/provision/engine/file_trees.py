@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from kprov.provision.engine.templating import TemplateProblem
+from kprov.provision.engine.scope import TemplateProblem
 
 # A folder that holds more is rather the wrong one (or its root), and an archive is the way for the right one.
 MOST = 100_000

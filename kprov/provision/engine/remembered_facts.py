@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from kprov.provision.engine.fact_cache import FactCache
+from kprov.provision.engine.scope import TemplateProblem
 from kprov.provision.engine.session import HostSession
-from kprov.provision.engine.templating import TemplateProblem
 from kprov.provision.inventory.timeouts import in_words
 from kprov.provision.transport.errors import Unreachable
 

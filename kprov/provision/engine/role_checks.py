@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from kprov.provision.agent.parameters import nearest
 from kprov.provision.engine.documents import Problem
+from kprov.provision.engine.scope import TemplateProblem
 from kprov.provision.engine.tasks import Step, Task, all_tasks, is_open
-from kprov.provision.engine.templating import TemplateProblem
 
 if TYPE_CHECKING:
     from kprov.provision.engine.roles import Role

@@ -5,9 +5,8 @@ Not there yet.
 
 from __future__ import annotations
 
-import datetime
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,127 +16,15 @@ from jinja2.runtime import Context
 from kprov.provision.agent.parameters import nearest
 from kprov.provision.documents import Unsafe
 from kprov.provision.engine.filters import FILTERS, TESTS
-from kprov.provision.engine.lookups import LookupContext, LookupProblem, look_up, looped
+from kprov.provision.engine.lookups import LookupContext, LookupProblem, looped
 from kprov.provision.engine.plain_texts import is_name, parts_of
+from kprov.provision.engine.scope import OMIT, NeedsResult, Scope, TemplateProblem
 from kprov.provision.engine.search_path import SearchPath
 from kprov.provision.engine.template_files import TemplateFiles
-
-
-class TemplateProblem(Exception):
-    """A template or expression cannot be rendered; says where and why."""
-
-
-class Omit:
-    """A parameter's value that means: as if it were not given."""
-
-    def __repr__(self) -> str:
-        return "omit"
-
-
-OMIT = Omit()
-
-
-class NeedsResult(Exception):
-    """A registered result was read whose task has not answered yet.
-
-    Args:
-        name: the variable.
-    """
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
-
-
-class NeedsHost(NeedsResult):
-    """A variable of another host is read that its tasks may set; it has not got that far.
-
-    Args:
-        host: the other.
-        name: the variable.
-    """
-
-    def __init__(self, host: str, name: str) -> None:
-        super().__init__(name)
-        self.host = host
-
-
-class Awaited:
-    """Stands for a registered result until it arrives."""
-
-
-AWAITED = Awaited()
+from kprov.provision.engine.template_functions import Undefined, functions
 
 # What every template shows as Python's str() does.
 _PLAIN = frozenset({str, int, float, bool, type(None)})
-
-
-class Undefined(jinja2.StrictUndefined):
-    """Using it is an error, but `a.b.c | default(x)` may ask for what lies below it, as in Ansible."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self
-
-    def __getitem__(self, name: Any) -> Any:
-        return self
-
-
-class Scope(Mapping[str, Any]):
-    """What a template sees: layers of variables, the first that has a name wins, rendered when they are read.
-
-    Args:
-        templar: renders variables that are templates themselves.
-        layers: (variables, whether their texts are templates), strongest first. Facts and results never are: what a
-            machine says is not run as a template.
-    """
-
-    def __init__(self, templar: Templar, layers: Sequence[tuple[Mapping[str, Any], bool]]) -> None:
-        self._templar = templar
-        self._layers = layers
-        self._rendered: dict[str, Any] = {}
-        self._rendering: list[str] = []
-
-    def with_layer(self, variables: Mapping[str, Any], templates: bool = True) -> Scope:
-        """A scope with one more layer on top."""
-        return Scope(self._templar, [(variables, templates), *self._layers])
-
-    def __getitem__(self, name: str) -> Any:
-        if name in self._rendered:
-            return self._rendered[name]
-        found = next(((variables[name], open_) for variables, open_ in self._layers if name in variables), None)
-        if found is None:
-            if name == "vars":
-                return self
-            raise KeyError(name)
-        value, templates = found
-        if value is AWAITED:
-            raise NeedsResult(name)
-        if templates and isinstance(value, (str, dict, list)):
-            if name in self._rendering:
-                raise TemplateProblem("variable refers to itself: " + " -> ".join([*self._rendering, name]))
-            self._rendering.append(name)
-            try:
-                value = self._templar.render(value, self)
-            finally:
-                self._rendering.pop()
-        self._rendered[name] = value
-        return value
-
-    def __contains__(self, name: object) -> bool:
-        return name == "vars" or any(name in variables for variables, _ in self._layers)
-
-    def __iter__(self) -> Iterator[str]:
-        seen: set[str] = set()
-        for variables, _ in self._layers:
-            for name in variables:
-                if name not in seen:
-                    seen.add(name)
-                    yield name
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
 
 
 class _Context(Context):
@@ -172,9 +59,7 @@ class Templar:
         self.environment.context_class = _Context
         self.environment.filters.update(FILTERS)
         self.environment.tests.update(TESTS)
-        self.environment.globals.update(
-            lookup=_lookup(self), query=_query(self), q=_query(self), now=_now, undef=_undef
-        )
+        self.environment.globals.update(functions(self))
         self.globals = dict(self.environment.globals)
         self.files = TemplateFiles(self.environment, self.search_path)
         self._texts: dict[str, tuple[str, Any]] = {}
@@ -442,53 +327,3 @@ def _template_line(error: Exception, template: jinja2.Template) -> int | str:
             line = template.get_corresponding_lineno(trace.tb_lineno)
         trace = trace.tb_next
     return line
-
-
-def _lookup(templar: Templar) -> Any:
-    @jinja2.pass_context
-    def lookup(
-        context: Context, name: str, *terms: Any, wantlist: bool = False, errors: str = "strict", **options: Any
-    ) -> Any:
-        """Ansible's lookup(): texts joined by commas, unless a list is wanted."""
-        found = _looked_up(templar, context, name, terms, errors, options)
-        if wantlist:
-            return found
-        if all(isinstance(value, str) for value in found):
-            return ",".join(found)
-        return found[0] if len(found) == 1 else found
-
-    return lookup
-
-
-def _query(templar: Templar) -> Any:
-    @jinja2.pass_context
-    def query(context: Context, name: str, *terms: Any, errors: str = "strict", **options: Any) -> Any:
-        """Ansible's query(): always a list."""
-        return _looked_up(templar, context, name, terms, errors, options)
-
-    return query
-
-
-def _looked_up(
-    templar: Templar, context: Context, name: str, terms: Sequence[Any], errors: str, options: dict[str, Any]
-) -> list[Any]:
-    options.pop("wantlist", None)
-    scope = context.parent
-    assert isinstance(scope, Scope)
-    try:
-        return look_up(name, list(terms), options, LookupContext(templar, scope))
-    except LookupProblem as problem:
-        if errors in ("ignore", "warn"):
-            return []
-        raise TemplateProblem(f"lookup('{name}'): {problem}") from None
-
-
-def _now(utc: bool = False, fmt: str | None = None) -> Any:
-    """Ansible's now()."""
-    moment = datetime.datetime.now(datetime.UTC if utc else None).replace(tzinfo=None)
-    return moment.strftime(fmt) if fmt else moment
-
-
-def _undef(hint: str | None = None) -> Undefined:
-    """Ansible's undef(): a value that must be given elsewhere."""
-    return Undefined(hint=hint or "Mandatory variable has not been overridden")

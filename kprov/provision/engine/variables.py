@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kprov.provision.engine.remembered_facts import LazyFacts, RememberedFacts
+from kprov.provision.engine.scope import OMIT, Scope
 from kprov.provision.engine.session import HostSession
-from kprov.provision.engine.templating import OMIT, Scope, Templar
+from kprov.provision.engine.templating import Templar
 
 if TYPE_CHECKING:
     from kprov.provision.engine.running.context import PhaseContext

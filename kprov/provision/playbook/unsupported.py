@@ -15,10 +15,11 @@ from kprov.provision.engine.engine import Engine
 from kprov.provision.engine.play_plan import PlayPlan
 from kprov.provision.engine.running.context import PhaseContext
 from kprov.provision.engine.running.loops import items_of
+from kprov.provision.engine.scope import NeedsResult, Scope, TemplateProblem
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.tags import is_chosen
 from kprov.provision.engine.tasks import Task
-from kprov.provision.engine.templating import NeedsResult, Scope, Templar, TemplateProblem
+from kprov.provision.engine.templating import Templar
 from kprov.provision.playbook.checks import Seen
 from kprov.provision.playbook.reach import Reached
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from kprov.provision.documents import is_file
 from kprov.provision.engine.documents import Problem
+from kprov.provision.engine.scope import Scope, TemplateProblem
 from kprov.provision.engine.tasks import is_open
-from kprov.provision.engine.templating import Scope, TemplateProblem
 from kprov.provision.playbook.play import Play
 from kprov.provision.playbook.play_reader import read_variables
 from kprov.provision.vault import Vault

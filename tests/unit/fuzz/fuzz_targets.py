@@ -20,7 +20,8 @@ from kprov.cli.inventory import _plain
 from kprov.provision.agent import wire
 from kprov.provision.engine import documents
 from kprov.provision.engine.roles import Roles
-from kprov.provision.engine.templating import NeedsResult, Scope, Templar, TemplateProblem
+from kprov.provision.engine.scope import NeedsResult, Scope, TemplateProblem
+from kprov.provision.engine.templating import Templar
 from kprov.provision.inventory import InventoryErrors, load, patterns, ranges, ssh_arguments
 from kprov.provision.inventory.vagrant import VagrantError, import_vagrant
 from kprov.provision.playbook import read_playbooks

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kprov.provision.engine.templating import Scope, Templar
+    from kprov.provision.engine.scope import Scope
+    from kprov.provision.engine.templating import Templar
 
 
 class LookupProblem(Exception):

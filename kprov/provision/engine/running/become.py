@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from kprov.provision.engine.running.context import RunContext
+from kprov.provision.engine.scope import Scope, TemplateProblem
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.tasks import Task
-from kprov.provision.engine.templating import Scope, Templar, TemplateProblem
+from kprov.provision.engine.templating import Templar
 
 
 def truth(value: Any, default: bool, templar: Templar, scope: Scope) -> bool:

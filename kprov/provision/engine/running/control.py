@@ -16,8 +16,8 @@ from kprov.provision.engine.running.place import Place
 from kprov.provision.engine.running.sending import new_sent, shown_name
 from kprov.provision.engine.running.sent import Item
 from kprov.provision.engine.running.stops import EndHost, EndRole, Stopped
+from kprov.provision.engine.scope import Scope, TemplateProblem
 from kprov.provision.engine.tasks import Task, inherited
-from kprov.provision.engine.templating import Scope, TemplateProblem
 
 if TYPE_CHECKING:
     from kprov.provision.engine.running.host_runner import HostRunner

@@ -15,9 +15,9 @@ from kprov.provision.engine.control_modules import CONTROL
 from kprov.provision.engine.documents import Problem, plain
 from kprov.provision.engine.roles import Role
 from kprov.provision.engine.running.context import RunContext
+from kprov.provision.engine.scope import Scope, TemplateProblem
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.tasks import Task
-from kprov.provision.engine.templating import Scope, TemplateProblem
 
 Decision = Callable[[Task, Role, Scope, HostSession], dict[str, Any]]
 ForTheRun = Callable[[dict[str, Any], HostSession, RunContext], dict[str, Any]]

@@ -24,10 +24,10 @@ from kprov.provision.engine.running.results import Results
 from kprov.provision.engine.running.sending import Sender, new_sent
 from kprov.provision.engine.running.sent import Sent
 from kprov.provision.engine.running.stops import EndHost, EndRole, Stopped
+from kprov.provision.engine.scope import NeedsHost, NeedsResult, Scope, TemplateProblem
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.tags import is_chosen
 from kprov.provision.engine.tasks import Block, Step, Task
-from kprov.provision.engine.templating import NeedsHost, NeedsResult, Scope, TemplateProblem
 from kprov.provision.engine.time_limits import TimeLimits
 from kprov.provision.transport.errors import Unreachable
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from kprov.provision.engine.roles import Role
 from kprov.provision.engine.running.sent import Item
+from kprov.provision.engine.scope import Scope, TemplateProblem
 from kprov.provision.engine.tasks import Task
-from kprov.provision.engine.templating import Scope, TemplateProblem
 
 _KINDS = {
     "template": "templates",

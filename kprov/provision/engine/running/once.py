@@ -9,8 +9,8 @@ from kprov.provision.engine.running.context import Once
 from kprov.provision.engine.running.place import Place
 from kprov.provision.engine.running.sending import shown_name
 from kprov.provision.engine.running.stops import EndHost
+from kprov.provision.engine.scope import NeedsResult, Scope
 from kprov.provision.engine.tasks import Task
-from kprov.provision.engine.templating import NeedsResult, Scope
 
 if TYPE_CHECKING:
     from kprov.provision.engine.running.host_runner import HostRunner

@@ -11,9 +11,9 @@ from kprov.provision.engine.output_lines import add_lines
 from kprov.provision.engine.result import Result, Status
 from kprov.provision.engine.running.sent import Item, Sent
 from kprov.provision.engine.running.stops import Stopped
+from kprov.provision.engine.scope import AWAITED, NeedsResult, TemplateProblem
 from kprov.provision.engine.secrets import CENSORED
 from kprov.provision.engine.session import HostSession
-from kprov.provision.engine.templating import AWAITED, NeedsResult, TemplateProblem
 from kprov.provision.engine.time_limits import TimeLimits
 
 

@@ -17,9 +17,10 @@ from kprov.provision.engine.running.loops import condition_against, items_of, la
 from kprov.provision.engine.running.place import Place
 from kprov.provision.engine.running.results import Results, judge_item
 from kprov.provision.engine.running.sent import Item, Sent
+from kprov.provision.engine.scope import NeedsResult, Scope, TemplateProblem
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.tasks import Task
-from kprov.provision.engine.templating import NeedsResult, Scope, Templar, TemplateProblem
+from kprov.provision.engine.templating import Templar
 from kprov.provision.engine.time_limits import TimeLimits
 from kprov.provision.transport.link import AgentLink
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from kprov.provision.engine.running.pace import Position
 from kprov.provision.engine.running.place import Place
+from kprov.provision.engine.scope import Scope
 from kprov.provision.engine.tasks import Task
-from kprov.provision.engine.templating import Scope
 
 
 @dataclass

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from kprov.provision.documents import Unsafe
 from kprov.provision.engine import templating
 from kprov.provision.engine.plain_texts import is_name, parts_of
-from kprov.provision.engine.templating import Scope, Templar, TemplateProblem
+from kprov.provision.engine.scope import Scope, TemplateProblem
+from kprov.provision.engine.templating import Templar
 
 NAMES = ("a", "b", "c", "none", "self", "loop", "not", "true", "missing", "nested", "wrong", "vars", "\u00e9", "1")
 WRITTEN = ("{{ %s }}", "{{%s}}", "{{\n%s }}", "{{- %s }}", "{{ %s -}}", "{{ %s.x }}", "{{ %s|d }}")

@@ -10,7 +10,8 @@ import pytest
 
 from kprov.provision.engine import lookups
 from kprov.provision.engine.lookups import LookupContext, LookupProblem, look_up, tables
-from kprov.provision.engine.templating import Scope, Templar
+from kprov.provision.engine.scope import Scope
+from kprov.provision.engine.templating import Templar
 
 
 class Pages(http.server.BaseHTTPRequestHandler):
