@@ -23,6 +23,7 @@ from kprov.provision.cluster.rotating import bundles, service_account
 from kprov.provision.cluster.rotating.kubelets import specification_of
 from kprov.provision.kubeapi.client import ClusterApiError
 from kprov.provision.pki.authority import open_authorities
+from kprov.provision.pki.rotation import Step
 from kprov.provision.pki.signing import sign_key
 from kprov.provision.pki.specification import CertificateSpec
 
@@ -200,3 +201,38 @@ def test_the_old_key_goes_when_every_pod_has_a_new_token_or_when_told_to(
     ready = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=hours)
     assert rotation._may_drop(ready, here) is may
     assert bool(rotation.told) is not may
+
+
+def test_the_same_command_a_day_later_drops_the_old_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+
+    def make(rotation: object, context: object, hosts: object, state: object, step: Step) -> None:
+        steps.append(str(step))
+
+    monkeypatch.setattr(service_account.ServiceAccountRotation, "_make", make)
+    monkeypatch.setattr(service_account, "reopen", lambda *arguments: None)
+    context = context_of(FakeApi({}))
+    inventory = SimpleNamespace(cluster=SimpleNamespace(ca_lifetime_days=100))
+    monkeypatch.setattr(context, "inventory", inventory, raising=False)
+    old = open_authorities(tmp_path, lifetime_days=100).service_account
+
+    def call() -> list[str]:
+        steps.clear()
+        rotation = service_account.ServiceAccountRotation()
+        rotation._go(context, [], tmp_path)
+        return rotation.told
+
+    assert "run the same command again after" in call()[0] and steps == ["trust-both", "reissue"]
+    believed = open_authorities(tmp_path, lifetime_days=100).service_account  # what `kprov up` lays down meanwhile
+    assert believed.private_pem != old.private_pem and believed.public_pem.endswith(old.public_pem)
+    assert "run the same command again after" in call()[0] and steps == []
+
+    path = tmp_path / "pki/rotation.json"
+    content = json.loads(path.read_text())
+    since = datetime.datetime.fromisoformat(content["service-account"]["since"]) - datetime.timedelta(hours=24)
+    content["service-account"]["since"] = since.isoformat()
+    path.write_text(json.dumps(content))
+    assert "the old key is gone" in call()[0] and steps == ["trust-new"]
+    now = open_authorities(tmp_path, lifetime_days=100).service_account
+    assert now.private_pem == believed.private_pem and old.public_pem not in now.public_pem
+    assert not path.exists()
