@@ -57,7 +57,8 @@ async def create_object(
 
     ``manager`` tells whose its fields are; None where the object says so already.
     """
-    if obj["metadata"].get("resourceVersion") not in (None, "", "0"):
+    version = str(obj["metadata"].get("resourceVersion") or "")
+    if version.isascii() and version.isdigit() and version.strip("0"):  # upstream overlooks what is no number
         raise errors.bad_request("resourceVersion should not be set on objects to be created")
     strategy = strategy_of(info.group, info.plural)
     ctx = StrategyContext(
