@@ -50,6 +50,7 @@ NAMES = (
     "mount",
     "openssh_keypair",
     "openssl_csr",
+    "openssl_dhparam",
     "openssl_privatekey",
     "package",
     "package_facts",
