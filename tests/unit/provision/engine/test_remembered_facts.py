@@ -15,7 +15,7 @@ from kprov.provision.transport.errors import Unreachable
 READS_FACTS = """
 - name: Reads
   copy:
-    content: "{{ hostvars.h2.ansible_system_vendor | default('') }}{{ hostvars['h2'].ansible_distribution }}"
+    content: "{{ hostvars.h2.ansible_lvm | default('') }}{{ hostvars['h2'].ansible_distribution }}"
     dest: "{{ out }}/name"
 - name: Reads without a prefix
   copy: {content: "{{ hostvars.h2.ansible_facts.distribution }}", dest: "{{ out }}/short"}
