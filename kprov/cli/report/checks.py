@@ -83,8 +83,8 @@ def _drill(record: dict[str, Any], figures: dict[str, Any]) -> Drill:
         seconds("read_gap"),
         seconds("service_gap"),
         seconds("heal"),
-        together("writes_repeated", "calls_repeated"),
-        together("writes_failed", "calls_failed"),
+        together("writes_repeated", "calls_repeated", "writes_failed"),  # a write that fails is tried again
+        together("calls_failed"),
     )
 
 

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import html5lib
 import pytest
 
+from kprov.cli.report.checks import drills
 from kprov.cli.report.choice import reported_runs
 from kprov.cli.report.page import page, write_page
 from kprov.cli.report.writing import reported
@@ -256,3 +257,18 @@ def test_a_report_that_cant_be_written_spoils_no_run(tmp_path: Path, capsys: pyt
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "the report was not written" in captured.err
+
+
+def test_what_was_broken_is_one_table(state: Path) -> None:
+    (drill,) = drills(reported_runs(state, VERIFY))
+    assert (drill.name, drill.passed, drill.write_gap, drill.read_gap) == ("power-cut on cp1", True, "1.25 s", "")
+    assert (drill.healed, drill.repeated, drill.failed) == ("12.50 s", 0, 0)
+
+
+def test_a_verification_alone_has_no_empty_lists_of_changes(tmp_path: Path) -> None:
+    end = {"event": "run_finished", "outcome": "ok", "error": None, "hosts": {}}
+    check = {"event": "check", "group": "etcd", "name": "etcd has a leader", "passed": True, "seconds": 0.1}
+    write(tmp_path, VERIFY, begin("kprov verify"), MACHINES, check, end)
+    text = words(parsed(page(reported_runs(tmp_path, "last"))))
+    assert "etcd has a leader" in text and "1 of 1 checks held" in text
+    assert "What changed" not in text and "as they should be" not in text and "Timeline" not in text
