@@ -1,4 +1,4 @@
-"""The commands of a page for users, in the order in which it gives them, and the sample inventory as one fills it in."""
+"""The commands of a page for users, in its order, and the sample inventory as one fills it in."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Follows docs/bare-metal.md from its first command to its last, on machines of a lab of its own: ./dev guide.
 
-The sample inventory is filled in with the lab's addresses, everything else is as the page has it: the user `debian` with
-sudo, host keys that are accepted once, a backup, an upgrade to a kprov whose version is the next one, and the way back. A
-file is changed by hand before the section that is about that. It ends with 1 at the first command that does not do what
-the page says.
+The sample inventory is filled in with the lab's addresses, everything else is as the page has it: the user `debian`
+with sudo, host keys that are accepted once, a backup, an upgrade to a kprov whose version is the next one, and the way
+back. A file is changed by hand before the section that is about that. It ends with 1 at the first command that does not
+do what the page says.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Walk:
         self._folder, self._state, self._names = folder, state, names
         bundle = Path(os.environ.get("KPROV_BUNDLE") or default_directory())
         if bundle.exists():  # its own, of the same files: the next release goes into it
-            shutil.copytree(bundle, folder / "bundle", copy_function=os.link, ignore=shutil.ignore_patterns("cache", ".*"))
+            shutil.copytree(bundle, folder / "bundle", copy_function=os.link, ignore=shutil.ignore_patterns(".*"))
         self._environment = {
             **os.environ,
             "HOME": str(folder),
@@ -73,6 +73,7 @@ class Walk:
             "KPROV_BACKUP_PASSPHRASE": "a passphrase of the guide",
         }
         (folder / "backups").mkdir()
+        self._right_mode = ""
 
     def follow(self) -> int:
         """Give one command after the other."""
@@ -97,6 +98,7 @@ class Walk:
         """Give a command. Returns what is wrong with what came of it; "" for nothing."""
         by_hand = section.startswith("7") and line.startswith("kprov plan")
         if by_hand:
+            self._right_mode = self._mode()
             self._run(f"chmod 0604 {CHANGED_BY_HAND}")
         print(f"\n$ {line}", flush=True)
         began = time.monotonic()
@@ -120,9 +122,12 @@ class Walk:
             return f"exit code {process.returncode}"
         if by_hand and "drift: " not in "".join(said):
             return "no drift is shown"
-        if section.startswith("7") and line.startswith("kprov up") and "640" not in self._run(f"stat -c %a {CHANGED_BY_HAND}"):
+        if section.startswith("7") and line.startswith("kprov up") and self._mode() != self._right_mode:
             return "what was changed by hand is as it was left"
         return ""
+
+    def _mode(self) -> str:
+        return self._run(f"stat -c %a {CHANGED_BY_HAND}").strip()
 
     def _run(self, command: str) -> str:
         """A command on the last machine."""
@@ -142,7 +147,8 @@ class Walk:
         package.write_text(package.read_text().replace(kprov.__version__, f"{major}.{int(minor) + 1}.0"))
         program = tree / "bin/kprov"
         program.parent.mkdir()
-        program.write_text(f'#!/bin/sh\nPYTHONPATH={tree} exec {sys.executable} -c "from kprov.cli.main import main; main()" "$@"\n')
+        run = f'{sys.executable} -c "from kprov.cli.main import main; main()"'
+        program.write_text(f'#!/bin/sh\nPYTHONPATH={tree} exec {run} "$@"\n')
         program.chmod(0o755)
         yield program.parent
 
