@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import socket
 import time
@@ -220,13 +219,6 @@ def _open(
     return Client(connection, guard, below)
 
 
-@functools.cache
-def _fabric_settings() -> fabric.Config:
-    """Fabric's own, none of which kprov changes: put together once, for all machines."""
-    settings: fabric.Config = lean_imports.import_fabric().Config(lazy=True)
-    return settings
-
-
 def _log_in(
     target: Target, guard: GuardedSocket, accept_new: bool, warn: Callable[[str], None] | None, session: bool
 ) -> fabric.Connection:
@@ -254,15 +246,10 @@ def _log_in(
     passphrase = passphrase_of(target)
     if passphrase is not None:
         options["passphrase"] = passphrase
-    connection: fabric.Connection = lean_imports.import_fabric().Connection(
-        target.address,
-        user=target.user,
-        port=target.port,
-        gateway=False,  # kprov's own jump hosts are below the socket
-        forward_agent=False,
-        inline_ssh_env=False,
-        connect_kwargs=options,
-        config=_fabric_settings(),
+    library = lean_imports.import_fabric()
+    config = library.Config(lazy=True)  # for this connection alone: Fabric changes it while it makes one
+    connection: fabric.Connection = library.Connection(
+        target.address, user=target.user, port=target.port, connect_kwargs=options, config=config
     )
     connection.client.set_missing_host_key_policy(policy)
     try:
