@@ -121,10 +121,12 @@ class NodeShutdown:
         while self._grace:
             try:
                 await self._follow()
-            except NoLogind as problem:
-                if str(problem) != told:
+            except Exception as problem:  # whatever it is: a kubelet that delays no shutdown is better than none
+                if str(problem) != told and not self._ended:  # the bus goes with the machine
                     told = str(problem)
-                    log.warning("shutdowns are not delayed, pods end when the kubelet is stopped: %s", problem)
+                    unforeseen = None if isinstance(problem, NoLogind) else problem
+                    words = "shutdowns are not delayed, pods end when the kubelet is stopped: %s"
+                    log.warning(words, problem, exc_info=unforeseen)
             await asyncio.sleep(_RETRY)
 
     async def _follow(self) -> None:
