@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from kprov.provision.engine.secrets import Secrets
+from kprov.provision.engine.secrets import MASK, Secrets
 
 # A file that is larger holds no facts.
 _LARGEST = 16 * 1024 * 1024
@@ -24,6 +25,20 @@ class CachedFacts:
 
     facts: dict[str, Any]
     age: float
+
+
+# Variables of an environment that may hold a secret: of a machine's nobody has told kprov which do.
+_PRIVATE = re.compile("pass|secret|token|key|credential|auth", re.IGNORECASE)
+
+
+def _without_secrets(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    environment = facts.get("ansible_env")
+    if not isinstance(environment, Mapping):
+        return facts
+    return {
+        **facts,
+        "ansible_env": {name: MASK if _PRIVATE.search(name) else environment[name] for name in environment},
+    }
 
 
 class FactCache:
@@ -43,7 +58,8 @@ class FactCache:
 
     def keep(self, host: str, facts: Mapping[str, Any]) -> None:
         """Keep a machine's facts. A full or read-only disk is no failure of the run: they are fetched again then."""
-        text = self._secrets.mask(json.dumps({"time": time.time(), "facts": facts}, separators=(",", ":")))
+        kept = {"time": time.time(), "facts": _without_secrets(facts)}
+        text = self._secrets.mask(json.dumps(kept, separators=(",", ":")))
         path = self._path(host)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         with contextlib.suppress(OSError):

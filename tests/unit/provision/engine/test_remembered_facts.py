@@ -111,13 +111,14 @@ def test_the_file_is_its_owners_alone_and_holds_no_secret(tmp_path: Any) -> None
     secrets = Secrets()
     secrets.add("hunter2hunter2")
     cache = FactCache(tmp_path / "facts", secrets)
-    cache.keep("h/../1", {"ansible_env": {"TOKEN": "hunter2hunter2"}})
+    environment = {"TOKEN": "hunter2hunter2", "SOME_API_KEY": "never told", "HOME": "/root"}
+    cache.keep("h/../1", {"ansible_env": environment})
     (path,) = (tmp_path / "facts").iterdir()
     assert path.stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "facts").stat().st_mode & 0o777 == 0o700
     found = cache.of("h/../1")
     assert found is not None
-    assert found.facts == {"ansible_env": {"TOKEN": MASK}}
+    assert found.facts == {"ansible_env": {"TOKEN": MASK, "SOME_API_KEY": MASK, "HOME": "/root"}}
 
 
 @pytest.mark.parametrize(
