@@ -84,11 +84,19 @@ def check_place(obj: Object, info: ResourceInfo, namespace: str, name: str) -> N
 
 
 def without_nulls(value: Any) -> Any:
-    """A value without members that are null: typed servers drop them as they decode."""
+    """A copy of a value without members that are null: typed servers drop them as they decode."""
+    try:
+        raw = orjson.dumps(value)
+    except orjson.JSONEncodeError:  # nested more deeply than it goes: what is unknown down there may still be dropped
+        return _without_nulls(value)
+    return _without_nulls(value) if b"null" in raw else orjson.loads(raw)
+
+
+def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
-        return [without_nulls(item) for item in value]
+        return [_without_nulls(item) for item in value]
     return value
 
 
