@@ -6,6 +6,7 @@ another, its MockContext. Every run would pay for both before its first connecti
 
 from __future__ import annotations
 
+import importlib
 import sys
 import threading
 from collections.abc import Iterator
@@ -33,28 +34,28 @@ def _in_place_of(name: str, stand_in: ModuleType | None) -> Iterator[None]:
 
 def import_paramiko() -> Any:
     """paramiko, whose SSHConfig refuses `Match exec` until `allow_match_exec`."""
-    with _importing, _in_place_of("invoke", None):
-        import paramiko
-
-        return paramiko
+    with _importing:
+        if "paramiko" not in sys.modules:
+            with _in_place_of("invoke", None):
+                return importlib.import_module("paramiko")
+        return importlib.import_module("paramiko")
 
 
 def allow_match_exec() -> None:
     """Let paramiko run the programs that a `Match exec` of ssh_config names."""
     paramiko = import_paramiko()
     with _importing, _without_mocks():
-        import invoke
-
-        paramiko.config.invoke = invoke
+        paramiko.config.invoke = importlib.import_module("invoke")
 
 
 def import_fabric() -> Any:
     """Fabric, on top of paramiko."""
     import_paramiko()
-    with _importing, _without_mocks():
-        import fabric
-
-        return fabric
+    with _importing:
+        if "fabric" not in sys.modules:
+            with _without_mocks():
+                return importlib.import_module("fabric")
+        return importlib.import_module("fabric")
 
 
 @contextmanager
