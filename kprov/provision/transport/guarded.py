@@ -60,11 +60,13 @@ class GuardedSocket:
     def established(self) -> None:
         """The stranger is known now."""
         self._deadline = None
-        self._sock.settimeout(IDLE)
+        with contextlib.suppress(OSError):  # it has ended: who reads or writes will be told
+            self._sock.settimeout(IDLE)
 
     def be_attentive(self) -> None:
         """Whoever waits here for what comes is soon to be told something else."""
-        self._sock.settimeout(ATTENTIVE)
+        with contextlib.suppress(OSError):
+            self._sock.settimeout(ATTENTIVE)
 
     @property
     def is_empty(self) -> bool:
