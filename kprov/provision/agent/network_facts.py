@@ -7,6 +7,7 @@ import ctypes
 import ctypes.util
 import ipaddress
 import os
+import re
 import socket
 import struct
 from typing import Any
@@ -116,6 +117,11 @@ def listening_ports() -> list[dict[str, Any]]:
     return found
 
 
+def _fact(name: str) -> str:
+    """What the fact of an interface is called: as with Ansible, dots stay; what no name can have does not."""
+    return "ansible_" + re.sub(r"[^\w.]", "_", name)
+
+
 def _interface(name: str) -> dict[str, Any]:
     """What the kernel says of an interface."""
 
@@ -152,7 +158,7 @@ def _default_ipv6(facts: dict[str, Any]) -> dict[str, Any]:
         return {}
     for parts in routes:
         if len(parts) > 9 and parts[0] == "0" * 32 and parts[1] == "00" and parts[4] != "0" * 32:
-            interface = facts.get("ansible_" + parts[9].replace("-", "_"), {})
+            interface = facts.get(_fact(parts[9]), {})
             best = next((each for each in interface.get("ipv6", ()) if each["scope"] == "global"), None)
             if best is not None:
                 gateway = str(ipaddress.IPv6Address(bytes.fromhex(parts[4])))
@@ -174,13 +180,13 @@ def gather() -> dict[str, Any]:
     source = _source_address()
     for name, family, address, mask in addresses():
         if family == socket.AF_INET6:
-            known = facts.setdefault("ansible_" + name.replace("-", "_"), _interface(name))
+            known = facts.setdefault(_fact(name), _interface(name))
             known.setdefault("ipv6", []).append(_ipv6(address, mask))
             if not ipaddress.IPv6Address(address).is_link_local and address != "::1":
                 facts["ansible_all_ipv6_addresses"].append(address)
             continue
         if address.startswith("127."):
-            known = facts.setdefault("ansible_" + name.replace("-", "_"), _interface(name))
+            known = facts.setdefault(_fact(name), _interface(name))
             known.setdefault("ipv4", {"address": address, "netmask": mask})
             continue
         facts["ansible_all_ipv4_addresses"].append(address)
@@ -194,7 +200,7 @@ def gather() -> dict[str, Any]:
             "prefix": str(network.prefixlen),
             "broadcast": str(network.broadcast_address),
         }
-        of_interface = facts.setdefault("ansible_" + name.replace("-", "_"), _interface(name))
+        of_interface = facts.setdefault(_fact(name), _interface(name))
         if "ipv4" in of_interface:
             of_interface.setdefault("ipv4_secondaries", []).append(entry)
         else:

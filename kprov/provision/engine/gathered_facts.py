@@ -68,7 +68,8 @@ OPTIONAL: Mapping[str, _Check] = {
 }
 
 # Only these: a fact beats what the inventory says, so one called "groups" would pass for the inventory's own.
-_NAME = re.compile(r"(ansible|kprov)_\w+")
+# An interface's fact has its name, dots (of VLANs) included.
+_NAME = re.compile(r"(ansible|kprov)_[\w.]+")
 
 
 def checked(host: str, result: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kprov.provision.agent import facts, network_facts, system_facts
+from kprov.provision.engine import gathered_facts
 
 CPU = """processor\t: {number}
 vendor_id\t: GenuineIntel
@@ -91,6 +92,20 @@ def test_interfaces_tell_both_families() -> None:
         "prefix": "64",
         "scope": "link",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "fact"),
+    [
+        ("eth0", "ansible_eth0"),
+        ("vb-lab", "ansible_vb_lab"),
+        ("bond0.100", "ansible_bond0.100"),
+        ("a:1@!", "ansible_a_1__"),
+    ],
+)
+def test_an_interface_of_any_name_has_a_fact_that_a_controller_takes(name: str, fact: str) -> None:
+    assert network_facts._fact(name) == fact
+    assert gathered_facts._NAME.fullmatch(fact)
 
 
 def test_all_have_ansibles_names() -> None:
