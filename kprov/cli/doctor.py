@@ -23,7 +23,7 @@ from kprov.cli.status import code_for, look_and_show
 
 if TYPE_CHECKING:
     from kprov.provision.cluster.condition.cluster import ClusterState
-    from kprov.provision.cluster.condition.judgement import Finding
+    from kprov.provision.cluster.condition.finding import Finding
 
 app = typer.Typer(help="Say what is wrong with the cluster, and which command mends it.")
 

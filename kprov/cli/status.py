@@ -28,7 +28,7 @@ from kprov.cli.options import (
 
 if TYPE_CHECKING:
     from kprov.provision.cluster.condition.cluster import ClusterState
-    from kprov.provision.cluster.condition.judgement import Finding
+    from kprov.provision.cluster.condition.finding import Finding
 
 app = typer.Typer(help="Show on one screen how the cluster stands.")
 

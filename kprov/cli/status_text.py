@@ -12,7 +12,7 @@ from kprov.provision.inventory.timeouts import in_words
 
 if TYPE_CHECKING:
     from kprov.provision.cluster.condition.cluster import ClusterState
-    from kprov.provision.cluster.condition.judgement import Finding
+    from kprov.provision.cluster.condition.finding import Finding
     from kprov.provision.cluster.condition.machine import MachineState
 
 _MOST = 8

@@ -3,49 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from enum import StrEnum
-from typing import Any
 
 from kprov.provision.cluster.condition.cluster import ClusterState
+from kprov.provision.cluster.condition.finding import Finding, Severity
 from kprov.provision.cluster.condition.machine import MachineState
+from kprov.provision.cluster.condition.sick_machines import of_machines
 from kprov.provision.inventory.timeouts import in_words
 
-FULL = 85.0
-"""Percent of a disk: kubelets begin to evict at 90, and etcd stops writing at its end."""
-CLOCK = 5.0
-"""Seconds; a busy machine that answers late seems to be one or two off."""
 SNAPSHOT_DAYS = 2
-_RESTARTS = 5
 _LISTED = 10
-
-
-class Severity(StrEnum):
-    """How bad it is, worst first."""
-
-    BROKEN = "broken"
-    """Something that the cluster is for does not work."""
-    DEGRADED = "degraded"
-    """All works, but the next loss may end that."""
-    NOTE = "note"
-    """Nothing yet; somebody should look."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that is wrong."""
-
-    severity: Severity
-    where: str
-    what: str
-    why: str = ""
-    """What it means, or what the machine says."""
-    mend: str = ""
-    """The command, or the act, that mends it."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {**asdict(self), "severity": str(self.severity)}
 
 
 def judge(state: ClusterState, inventory_path: str) -> list[Finding]:
@@ -53,7 +19,7 @@ def judge(state: ClusterState, inventory_path: str) -> list[Finding]:
     found = [
         *_etcd(state, inventory_path),
         *_api(state, inventory_path),
-        *_machines(state, inventory_path),
+        *of_machines(state, inventory_path),
         *_leaders(state),
         *_nodes(state, inventory_path),
         *_certificates(state, inventory_path),
@@ -144,65 +110,6 @@ def _api(state: ClusterState, inventory: str) -> Iterator[Finding]:
                 what="its API server is not ready",
                 why=problem,
                 mend=f"journalctl -u kube-apiserver on it; then kprov up -i {inventory}",
-            )
-
-
-def _machines(state: ClusterState, inventory: str) -> Iterator[Finding]:
-    explained = {(member.host, "etcd") for member in state.etcd.members if member.state == "removed"}
-    for machine in state.machines:
-        if not machine.answers:
-            yield Finding(
-                severity=Severity.DEGRADED,
-                where=machine.name,
-                what="does not answer",
-                why=machine.reason,
-                mend="switch it on; is it gone for good: give another machine its name and address, then "
-                f"kprov node replace {machine.name} -i {inventory}",
-            )
-            continue
-        for unit in machine.units:
-            if (machine.name, unit.name) in explained:
-                continue
-            if not unit.runs:
-                yield Finding(
-                    severity=Severity.DEGRADED,
-                    where=machine.name,
-                    what=f"{unit.name} does not run: {unit.state}"
-                    + (f" ({unit.result})" if unit.result not in ("", "success") else ""),
-                    why=unit.said,
-                    mend=f"journalctl -u {unit.name} on it; then kprov up -i {inventory} --limit {machine.name}",
-                )
-            elif not unit.is_enabled:
-                yield Finding(
-                    severity=Severity.NOTE,
-                    where=machine.name,
-                    what=f"{unit.name} does not start at boot",
-                    why="somebody changed it by hand",
-                    mend=f"kprov up -i {inventory}",
-                )
-            elif unit.restarts > _RESTARTS:
-                yield Finding(
-                    severity=Severity.NOTE,
-                    where=machine.name,
-                    what=f"{unit.name} was started {unit.restarts} times over by systemd",
-                    mend=f"journalctl -u {unit.name} on it says why",
-                )
-        for folder, used in machine.disks.items():
-            if used >= FULL and (folder == "/" or machine.disks.get("/") != used):
-                yield Finding(
-                    severity=Severity.DEGRADED if used >= 95 else Severity.NOTE,
-                    where=machine.name,
-                    what=f"its disk is {used:.0f} % full ({folder})",
-                    why="pods are evicted at 90 %, and etcd ends with its disk",
-                    mend="make room: journalctl --vacuum-size=500M, crictl rmi --prune, or a larger disk",
-                )
-        if abs(machine.clock_offset) > CLOCK:
-            yield Finding(
-                severity=Severity.NOTE,
-                where=machine.name,
-                what=f"its clock is {machine.clock_offset:+.1f} s off this computer's",
-                why="leases, tokens and certificates go by the clock",
-                mend="apt-get install chrony, or mend its time service",
             )
 
 

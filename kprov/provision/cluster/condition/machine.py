@@ -12,8 +12,9 @@ from kprov.provision.verify.machines import units_of
 
 # Prints one JSON object. A unit that fails says why by its last words.
 _SCRIPT = r"""
-import glob, json, os, subprocess, sys, time
-units = sys.argv[1:]
+import glob, json, os, socket, struct, subprocess, sys, time
+asked = json.loads(sys.argv[1])
+units = asked["units"]
 def run(*argv):
     return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode("utf-8", "replace")
 found = {}
@@ -25,6 +26,44 @@ for block in run("systemctl", "show", names, *units).strip().split("\n\n"):
         said = run("journalctl", "--unit=" + name, "--lines=3", "--output=cat", "--no-pager", "--boot")
         unit["said"] = said[-600:]
     found[name] = unit
+def silence(port):
+    try:
+        with socket.create_connection(("127.0.0.1", port), 2) as stream:
+            stream.settimeout(3)
+            stream.sendall(b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            said = stream.recv(4096).decode("utf-8", "replace")
+        if said.split(" ")[1:2] == ["200"]:
+            return ""
+        return "/healthz says " + (said.strip().splitlines() or ["nothing"])[-1][:200]
+    except OSError as error:
+        return "/healthz: %s" % error
+def no_name(address, name):
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
+    query = struct.pack(">6H", 4711, 256, 1, 0, 0, 0) + labels + struct.pack(">2H", 1, 1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stream:
+        stream.settimeout(2)
+        try:
+            stream.sendto(query, (address, 53))
+            answer = stream.recv(512)
+            code = answer[3] & 15
+            return "" if not code else "%s: it answers with code %d" % (name, code)
+        except OSError as error:
+            return "%s: %s" % (name, error)
+silent = {}
+for name, port in asked["health"].items():
+    if found.get(name, {}).get("ActiveState") == "active":
+        problem = silence(port)
+        if problem:
+            silent[name] = problem
+if found.get("kprov-node", {}).get("ActiveState") == "active" and "kprov-node" not in silent:
+    problem = no_name(*asked["dns"])
+    if problem:
+        silent["DNS"] = problem
+tables = run("nft", "list", "tables").splitlines()
+flushed = [
+    unit for unit, table in asked["tables"].items()
+    if found.get(unit, {}).get("ActiveState") == "active" and "table " + table not in tables
+]
 disks = {}
 for folder in ("/", "/var/lib/etcd", "/var/lib/containerd"):
     if os.path.isdir(folder):
@@ -35,6 +74,8 @@ snapshots = sorted(glob.glob("/var/lib/kprov/etcd-snapshots/*.db"))
 release = os.readlink("/opt/kprov/current").rsplit("/", 1)[-1] if os.path.islink("/opt/kprov/current") else ""
 print(json.dumps({
     "units": found,
+    "silent": silent,
+    "flushed": flushed,
     "disks": disks,
     "snapshot_age": round(time.time() - os.path.getmtime(snapshots[-1])) if snapshots else None,
     "snapshots_by_clock": os.path.exists("/etc/systemd/system/kprov-etcd-snapshot.timer"),
@@ -81,12 +122,26 @@ class MachineState:
     snapshot_age: int | None = None
     """Seconds since its last snapshot of etcd by the clock."""
     snapshots_by_clock: bool = False
+    silent: dict[str, str] = field(default_factory=dict)
+    """Of what runs and does not answer as it should: why; "DNS" is one of them."""
+    flushed: list[str] = field(default_factory=list)
+    """The units that run, and whose table of nftables is not in the kernel."""
     clock_offset: float = 0.0
     """Seconds that its clock is ahead of the controller's."""
 
     def runs(self, unit: str) -> bool:
         """Whether a unit runs here."""
         return any(each.name == unit and each.runs for each in self.units)
+
+
+_HEALTH = {"kubelet": 10248, "kube-proxy": 10256, "kprov-node": 10254}
+_TABLES = {"kube-proxy": "ip kube-proxy", "kprov-node": "ip kprov-network"}
+
+
+def _questions(host: Host) -> str:
+    name = f"kubernetes.default.svc.{host.variables['dns_domain']}"
+    asked = {"units": units_of(host), "health": _HEALTH, "tables": _TABLES, "dns": [host.node_address, name]}
+    return json.dumps(asked)
 
 
 def look_at_machines(engine: Engine, hosts: Sequence[Host]) -> list[MachineState]:
@@ -96,7 +151,7 @@ def look_at_machines(engine: Engine, hosts: Sequence[Host]) -> list[MachineState
         {
             host.name: (
                 "command",
-                {"argv": ["python3", "-I", "-c", _SCRIPT, *units_of(host)], "_check": False, "_quiet": True},
+                {"argv": ["python3", "-I", "-c", _SCRIPT, _questions(host)], "_check": False, "_quiet": True},
             )
             for host in alive
         }
@@ -135,6 +190,7 @@ def _take(state: MachineState, said: dict[str, object], units: Sequence[str]) ->
         )
     state.release, state.disks = str(said["release"]), dict(said["disks"])  # type: ignore[call-overload]
     state.uptime = int(said["uptime"])  # type: ignore[call-overload]
+    state.silent, state.flushed = dict(said["silent"]), list(said["flushed"])  # type: ignore[call-overload]
     age = said["snapshot_age"]
     state.snapshot_age = int(age) if isinstance(age, (int, float)) else None
     state.snapshots_by_clock = bool(said["snapshots_by_clock"])

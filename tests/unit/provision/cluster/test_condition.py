@@ -7,7 +7,8 @@ import pytest
 from kprov.cli.status_text import answers, explanation, screen
 from kprov.provision.cluster.condition.cluster import ClusterState, NodeState
 from kprov.provision.cluster.condition.comparison import Comparison
-from kprov.provision.cluster.condition.judgement import Finding, Severity, cost_of_loss, is_highly_available, judge
+from kprov.provision.cluster.condition.finding import Finding, Severity
+from kprov.provision.cluster.condition.judgement import cost_of_loss, is_highly_available, judge
 from kprov.provision.cluster.condition.machine import MachineState, UnitState
 from kprov.provision.cluster.storage.standing import EtcdState, MemberState
 from kprov.provision.pki.expiry import ExpiryRow
@@ -138,6 +139,23 @@ def test_each_trouble_has_what_mends_it() -> None:
     severities = [finding.severity for finding in judge(state, "i")]
     assert severities == sorted(severities, key=list(Severity).index)
     assert len(found) == 15
+
+
+def test_what_runs_in_vain_is_told_with_what_mends_it() -> None:
+    state = cluster()
+    state.machines[0].silent = {"kubelet": "/healthz: timed out", "DNS": "kubernetes.default.svc: timed out"}
+    state.machines[1].flushed = ["kube-proxy"]
+    found = told(state)
+    assert "'systemctl restart kubelet'" in found["cp1: kubelet runs, and is not well"].mend
+    assert "'systemctl restart kprov-node'" in found["cp1: its DNS does not know the cluster"].mend
+    assert "half a minute" in found["cp2: the nftables of kube-proxy are gone: somebody flushed them"].mend
+
+
+@pytest.mark.parametrize(("seconds", "severity"), [(-20.0, Severity.NOTE), (40.0, Severity.DEGRADED)])
+def test_a_clock_that_a_run_would_refuse_is_no_note(seconds: float, severity: Severity) -> None:
+    state = cluster()
+    state.machines[0].clock_offset = seconds
+    assert [finding.severity for finding in judge(state, "i")] == [severity]
 
 
 def test_what_drifts_is_told_with_its_age() -> None:
