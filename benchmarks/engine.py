@@ -30,8 +30,14 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--tasks", type=int, default=60, help="tasks on loopback targets")
     parser.add_argument("--limit", type=float, default=600, help="seconds after which a command is stopped")
     parser.add_argument(
-        "--largest", type=int, default=50, help="peers are left out with more hosts than this (0: never left out)"
+        "--peers-up-to",
+        "--largest",
+        dest="largest",
+        type=int,
+        default=50,
+        help="peers are left out with more hosts than this (0: never left out)",
     )
+    parser.add_argument("--profile", action="store_true", help="show where kprov's time goes with nothing to do")
     parser.add_argument("--rtt", type=float, default=50, help="ms of the far-away case; 0 leaves it out")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     parser.add_argument("--peers", type=Path, default=CACHE, help="the peers' virtual environment, made on demand")
@@ -47,7 +53,7 @@ def main() -> None:
     rows: list[dict[str, object]] = []
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kprov-bench-")))
-        bench = cases.Benchmark(folder, wanted, binaries, options.limit, options.largest)
+        bench = cases.Benchmark(folder, wanted, binaries, options.limit, options.largest, options.profile)
         if options.inventory:
             rows += bench.on_lab(lab.Lab(options.inventory))
         if options.hosts or options.rtt:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from provisioning import measure, tools, workload
+from provisioning import cpu_shares, measure, tools, workload
 from provisioning.lab import Lab
 from provisioning.loopback import PORT, Loopback
 
@@ -31,6 +31,9 @@ class Machines(Protocol):
     def bytes_sent(self) -> int:
         """Bytes on the wire so far."""
 
+    def machines_cpu(self) -> float | None:
+        """CPU seconds of the machines so far; None where they are not known."""
+
 
 class Benchmark:
     """Runs the tools one after the other.
@@ -41,14 +44,18 @@ class Benchmark:
         binaries: where the peers are installed.
         limit: seconds for one command.
         largest: peers do not run on more hosts than that (0: they always do).
+        profile: after each case, look where kprov's time goes when there is nothing to do.
     """
 
-    def __init__(self, folder: Path, wanted: list[str], binaries: Path, limit: float, largest: int) -> None:
+    def __init__(
+        self, folder: Path, wanted: list[str], binaries: Path, limit: float, largest: int, profile: bool = False
+    ) -> None:
         self._folder = folder
         self._wanted = wanted
         self._binaries = binaries
         self._limit = limit
         self._largest = largest
+        self._profile = profile
         self._number = 0
 
     def _tools(self, work: workload.Workload) -> list[tools.Tool]:
@@ -133,12 +140,30 @@ class Benchmark:
                 for later in rows[rows.index(row) + 1 :]:
                     later[f"{tool.name}_note"] = "left out: the run before took too long"
                 break
+        else:
+            if self._profile and isinstance(tool, tools.Kprov):
+                self._look(tool, machines, len(hosts), rows)
         tool.end()
+
+    def _look(self, tool: tools.Kprov, machines: Machines, hosts: int, rows: list[Row]) -> None:
+        """One more run with nothing to do, under the profiler."""
+        output = tool.folder / "profile.json"
+        command = [*machines.prefix, *tool.profiled(output)]
+        cost, left = measure.run(command, tool.folder, tool.environment(hosts), self._limit * 4)
+        tool.left.update(left)
+        if cost.code != 0:
+            raise RuntimeError(f"{' '.join(command)} failed ({cost.code}):\n{cost.output[-3000:]}")
+        row = next(row for row in rows if row["case"].startswith("no-op"))
+        row[f"{tool.name}_profile"] = {kind: round(share, 3) for kind, share in cpu_shares.shares(output)}
 
     def _run(self, tool: tools.Tool, machines: Machines, hosts: int) -> measure.Cost:
         command = [*machines.prefix, *tool.command(hosts)]
         environment = tool.environment(hosts)
+        before = machines.machines_cpu()
         cost, left = measure.run(command, tool.folder, environment, self._limit, machines.bytes_sent)
+        after = machines.machines_cpu()
+        if before is not None and after is not None:
+            cost.machines_cpu = after - before
         tool.left.update(left)
         if cost.seconds is not None and cost.code != 0:
             raise RuntimeError(f"{' '.join(command)} failed ({cost.code}):\n{cost.output[-3000:]}")
@@ -162,6 +187,8 @@ def _note(row: Row, tool: tools.Tool, cost: measure.Cost) -> None:
         return
     row[f"{name}_s"] = round(cost.seconds, 3)
     row[f"{name}_cpu_s"] = round(cost.cpu, 2)
+    if cost.machines_cpu is not None:
+        row[f"{name}_machines_cpu_s"] = round(cost.machines_cpu, 2)
     row[f"{name}_memory_mb"] = round(cost.memory_mb, 1)
     row[f"{name}_wire_kb"] = round(cost.wire_kb, 1)
     changed = _changed(cost.output)

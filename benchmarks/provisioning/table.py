@@ -12,7 +12,14 @@ TOOLS = (
     ("ansible", "Ansible"),
     ("ansible_no_facts", "Ansible, no facts"),
 )
-COLUMNS = (("s", "seconds"), ("ratio", "x kprov"), ("cpu_s", "CPU s"), ("memory_mb", "MB"), ("wire_kb", "wire KB"))
+COLUMNS = (
+    ("s", "seconds"),
+    ("ratio", "x kprov"),
+    ("cpu_s", "CPU s"),
+    ("machines_cpu_s", "machines' s"),
+    ("memory_mb", "MB"),
+    ("wire_kb", "wire KB"),
+)
 
 
 def _cell(value: Any) -> str:
@@ -33,3 +40,19 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
             end = f"  {trips:g}" if trips is not None else ""
             note = f"  {row[f'{name}_note']}" if f"{name}_note" in row else ""
             print(f"{row['case']:24} {row['hosts']:>5}  {label:18}{cells}{end}{note}")
+    for row in rows:
+        for name, label in TOOLS:
+            _show_profile(row, name, label)
+
+
+def _show_profile(row: dict[str, Any], name: str, label: str) -> None:
+    """Where a tool's own time went, next to the CPU that the same work took without a profiler."""
+    shares = row.get(f"{name}_profile")
+    if not shares:
+        return
+    cpu = row.get(f"{name}_cpu_s") or 0.0
+    print(
+        f"\n{label}, {row['case']}, {row['hosts']} hosts, {row['where']}: {cpu:g} s of CPU on the controller, spent on"
+    )
+    for kind, share in shares.items():
+        print(f"  {share:6.1%}  about {share * cpu:6.3f} s  {kind}")

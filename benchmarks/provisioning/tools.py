@@ -84,6 +84,9 @@ def _yaml_inventory(path: Path, hosts: dict[str, dict[str, Any]], names: Mapping
     path.write_text(yaml.safe_dump({"all": {"hosts": found}}, sort_keys=False))
 
 
+_RUN = ("run", "site.yaml", "-i", "inventory.yaml")
+
+
 class Kprov(Tool):
     """kprov.
 
@@ -128,8 +131,11 @@ class Kprov(Tool):
         _yaml_inventory(self.folder / "inventory.yaml", with_locks, names)
 
     def command(self, hosts: int) -> list[str]:
-        kprov = str(Path(sys.executable).with_name("kprov"))
-        return [kprov, "run", "site.yaml", "-i", "inventory.yaml"]
+        return [str(Path(sys.executable).with_name("kprov")), *_RUN]
+
+    def profiled(self, output: Path) -> list[str]:
+        """The same, under a profiler that writes to a file."""
+        return [sys.executable, str(Path(__file__).with_name("cpu_shares.py")), str(output), *_RUN]
 
 
 class Ansible(Tool):
