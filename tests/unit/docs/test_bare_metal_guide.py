@@ -1,7 +1,8 @@
 """Every command of the bare-metal guide is one that kprov has, with options that it has.
 
-That they do what the guide says is shown on machines: tests/integration/daytwo/test_bare_metal_guide_on_machines.py runs
-them in order on a cluster that stands, `./dev guide` from bare machines on.
+That they do what the guide says is shown on machines: `./dev guide` gives them in order, from bare machines on;
+tests/integration/cluster (bundle, plan, up, verify) and tests/integration/daytwo (status, doctor, backup, etcd backup,
+upgrade, --rollback, drift) run each of them, too.
 """
 
 from __future__ import annotations
