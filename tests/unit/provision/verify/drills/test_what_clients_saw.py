@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,11 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kprov.provision.kubeapi.client import ClusterApiError
+from kprov.provision.verify.drills import service_caller
 from kprov.provision.verify.drills.drill import Bounds
 from kprov.provision.verify.drills.rehearsal import beyond
 from kprov.provision.verify.drills.service_caller import read_calls
 from kprov.provision.verify.drills.tries import Try, by_second, longest_pause, unanswered_span
 from kprov.provision.verify.drills.watcher import Watcher
+from kprov.provision.verify.report import CheckFailed
 
 
 def test_the_longest_pause_is_between_two_answers() -> None:
@@ -42,6 +48,30 @@ def test_no_try_is_forgotten_by_the_timeline(rows: list[tuple[float, float, bool
 def test_calls_are_read_with_their_repetitions() -> None:
     calls = read_calls("1 0 0.0 0.1 1\n2 0 0.1 1.0 0\n2 1 1.1 0.1 1\n3 0 2 1 0\n3 1 3 1 0\n3 2 4 1 0\n4 0 5")
     assert (calls.calls, calls.repeated, calls.failed, len(calls.tries)) == (3, 2, 1, 6)
+
+
+@pytest.mark.parametrize(("runs", "told"), [(True, ""), (False, "were not noted")])
+def test_a_caller_that_starts_has_called_nobody_yet(
+    runs: bool, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_caller, "_FILE", str(tmp_path / "calls"))
+    (tmp_path / "systemctl").write_text(f"#!/bin/sh\nexit {0 if runs else 3}\n")
+    (tmp_path / "systemctl").chmod(0o755)
+
+    def shell(machine: str, script: str) -> SimpleNamespace:
+        path = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, env=path, check=False)
+        return SimpleNamespace(rc=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+    engine: Any = SimpleNamespace(shell=shell)
+    caller = service_caller.ServiceCaller(engine, "w1", "http://10.0.0.1/", lifetime=10)
+    if told:
+        with pytest.raises(CheckFailed, match=told):
+            caller.so_far()
+    else:
+        assert caller.so_far().calls == 0
+        (tmp_path / "calls").write_text("1 0 0.0 0.1 1\n")
+        assert caller.so_far().calls == 1
 
 
 def test_bounds_are_judged_where_something_was_measured() -> None:
