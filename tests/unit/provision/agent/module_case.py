@@ -8,7 +8,7 @@ machine's `/`, `{hostname}` this machine's name.
     prepare       a shell script that makes what `files` cannot; ROOT is the folder
     programs      shell scripts that stand for the machine's programs; ROOT is the folder, CALLS notes what was called
     serves        {path: text} of a web server; `{url}` is its address
-    sends         the content that the controller sends (text, or {base64: ...}); `archive: {path: text}` sends a tar.gz,
+    sends         the content that the controller sends (text, or {base64: ...}); `archive: {path: text}` is a tar.gz,
                   `folder: {path: text, null for a folder, or {link: target}}` a folder called `f`
     args          the module's arguments
     environment   the task's environment
