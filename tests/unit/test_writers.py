@@ -60,7 +60,7 @@ JUDGED: dict[str, tuple[int, str]] = {
     "lab/control_plane/authority.py": (3, "made anew with the lab"),
     "lab/control_plane/identities.py": (2, "made anew with the lab"),
     "lab/control_plane/plane.py": (1, "made anew with the lab"),
-    "lab/disk.py": (1, "a machine's disk, before it is switched on"),
+    "lab/disk.py": (2, "a machine's disk, before it is switched on"),
     "lab/inventory_file.py": (1, "temporary, renamed"),
     "lab/login.py": (1, "made anew at each login"),
     # programs of developers
