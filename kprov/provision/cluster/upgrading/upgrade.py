@@ -113,13 +113,9 @@ class Upgrade:
             lost = [host.name for host in due if host not in engine.alive(due)]
             if lost:
                 raise UpgradeFailed(f"{', '.join(lost)}: the new release can't be laid down; nothing was switched")
-            try:
-                keep_way_back(context, due, wanted)
-            except TaskFailed as error:
-                raise UpgradeFailed(f"the way back can't be kept, nothing was switched: {error}") from error
         for index, batch in enumerate(order):
             rest = [host.name for later in order[index + 1 :] for host in later]
-            self._one_batch(context, batch, rest)
+            self._one_batch(context, batch, wanted, rest)
 
     def _due(self, context: Context, hosts: Sequence[Host], wanted: dict[str, str]) -> list[Host]:
         """The machines that have anything left to do."""
@@ -159,7 +155,7 @@ class Upgrade:
         first = [batch for batch in keepers if batch[0].name in sick]
         return [*first, *cut, *(batch for batch in keepers if batch not in first)]
 
-    def _one_batch(self, context: Context, batch: list[Host], rest: Sequence[str]) -> None:
+    def _one_batch(self, context: Context, batch: list[Host], wanted: dict[str, str], rest: Sequence[str]) -> None:
         names = ", ".join(host.name for host in batch)
         untouched = f"\nLeft untouched: {', '.join(rest)}" if rest else ""
         context.limit = frozenset(host.name for host in batch)
@@ -170,6 +166,7 @@ class Upgrade:
                     self._healthy(context, batch)
                     return
                 try:
+                    keep_way_back(context, batch, wanted)
                     self.times += run_phases(context, UP, Pace())
                     lost = [host.name for host in batch if host not in context.engine.alive(batch)]
                     if lost:

@@ -40,8 +40,7 @@ def releases(context: Context, hosts: Sequence[Host], link: str = CURRENT) -> di
 
 
 def keep_way_back(context: Context, hosts: Sequence[Host], wanted: Mapping[str, str]) -> None:
-    """Note how machines run now, on all of them before the first is switched: what an upgrade that did not end has
-    left alone has nothing to go back to. One that a run before has switched already keeps the notes of before that.
+    """Note how machines run now. One that a run before has switched already keeps the notes of before that.
 
     Raises: TaskFailed.
     """
