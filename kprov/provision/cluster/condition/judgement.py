@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kprov.provision.cluster.condition.cluster import ClusterState
 from kprov.provision.cluster.condition.finding import Finding, Severity
 from kprov.provision.cluster.condition.machine import MachineState
-from kprov.provision.cluster.condition.sick_machines import of_machines
+from kprov.provision.cluster.condition.sick_machines import of_machines, silent_machines
 from kprov.provision.inventory.timeouts import in_words
 
 SNAPSHOT_DAYS = 2
@@ -16,6 +16,8 @@ _LISTED = 10
 
 def judge(state: ClusterState, inventory_path: str) -> list[Finding]:
     """Everything that is wrong, the worst first; what explains others comes before them."""
+    if is_bare(state):
+        return [_bare(inventory_path), *silent_machines(state, inventory_path)]
     found = [
         *_etcd(state, inventory_path),
         *_api(state, inventory_path),
@@ -28,6 +30,29 @@ def judge(state: ClusterState, inventory_path: str) -> list[Finding]:
     ]
     order = list(Severity)
     return sorted(found, key=lambda finding: order.index(finding.severity))
+
+
+def is_bare(state: ClusterState) -> bool:
+    """Whether the machines that answer have nothing of kprov on them, and nothing of a cluster runs there.
+
+    A containerd, a haproxy may have been there before.
+    """
+    answering = [machine for machine in state.machines if machine.answers]
+    ours = ("etcd", "kube", "kprov")
+    return bool(answering) and not any(
+        machine.release or any(unit.runs and unit.name.startswith(ours) for unit in machine.units)
+        for machine in answering
+    )
+
+
+def _bare(inventory: str) -> Finding:
+    return Finding(
+        severity=Severity.BROKEN,
+        where="cluster",
+        what="there is none on these machines yet",
+        why="no machine that answers has a release of kprov's daemons, and none of them runs",
+        mend=f"kprov up -i {inventory}",
+    )
 
 
 def _etcd(state: ClusterState, inventory: str) -> Iterator[Finding]:

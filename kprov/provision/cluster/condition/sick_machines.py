@@ -16,9 +16,8 @@ CLOCK = 5.0
 _RESTARTS = 5
 
 
-def of_machines(state: ClusterState, inventory: str) -> Iterator[Finding]:
-    """What the machines say that is wrong with themselves."""
-    explained = {(member.host, "etcd") for member in state.etcd.members if member.state == "removed"}
+def silent_machines(state: ClusterState, inventory: str) -> Iterator[Finding]:
+    """The machines that do not answer."""
     for machine in state.machines:
         if not machine.answers:
             yield Finding(
@@ -29,6 +28,14 @@ def of_machines(state: ClusterState, inventory: str) -> Iterator[Finding]:
                 mend="switch it on; is it gone for good: give another machine its name and address, then "
                 f"kprov node replace {machine.name} -i {inventory}",
             )
+
+
+def of_machines(state: ClusterState, inventory: str) -> Iterator[Finding]:
+    """What is wrong with the machines: who does not answer, and what the others say of themselves."""
+    yield from silent_machines(state, inventory)
+    explained = {(member.host, "etcd") for member in state.etcd.members if member.state == "removed"}
+    for machine in state.machines:
+        if not machine.answers:
             continue
         for unit in machine.units:
             if (machine.name, unit.name) in explained:

@@ -187,3 +187,18 @@ def test_what_machines_say_gives_the_terminal_no_orders() -> None:
     findings = judge(state, "i")
     for text in (screen(state, findings), explanation(findings)):
         assert "\x1b" not in text and "\x07" not in text
+
+
+def test_bare_machines_are_no_broken_cluster() -> None:
+    state = cluster()
+    for machine in state.machines:
+        machine.release, machine.units = "", [unit("containerd"), *(unit(name, "missing") for name in UNITS)]
+    state.machines[2].answers, state.machines[2].reason = False, "timed out"
+    state.etcd = EtcdState(members=[member(m.name, "no data") for m in state.machines], voters=0)
+    state.api = {machine.name: "no kubeconfig" for machine in state.machines}
+    found = judge(state, "inventory.yaml")
+    assert [(each.where, each.what) for each in found] == [
+        ("cluster", "there is none on these machines yet"),
+        ("cp3", "does not answer"),
+    ]
+    assert found[0].mend == "kprov up -i inventory.yaml"
