@@ -91,11 +91,11 @@ class OwnCluster:
         return self.inventory.parent / "state/admin.kubeconfig"
 
     def start(self, *arguments: str) -> Run:
-        """Begin a run."""
+        """Begin a run. It hears Ctrl-C, also where a shell that started the tests in the background had it ignored."""
         verb, *rest = arguments
         return Run(
             subprocess.Popen(
-                [*KPROV, verb, str(self.inventory), *rest],
+                ["env", "--default-signal=INT", *KPROV, verb, str(self.inventory), *rest],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

@@ -154,7 +154,18 @@ def test_a_killed_controller_leaves_no_process_no_lock_and_no_file(
     watcher.connect([name])
     before = watcher.shell(name, LOOK).stdout
     run = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(lab.inventory), str(tmp_path / "other"), name, LOCK],
+        # SIGINT is heard also where a shell that started the tests in the background had it ignored
+        [
+            "env",
+            "--default-signal=INT",
+            sys.executable,
+            "-c",
+            SCRIPT,
+            str(lab.inventory),
+            str(tmp_path / "other"),
+            name,
+            LOCK,
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env={**os.environ},
