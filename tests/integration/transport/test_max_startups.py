@@ -60,7 +60,6 @@ def test_many_names_of_one_sshd(tmp_path: Path) -> None:
 
 def test_the_ssh_program_waits_at_the_same_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     warnings: list[str] = []
-    monkeypatch.setenv("XDG_RUNTIME_DIR", "")
     with PrivateSSHD(tmp_path, max_startups=NARROW) as server, ExitStack() as stack:
         # Of one address, and yet each with a login of its own to keep.
         named = [

@@ -28,7 +28,6 @@ from kprov.provision.transport.target import Target
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     (tmp_path / "home" / ".ssh").mkdir(parents=True, mode=0o700)
     return tmp_path / "home"

@@ -48,9 +48,8 @@ def transport(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home and a runtime folder of the test's own, and no ssh-agent."""
+    """A home of the test's own, and no ssh-agent."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     (tmp_path / "home" / ".ssh").mkdir(parents=True, mode=0o700)
     return tmp_path / "home"
