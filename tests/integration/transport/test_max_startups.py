@@ -58,7 +58,7 @@ def test_many_names_of_one_sshd(tmp_path: Path) -> None:
     assert "turns logins away (its MaxStartups?)" in warning
 
 
-def test_the_ssh_program_waits_at_the_same_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_ssh_program_waits_at_the_same_gate(tmp_path: Path) -> None:
     warnings: list[str] = []
     with PrivateSSHD(tmp_path, max_startups=NARROW) as server, ExitStack() as stack:
         # Of one address, and yet each with a login of its own to keep.
