@@ -118,32 +118,21 @@ def main() -> None:
             absent["upstream"] = why
     figures = Figures()
     for _ in range(options.repeat):
-        for name, program in programs.items():
-            with contextlib.ExitStack() as stack:
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kprov-bench-")))
-                server = stack.enter_context(servers.running(name, program, folder))
-                Plan(
-                    server,
-                    figures.taker(name),
-                    folder,
-                    seconds=options.seconds,
-                    parallels=options.parallel,
-                    watchers=options.watchers,
-                    most=options.pods,
-                ).run()
-        for name, program in programs.items() if options.audited else ():
-            with contextlib.ExitStack() as stack:
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kprov-bench-")))
-                server = stack.enter_context(servers.running(name, program, folder, audited=True))
-                Plan(
-                    server,
-                    figures.taker(name),
-                    folder,
-                    seconds=options.seconds,
-                    parallels=options.parallel,
-                    watchers=[],
-                    most=0,
-                ).run_audited()
+        for audited in (False, True) if options.audited else (False,):
+            for name, program in programs.items():
+                with contextlib.ExitStack() as stack:
+                    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kprov-bench-")))
+                    server = stack.enter_context(servers.running(name, program, folder, audited=audited))
+                    plan = Plan(
+                        server,
+                        figures.taker(name),
+                        folder,
+                        seconds=options.seconds,
+                        parallels=options.parallel,
+                        watchers=[] if audited else options.watchers,
+                        most=0 if audited else options.pods,
+                    )
+                    plan.run_audited() if audited else plan.run()
     rows = figures.rows()
     show(rows, absent)
     if options.json:

@@ -11,19 +11,21 @@ from kprov.kube.api.metrics import REGISTRY, LabelValues
 if TYPE_CHECKING:
     from kprov.kube.kubelet.pods.manager import PodManager
 
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # prometheus's own, as upstream has them
+
 RELISTS = REGISTRY.histogram(
     "kubelet_pleg_relist_duration_seconds", "Duration in seconds for relisting pods in PLEG.", (),
-    (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+    _BUCKETS,
 )  # fmt: skip
 RELIST_INTERVALS = REGISTRY.histogram(
     "kubelet_pleg_relist_interval_seconds", "Interval in seconds between relisting in PLEG.", (),
-    (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+    _BUCKETS,
 )  # fmt: skip
 SANDBOXES = REGISTRY.histogram(
     "kubelet_run_podsandbox_duration_seconds",
     "Duration in seconds of the run_podsandbox operations. Broken down by RuntimeClass.Handler.",
     ("runtime_handler",),
-    (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+    _BUCKETS,
 )
 FAILED_SANDBOXES = REGISTRY.counter(
     "kubelet_run_podsandbox_errors_total",
@@ -38,14 +40,14 @@ REQUEST_SECONDS = REGISTRY.histogram(
     "kubelet_http_requests_duration_seconds",
     "Duration in seconds to serve http requests",
     _ASKED,
-    (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+    _BUCKETS,
 )
 OPEN_REQUESTS = REGISTRY.gauge("kubelet_http_inflight_requests", "Number of the inflight http requests", _ASKED)
 SYNCS = REGISTRY.histogram(
     "kubelet_pod_worker_duration_seconds",
     "Duration in seconds to sync a single pod. Broken down by operation type: create, update, or sync",
     ("operation_type",),
-    (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+    _BUCKETS,
 )
 POD_STARTS = REGISTRY.histogram(
     "kubelet_pod_start_duration_seconds",

@@ -20,6 +20,19 @@ from kprov.provision.pki.errors import PkiError
 
 Chain = tuple[x509.Certificate, ...]
 """Who signs comes first."""
+CONSTRAINTS = x509.BasicConstraints(ca=True, path_length=0)
+USAGE = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+"""What an authority of a cluster is made for, whoever signs it: to certify machines and users, and no authorities."""
 _SMALLEST_RSA = 2048
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _BOTH = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from kprov.provision.pki.authority_names import AUTHORITIES
-from kprov.provision.pki.chain import Chain, check_chain, load_chain, pem_of
+from kprov.provision.pki.chain import CONSTRAINTS, USAGE, Chain, check_chain, load_chain, pem_of
 from kprov.provision.pki.errors import PkiError
 from kprov.provision.pki.files import exclusive, write_private
 from kprov.provision.pki.private_keys import PrivateKey, load_private_key, private_pem
@@ -226,21 +226,10 @@ def _is_for(request: Path, key: PrivateKey) -> bool:
 
 
 def _request(key: PrivateKey, common_name: str) -> bytes:
-    usage = x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=True,
-        crl_sign=True,
-        encipher_only=False,
-        decipher_only=False,
-    )
     builder = (
         x509.CertificateSigningRequestBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)]))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(usage, critical=True)
+        .add_extension(CONSTRAINTS, critical=True)
+        .add_extension(USAGE, critical=True)
     )
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)

@@ -37,7 +37,7 @@ SOCKET = "kept"
 # does not is let go.
 FAREWELL, FAREWELL_EACH = 5.0, 0.02
 
-# The thread of a connection looks ten times a second whether it shall stop.
+# The thread of a connection that is to be laid down looks ten times a second whether it shall stop (ATTENTIVE).
 STOPS_WITHIN = 0.25
 
 # A request to end connections names so many hosts at most.

@@ -207,7 +207,8 @@ class Upgrade:
         try:
             try:
                 self._cordon(context, batch, ours)
-                emptied = [host for host in batch if not self.rollback or host.name in ready_nodes(context)]
+                well = ready_nodes(context) if self.rollback else {host.name for host in batch}
+                emptied = [host for host in batch if host.name in well]
             except ClusterApiError as error:
                 if error.code or not self.rollback:
                     raise

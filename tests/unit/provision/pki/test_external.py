@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -39,33 +40,10 @@ class Signer:
     key: PrivateKey
 
     def signs(
-        self,
-        key: object,
-        name: str,
-        *,
-        ca: bool = True,
-        pathlen: int | None = 0,
-        days: int = 900,
-        begins: datetime.datetime = NOW - datetime.timedelta(hours=1),
-        critical: bool = True,
-        usage: bool | None = True,
-        identifiers: bool = True,
-        purposes: tuple[x509.ObjectIdentifier, ...] = (),
+        self, key: object, name: str, *, pathlen: int | None = 0, days: int = 900, **more: Any
     ) -> x509.Certificate:
-        return certificate(
-            self.certificate.subject,
-            self.key,
-            key,
-            name,
-            ca,
-            pathlen,
-            days,
-            begins,
-            critical,
-            usage,
-            identifiers,
-            purposes,
-        )
+        """See `certificate`."""
+        return certificate(self.certificate.subject, self.key, key, name, pathlen=pathlen, days=days, **more)
 
     def takes(self, request: Path, name: str, file: Path, above: tuple[x509.Certificate, ...] = ()) -> Path:
         """Signs a request: what comes back."""
