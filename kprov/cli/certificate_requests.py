@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kprov.cli.certificate_rotation import PASSPHRASE, Which
+from kprov.cli.certificate_rotation import Which
 from kprov.cli.options import DEFAULT_INVENTORY, ExtraVars, InventoryPath, Verbose
+from kprov.cli.passphrase import passphrase_given
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +43,7 @@ def request(
         gone = external.withdraw(state, names)
         typer.echo("\n".join(f"deleted {path}" for path in gone) or "there is nothing to take back")
         return
-    for name, path in external.write_requests(state, names, passphrase=os.environ.get(PASSPHRASE)).items():
+    for name, path in external.write_requests(state, names, passphrase=passphrase_given()).items():
         shown = path
         if directory is not None:
             directory.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def import_(
     from kprov.provision.pki.authority import is_complete
 
     state = open_inventory(inventory, extra_vars).cluster.state_directory
-    passphrase = os.environ.get(PASSPHRASE)
+    passphrase = passphrase_given()
     if (key is None) != (authority is None):
         raise OptionError("--authority and --key belong together: a file made of a request needs neither")
     if key is not None and authority is not None:

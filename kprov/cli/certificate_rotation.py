@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,14 +18,13 @@ from kprov.cli.options import (
     TimeoutOptions,
     Verbose,
 )
+from kprov.cli.passphrase import passphrase_given
 
 if TYPE_CHECKING:
     from kprov.provision.cluster.procedure import Options
     from kprov.provision.cluster.rotating.authorities import Rotation
     from kprov.provision.cluster.rotating.service_account import ServiceAccountRotation
     from kprov.provision.inventory import Host, Inventory
-
-PASSPHRASE = "KPROV_PASSPHRASE"  # noqa: S105 - the name of a variable
 
 
 class Which(StrEnum):
@@ -77,7 +75,7 @@ def rotate_ca(
 
     loaded = open_inventory(inventory, extra_vars)
     names = tuple(AUTHORITIES) if authority is Which.ALL else (str(authority),)
-    passphrase = os.environ.get(PASSPHRASE)
+    passphrase = passphrase_given()
     rotation = Rotation(names, passphrase, Step(str(until)) if until else None, own=self_signed)
     options = _options(loaded, "kprov certs rotate-ca", timeout, passphrase, check, accept_new_host_keys)
     _run(loaded, options, rotation, "Rotate authorities", list(loaded.hosts.values()))
@@ -104,7 +102,7 @@ def rotate_service_account_keys(
     from kprov.provision.cluster.rotating.service_account import ServiceAccountRotation
 
     loaded = open_inventory(inventory, extra_vars)
-    passphrase = os.environ.get(PASSPHRASE)
+    passphrase = passphrase_given()
     rotation = ServiceAccountRotation(passphrase, drop_now)
     name = "kprov certs rotate-service-account-keys"
     options = _options(loaded, name, timeout, passphrase, check, accept_new_host_keys)

@@ -26,6 +26,7 @@ from kprov.cli.options import (
     TimeoutOptions,
     Verbose,
 )
+from kprov.cli.passphrase import PASSPHRASE, passphrase_given
 
 if TYPE_CHECKING:
     from kprov.provision.inventory import Host, Inventory
@@ -37,8 +38,7 @@ app.command("request")(request)
 app.command("import")(import_)
 app.command("rotate-service-account-keys")(rotate_service_account_keys)
 
-# The variables of the environment that hold them.
-OLD_FROM = "KPROV_PASSPHRASE"
+# The variable of the environment that holds the one to come.
 NEW_FROM = "KPROV_NEW_PASSPHRASE"
 
 
@@ -126,7 +126,7 @@ def renew(
         limit=frozenset(host.name for host in hosts) if limit else None,
         accept_new_host_keys=accept_new_host_keys,
         timeouts=read_timeouts(loaded, timeout),
-        passphrase=os.environ.get(OLD_FROM),
+        passphrase=passphrase_given(),
         command_line="kprov certs renew",
     )
     with open_run_output() as shown:
@@ -239,7 +239,7 @@ def seal(inventory: InventoryPath = DEFAULT_INVENTORY, extra_vars: ExtraVars = N
 
     state = open_inventory(inventory, extra_vars).cluster.state_directory
     sealed = any(is_sealed(path) for path in key_files(state))
-    old = _passphrase(OLD_FROM, "The passphrase until now") if sealed else None
+    old = _passphrase(PASSPHRASE, "The passphrase until now") if sealed else None
     new = _passphrase(NEW_FROM, "The new passphrase", confirm=True)
     for path in reseal(state, old=old, new=new):
         typer.echo(f"sealed {path}")
@@ -255,7 +255,7 @@ def unseal(inventory: InventoryPath = DEFAULT_INVENTORY, extra_vars: ExtraVars =
     if not any(is_sealed(path) for path in key_files(state)):
         typer.echo("the keys are not sealed")
         return
-    for path in reseal(state, old=_passphrase(OLD_FROM, "The passphrase"), new=None):
+    for path in reseal(state, old=_passphrase(PASSPHRASE, "The passphrase"), new=None):
         typer.echo(f"unsealed {path}")
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kprov.cli.exit_codes import ExitCode
+from kprov.cli.passphrase import passphrase_given
 
 if TYPE_CHECKING:
     from kprov.provision.cluster.nodes.drain import DrainOptions
@@ -120,7 +120,7 @@ def join(
         accept_new_host_keys=accept_new_host_keys,
         only_answering=only_answering,
         timeouts=read_timeouts(loaded, timeout),
-        passphrase=os.environ.get("KPROV_PASSPHRASE"),
+        passphrase=passphrase_given(),
         command_line=f"kprov node {verb}",
     )
     with open_run_output() as shown:
@@ -171,7 +171,7 @@ def remove(
         accept_new_host_keys=accept_new_host_keys,
         only_answering=True,
         timeouts=read_timeouts(loaded, timeout),
-        passphrase=os.environ.get("KPROV_PASSPHRASE"),
+        passphrase=passphrase_given(),
         command_line="kprov node remove",
     )
     with open_run_output() as shown:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +28,7 @@ from kprov.cli.options import (
     Verbose,
     chosen,
 )
+from kprov.cli.passphrase import passphrase_given
 from kprov.cli.up import run
 
 app = typer.Typer(help="Show what `up` would change, with diffs; change nothing.")
@@ -83,7 +83,7 @@ def plan(
         forks=forks,
         accept_new_host_keys=accept_new_host_keys,
         only_answering=True,
-        passphrase=os.environ.get("KPROV_PASSPHRASE"),
+        passphrase=passphrase_given(),
         command_line="kprov plan",
     )
     listing = Listing(list_phases, list_hosts, list_tags, list_tasks)

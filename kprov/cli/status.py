@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from kprov.cli.options import (
     Verbose,
     chosen,
 )
+from kprov.cli.passphrase import passphrase_given
 
 if TYPE_CHECKING:
     from kprov.provision.cluster.condition.cluster import ClusterState
@@ -108,7 +108,7 @@ def _compare(
         accept_new_host_keys=accept_new_host_keys,
         only_answering=True,
         timeouts=read_timeouts(loaded, timeout or ["connect=4s"]),
-        passphrase=os.environ.get("KPROV_PASSPHRASE"),
+        passphrase=passphrase_given(),
         command_line="kprov plan",
     )
     bundle = complete_bundle(loaded, lambda line: typer.echo(line, err=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,6 +35,7 @@ from kprov.cli.options import (
     Verbose,
     chosen,
 )
+from kprov.cli.passphrase import passphrase_given
 
 if TYPE_CHECKING:
     from kprov.cli.run_limits import Listing
@@ -132,7 +132,7 @@ def up(
         forks=forks,
         accept_new_host_keys=accept_new_host_keys,
         only_answering=only_answering,
-        passphrase=os.environ.get("KPROV_PASSPHRASE"),
+        passphrase=passphrase_given(),
         command_line="kprov plan" if check else "kprov up",
     )
     listing = Listing(list_phases, list_hosts, list_tags, list_tasks)

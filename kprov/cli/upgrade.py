@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +23,7 @@ from kprov.cli.options import (
     Verbose,
     chosen,
 )
+from kprov.cli.passphrase import passphrase_given
 from kprov.provision.cluster.nodes.deadline import AtDeadline
 
 app = typer.Typer(help="Move the cluster to another release.")
@@ -81,7 +81,7 @@ def upgrade(
         forks=forks,
         accept_new_host_keys=accept_new_host_keys,
         timeouts=read_timeouts(loaded, timeout),
-        passphrase=os.environ.get("KPROV_PASSPHRASE"),
+        passphrase=passphrase_given(),
         command_line="kprov upgrade",
     )
     drained = drain_options(
