@@ -16,7 +16,11 @@ import glob, json, os, socket, struct, subprocess, sys, time
 asked = json.loads(sys.argv[1])
 units = asked["units"]
 def run(*argv):
-    return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode("utf-8", "replace")
+    try:
+        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    except FileNotFoundError:  # on a machine without a cluster there is no nft
+        return ""
+    return done.stdout.decode("utf-8", "replace")
 found = {}
 names = "--property=Id,LoadState,ActiveState,SubState,UnitFileState,NRestarts,Result"
 for block in run("systemctl", "show", names, *units).strip().split("\n\n"):

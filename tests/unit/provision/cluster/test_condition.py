@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from kprov.cli.status_text import answers, explanation, screen
@@ -9,7 +14,7 @@ from kprov.provision.cluster.condition.cluster import ClusterState, NodeState
 from kprov.provision.cluster.condition.comparison import Comparison
 from kprov.provision.cluster.condition.finding import Finding, Severity
 from kprov.provision.cluster.condition.judgement import cost_of_loss, is_highly_available, judge
-from kprov.provision.cluster.condition.machine import MachineState, UnitState
+from kprov.provision.cluster.condition.machine import _SCRIPT, MachineState, UnitState
 from kprov.provision.cluster.storage.standing import EtcdState, MemberState
 from kprov.provision.pki.expiry import ExpiryRow
 
@@ -202,3 +207,15 @@ def test_bare_machines_are_no_broken_cluster() -> None:
         ("cp3", "does not answer"),
     ]
     assert found[0].mend == "kprov up -i inventory.yaml"
+
+
+def test_a_machine_without_the_programs_of_a_cluster_answers_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "systemctl").symlink_to("/bin/true")
+    asked = {"units": ["kubelet"], "health": {}, "tables": {"kube-proxy": "ip kube-proxy"}, "dns": ["127.0.0.1", "a.b"]}
+    done = subprocess.run(
+        [sys.executable, "-c", _SCRIPT, json.dumps(asked)], env={"PATH": str(tmp_path)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["flushed"], said["silent"]) == ([], {})
+    assert said["time"] > 0
