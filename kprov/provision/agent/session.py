@@ -19,7 +19,7 @@ try:
 except ImportError:
     from queue import SimpleQueue
 
-from kprov.provision.agent import identity, modules, parameters, processes, wire
+from kprov.provision.agent import deferred, identity, modules, parameters, processes, wire
 from kprov.provision.agent.call import Call
 from kprov.provision.agent.contents import Contents, file_hash
 from kprov.provision.agent.failures import ConnectionEnded, ModuleFailed
@@ -60,6 +60,7 @@ class Session:
         self._outbound = outbound
         self._write_lock = _thread.allocate_lock()
         self._requests: SimpleQueue[tuple[dict[str, Any], bytes] | None] = SimpleQueue()
+        self._peeked: list[tuple[dict[str, Any], bytes] | None] = []  # taken out of it, and not begun
         self._contents = Contents(self._send)
         self._lock: MachineLock | None = None
         self._heard = time.monotonic()
@@ -204,7 +205,7 @@ class Session:
         _thread.start_new_thread(self._read, ())
         _thread.start_new_thread(self._watch_silence, ())
         while True:
-            request = self._requests.get()
+            request = self._peeked.pop() if self._peeked else self._requests.get()
             if request is not None and not _is_quick(request[0]):
                 self._flush()
             if request is None or processes.ending():
@@ -258,7 +259,7 @@ class Session:
             self._round_failed = bool(message.get("more"))
             if not self._round_failed:
                 self._stopped_queue = message.get("queue")
-        self._answer_later(data, self._requests.empty())
+        self._answer_later(data, not self._peeked and self._requests.empty())
 
     def _do(self, message: dict[str, Any]) -> dict[str, Any]:
         operation = message["op"]
@@ -300,6 +301,30 @@ class Session:
         return {"rests": True}
 
     def _task(self, message: dict[str, Any]) -> dict[str, Any]:
+        try:
+            result = self._execute(message)
+        except ModuleFailed:
+            try:
+                deferred.settle()
+            except ModuleFailed:
+                pass  # it is told why the task failed
+            raise
+        if not self._row_goes_on(message):
+            deferred.settle()
+        return result
+
+    def _row_goes_on(self, message: dict[str, Any]) -> bool:
+        """Whether the next request is there and is a task of the same module, done by the same user."""
+        if not self._peeked:
+            if self._requests.empty():
+                return False
+            self._peeked.append(self._requests.get())
+        following = self._peeked[0]
+        return following is not None and all(
+            following[0].get(key) == message.get(key) for key in ("op", "module", "become_user", "queue")
+        )
+
+    def _execute(self, message: dict[str, Any]) -> dict[str, Any]:
         name = modules.own_name(message["module"])
         if name is None:
             raise ModuleFailed("the agent has no module '%s'" % message["module"])

@@ -116,3 +116,30 @@ def test_each_module_compares_changes_once_and_is_content(engine: Engine, packag
             assert not again.failed and not again.changed, f"{what}: {again.data}"
             assert asked.diff == done.diff, what
             assert done.diff.startswith("--- "), what
+
+
+def test_units_in_a_row_are_enabled_with_one_reload(engine: Engine) -> None:
+    names = ["kptest", "kptest1", "kptest2"]
+    # The first answers when all are there; a reload that was asked for before does not count.
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("copy", {"dest": f"/etc/systemd/system/{name}.service", "content": UNIT}) for name in names
+    ]
+    calls += [("systemd", {"daemon_reload": True}), ("command", {"cmd": "date +%s.%N"})]
+    calls += [("systemd", {"name": name, "state": "started", "enabled": True}) for name in names]
+    calls += [
+        ("shell", {"cmd": f"systemctl show {name} -p UnitFileState,WantedBy,ActiveState --value"}) for name in names
+    ]
+    hosts = [host.name for host in engine.alive()]
+    try:
+        for name, results in engine.module_all(dict.fromkeys(hosts, calls)).items():
+            assert not any(result.failed for result in results), name
+            known = [result["stdout"].split() for result in results[-3:]]
+            assert known == [["multi-user.target", "active", "enabled"]] * 3, name
+            since = results[len(names) + 1]["stdout"]
+            journal = engine.shell(name, f"journalctl -q -o cat _PID=1 --since @{since}").stdout.splitlines()
+            assert sum(line.rstrip(".") == "Reloading" for line in journal) == 1, f"{name}: {journal}"
+    finally:
+        for name in hosts:
+            engine.shell(
+                name, "systemctl disable -q --now kptest1 kptest2; rm -f /etc/systemd/system/kptest[12].service"
+            )

@@ -24,10 +24,11 @@ Returns:
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
-from kprov.provision.agent import diffs
+from kprov.provision.agent import deferred, diffs
 from kprov.provision.agent.call import Call
 from kprov.provision.agent.failures import ModuleFailed
 from kprov.provision.agent.parameters import Parameter
@@ -115,6 +116,37 @@ def _verb(state: str | None, active: str) -> str | None:
     return None
 
 
+_RELOAD = ["systemctl", "daemon-reload"]
+_LATER = "daemon-reload"
+
+# Units that want others once, while the machine starts: systemd need not know of another one at once.
+_AT_START = re.compile(
+    r"Created symlink '?/etc/systemd/system/(?:multi-user|graphical|default|timers|sockets)\.target\.wants/([^/' ]+)'? "
+)
+
+_enabled: set[str] = set()  # which units the reload that is due is for
+
+
+def _reload(call: Call) -> None:
+    deferred.done(_LATER)
+    _enabled.clear()
+    call.run(_RELOAD)
+
+
+def _reload_after_enabling(call: Call, unit: str, said: str) -> None:
+    """Let systemd read which units are enabled, as `systemctl enable` does; for several in a row once, at their end.
+
+    It takes systemd longer than starting most units. Only what it need not know at once waits: nothing but links that
+    count when the machine starts, and of this unit alone.
+    """
+    links = [line for line in said.splitlines() if line.strip()]
+    if links and all(found and found[1] == unit for found in map(_AT_START.match, links)):
+        _enabled.add(unit)
+        deferred.later(_LATER, lambda: _reload(call))
+    else:
+        _reload(call)
+
+
 def _enable(call: Call, name: str, status: dict[str, str]) -> list[tuple[str, object, object]]:
     changes: list[tuple[str, object, object]] = []
     file_state = status.get("UnitFileState", "")
@@ -130,7 +162,11 @@ def _enable(call: Call, name: str, status: dict[str, str]) -> list[tuple[str, ob
             changes.append(("enabled", file_state or "no unit file", call["enabled"]))
             if not call.check:
                 forced = ["--force"] if call["force"] else []
-                call.run(["systemctl", *forced, "enable" if call["enabled"] else "disable", name])
+                if call["enabled"]:
+                    said = call.run(["systemctl", *forced, "enable", "--no-reload", name]).stderr
+                    _reload_after_enabling(call, status.get("Id", name), said)
+                else:
+                    call.run(["systemctl", *forced, "disable", name])
     return changes
 
 
@@ -140,6 +176,9 @@ def run(call: Call) -> dict[str, Any]:
     if call["daemon_reexec"] and not call.check:
         call.run(["systemctl", "daemon-reexec"])
     status = properties(call, name) if name else {}
+    if status.get("Id") in _enabled:  # enabled by the task before: systemd does not know it yet
+        _reload(call)
+        status = properties(call, name)
     # systemd says NeedDaemonReload of a file that changed, not of a new one that takes an older one's place.
     stale = (
         not name
@@ -148,7 +187,7 @@ def run(call: Call) -> dict[str, Any]:
         or _verb(call["state"], status.get("ActiveState", "inactive")) is not None
     )
     if call["daemon_reload"] and not call.check and stale:
-        call.run(["systemctl", "daemon-reload"])
+        _reload(call)
         status = properties(call, name) if name else {}
     if not name:
         return {"changed": False}
@@ -172,6 +211,8 @@ def run(call: Call) -> dict[str, Any]:
             _act(call, verb, name)
     if changes and not call.check:
         status = properties(call, name)
+        if status.get("Id") in _enabled:
+            status["UnitFileState"] = "enabled"
     asked = {key: call[key] for key in ("state", "enabled") if call[key] is not None}
     return {
         "changed": bool(changes),
