@@ -34,6 +34,9 @@ class Machines(Protocol):
     def machines_cpu(self) -> float | None:
         """CPU seconds of the machines so far; None where they are not known."""
 
+    def finish(self, tool: str, other: str) -> bool:
+        """Make a tool's targets what another tool made of its own; False where that cannot be."""
+
 
 class Benchmark:
     """Runs the tools one after the other.
@@ -110,7 +113,7 @@ class Benchmark:
                 cost, counts = self._through_relay(tool, targets, rtt, 2)
                 trips = max(counts, default=0.0) - trips
             tool.end()
-            _note(rows[0], tool, cost)
+            _note(rows[0], tool, cost, self._limit)
             rows[0][f"{tool.name}_round_trips"] = trips
             rows[0][f"{tool.name}_connections"] = len(counts)
         return rows
@@ -134,9 +137,10 @@ class Benchmark:
             if row["case"] == "one file changed":
                 machines.spoil(tool.name)
             cost = self._run(tool, machines, len(hosts))
-            _note(row, tool, cost)
+            _note(row, tool, cost, self._limit)
             print(f"{row['case']}, {row['hosts']} hosts, {tool.label}: {_seconds(cost)}", file=sys.stderr, flush=True)
-            if cost.seconds is None:
+            # A run that was stopped has not done its work: the next case begins with what it should have done.
+            if cost.seconds is None and not machines.finish(tool.name, "kprov"):
                 for later in rows[rows.index(row) + 1 :]:
                     later[f"{tool.name}_note"] = "left out: the run before took too long"
                 break
@@ -178,12 +182,15 @@ def _rows(cases: tuple[str, ...], hosts: int, where: str) -> list[Row]:
     return [{"case": case, "hosts": hosts, "where": where} for case in cases]
 
 
-def _note(row: Row, tool: tools.Tool, cost: measure.Cost) -> None:
+def _note(row: Row, tool: tools.Tool, cost: measure.Cost, limit: float) -> None:
     """Write down a cost, and how it stands to kprov's."""
     name = tool.name
     if cost.seconds is None:
         row[f"{name}_s"] = None
-        row[f"{name}_note"] = "stopped: took too long"
+        row[f"{name}_note"] = f"stopped after {limit:g} s"
+        if row.get("kprov_s"):
+            row[f"{name}_ratio_over"] = round(limit / row["kprov_s"], 1)
+            row[f"{name}_note"] += f": more than {row[f'{name}_ratio_over']:g} times kprov's"
         return
     row[f"{name}_s"] = round(cost.seconds, 3)
     row[f"{name}_cpu_s"] = round(cost.cpu, 2)

@@ -142,6 +142,15 @@ class Loopback:
         with (self.folder / "targets" / tool / "h000" / "file0.conf").open("a") as stream:
             stream.write("changed by hand\n")
 
+    def finish(self, tool: str, other: str) -> bool:
+        """Give a tool the targets that another one made; False where there are none."""
+        source = self.folder / "targets" / other
+        if tool == other or not source.is_dir():
+            return False
+        self.prepare(tool)
+        shutil.copytree(source, self.folder / "targets" / tool, symlinks=True, dirs_exist_ok=True)
+        return True
+
     def machines_cpu(self) -> float | None:
         """CPU seconds of sshd, and of all that connections started which have ended."""
         assert self._server is not None
