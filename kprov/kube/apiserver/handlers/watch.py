@@ -17,8 +17,9 @@ from kprov.kube.apiserver.output.render import Renderer
 from kprov.kube.apiserver.query import number
 from kprov.kube.apiserver.resources.info import ResourceInfo
 from kprov.kube.apiserver.resources.selection import Selection
-from kprov.kube.apiserver.storage.cache import Feed, ResourceCache, TooOld
+from kprov.kube.apiserver.storage.cache import ResourceCache, TooOld
 from kprov.kube.apiserver.storage.entry import ADDED, DELETED, MODIFIED, CacheEvent, Entry
+from kprov.kube.apiserver.storage.feed import Feed
 
 _BOOKMARK_SECONDS = 60.0
 _LONGEST_SECONDS = 365 * 86_400

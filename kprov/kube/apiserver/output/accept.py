@@ -26,6 +26,11 @@ class Form:
         """Whether the bytes that are stored are the answer."""
         return self.kind == PLAIN and not self.yaml and not self.protobuf
 
+    @property
+    def packed(self) -> bool:
+        """Whether what is kept of objects in protobuf is the answer."""
+        return self.kind == PLAIN and self.protobuf
+
 
 _AS = {"Table": TABLE, "PartialObjectMetadata": PARTIAL, "PartialObjectMetadataList": PARTIAL}
 

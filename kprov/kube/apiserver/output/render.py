@@ -13,7 +13,7 @@ from kprov.kube.apiserver.http.message import Request, Response
 from kprov.kube.apiserver.output.accept import PARTIAL, PLAIN, TABLE, Form, form_of
 from kprov.kube.apiserver.output.json_list import JSONListEncoder
 from kprov.kube.apiserver.output.table import TableMaker
-from kprov.kube.apiserver.protobuf.encode import ListEncoder, encodable, encode, encode_event
+from kprov.kube.apiserver.protobuf.encode import ListEncoder, encodable, encode, encode_event, envelope, event, pack
 from kprov.kube.apiserver.resources.info import ResourceInfo
 from kprov.kube.apiserver.storage.entry import Entry
 from kprov.kube.apiserver.versions import from_storage, is_storage_version
@@ -25,6 +25,13 @@ _AT_ONCE = 100  # objects that are put into another form before others get their
 
 def _partial(obj: Object, version: str) -> Object:
     return {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{version}", "metadata": obj["metadata"]}
+
+
+def _pack(entry: Entry) -> bytes:
+    """An entry in protobuf, kept for who asks next."""
+    packed = pack(entry.object())
+    entry.keep_packed(packed)
+    return packed
 
 
 def body(form: Form, obj: Any) -> bytes:
@@ -70,6 +77,8 @@ class Renderer:
         """One stored object."""
         if self._as_stored and self.form.ready:
             return self.response(entry.raw, status)
+        if self._as_stored and self.form.packed:
+            return self.response(self._enveloped(entry), status)
         return self.object(entry.object(), status)
 
     def object(self, obj: Object, status: int = 200) -> Response:
@@ -86,6 +95,8 @@ class Renderer:
         """Many stored objects. While many are put into another form than the stored one, others get their turn."""
         if self.form.kind == PLAIN and self._as_stored and self.form.ready:
             pieces = self._joined(entries, metadata)
+        elif self._as_stored and self.form.packed:
+            pieces = await self._packed(entries, metadata)
         elif self.form.yaml:
             head, member, show = self._list_form(metadata)
             return self.response(body(self.form, {**head, member: [show(entry.object()) for entry in entries]}))
@@ -106,6 +117,24 @@ class Renderer:
             pieces.pop()
         pieces.append(b"]}\n")
         return pieces
+
+    async def _packed(self, entries: Sequence[Entry], metadata: Object) -> Sequence[bytes]:
+        """A list in protobuf, of what is kept of the entries. What is not yet is made, others get turns meanwhile."""
+        encoder = ListEncoder(self._list_form(metadata)[0])
+        found, made = [], 0
+        for entry in entries:
+            packed = entry.packed
+            if packed is None:
+                packed, made = _pack(entry), made + 1
+                if made % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
+            found.append(packed)
+        encoder.add_packed(found)
+        return encoder.finish()
+
+    def _enveloped(self, entry: Entry) -> bytes:
+        """An entry in protobuf, in the version in which it is stored."""
+        return envelope(self.info.storage_api_version, self.info.kind, entry.packed or _pack(entry))
 
     async def _gathered(self, entries: Sequence[Entry], metadata: Object) -> Sequence[bytes]:
         head, member, show = self._list_form(metadata)
@@ -137,6 +166,8 @@ class Renderer:
                 return line or b'{"type":"%b","object":%b}\n' % (type_.encode(), entry.raw)
 
             return plain
+        if self._as_stored and self.form.packed:
+            return lambda type_, entry, line: event(type_, self._enveloped(entry))
         tables = self.tables()
 
         def made(type_: str, entry: Entry, line: bytes | None) -> bytes:

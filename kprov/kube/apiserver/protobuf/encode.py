@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import re
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import orjson
@@ -36,6 +36,7 @@ def varint(value: int) -> bytes:
 
 
 _SMALL = [varint(number) for number in range(1024)]
+_CONTENT = 2  # the number of an envelope's content, and of a list's items
 
 
 def _bytes(number: int, value: bytes) -> bytes:
@@ -69,6 +70,7 @@ def _raw_json(value: Any) -> bytes:
     return _bytes(1, spelled_out(orjson.dumps(value)))
 
 
+_TAIL = _bytes(3, b"") + _bytes(4, b"")  # contentEncoding and contentType, which are empty
 _SPECIAL: dict[str, Encoder] = {
     "Time": _time,
     "MicroTime": _time,
@@ -153,7 +155,20 @@ def encodable(group: str, version: str, kind: str) -> bool:
 
 def encode(obj: Object) -> bytes:
     """An object in Kubernetes' envelope. Raises KeyError for a kind without a message."""
-    return b"".join(_enveloped(obj, (_message(_name_of(obj), obj),)))
+    return envelope(obj["apiVersion"], obj["kind"], pack(obj))
+
+
+def pack(obj: Object) -> bytes:
+    """An object as a field, as it lies in its envelope and in lists: both have the number 2 for it.
+
+    Raises KeyError for a kind without a message.
+    """
+    return _bytes(_CONTENT, _message(_name_of(obj), obj))
+
+
+def envelope(api_version: str, kind: str, packed: bytes) -> bytes:
+    """What ``pack`` made of an object, in Kubernetes' envelope."""
+    return b"%b%b%b" % (_head(api_version, kind), packed, _TAIL)
 
 
 def _name_of(obj: Object) -> str:
@@ -165,10 +180,10 @@ def _name_of(obj: Object) -> str:
     return name
 
 
-def _enveloped(obj: Object, parts: Sequence[bytes]) -> list[bytes]:
-    type_meta = _bytes(1, obj["apiVersion"].encode()) + _bytes(2, obj["kind"].encode())
-    length = varint(2 << 3 | 2) + varint(sum(map(len, parts)))
-    return [MAGIC + _bytes(1, type_meta) + length, *parts, _bytes(3, b"") + _bytes(4, b"")]
+@lru_cache(maxsize=512)
+def _head(api_version: str, kind: str) -> bytes:
+    """How an envelope begins."""
+    return MAGIC + _bytes(1, _bytes(1, api_version.encode()) + _bytes(2, kind.encode()))
 
 
 class ListEncoder:
@@ -189,12 +204,23 @@ class ListEncoder:
         """Take the next items."""
         self._parts.append(b"".join(map(self._encoder, items)))
 
+    def add_packed(self, items: Iterable[bytes]) -> None:
+        """Take the next items, as ``pack`` made them."""
+        self._parts += items
+
     def finish(self) -> list[bytes]:
         """The whole, in pieces."""
-        return _enveloped(self._head, self._parts)
+        head = _head(self._head["apiVersion"], self._head["kind"])
+        length = varint(_CONTENT << 3 | 2) + varint(sum(map(len, self._parts)))
+        return [head + length, *self._parts, _TAIL]
 
 
 def encode_event(type_: str, obj: Object) -> bytes:
     """A watch event as it goes over the wire: its length, then a bare WatchEvent with the object in its envelope."""
-    event = _bytes(1, type_.encode()) + _bytes(2, _bytes(1, encode(obj)))
-    return struct.pack(">I", len(event)) + event
+    return event(type_, encode(obj))
+
+
+def event(type_: str, enveloped: bytes) -> bytes:
+    """A watch event, see ``encode_event``, of an object in its envelope."""
+    content = _bytes(1, type_.encode()) + _bytes(2, _bytes(1, enveloped))
+    return struct.pack(">I", len(content)) + content

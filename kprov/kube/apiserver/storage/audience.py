@@ -16,7 +16,7 @@ from kprov.kube.apiserver.http.message import Outlet
 from kprov.kube.apiserver.storage.entry import CacheEvent
 
 if TYPE_CHECKING:
-    from kprov.kube.apiserver.storage.cache import Feed
+    from kprov.kube.apiserver.storage.feed import Feed
 
 _log = logging.getLogger(__name__)
 _LONGEST_GATHERING = 0.05  # seconds that an event may wait for others while much is told to many

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 from kprov.kube.apiserver.http.message import Outlet
@@ -14,7 +14,9 @@ from kprov.kube.apiserver.storage.audience import Audiences, Line
 from kprov.kube.apiserver.storage.entry import ADDED, DELETED, MODIFIED, CacheEvent, Entry
 from kprov.kube.apiserver.storage.etcd import EtcdClient
 from kprov.kube.apiserver.storage.etcd_metrics import timed
+from kprov.kube.apiserver.storage.feed import Feed
 from kprov.kube.apiserver.storage.keys import range_end
+from kprov.kube.apiserver.storage.packed import PackedRoom
 
 _log = logging.getLogger(__name__)
 
@@ -22,84 +24,6 @@ RING = 1_000
 _PAGE = 2_000
 
 Subscriber = Callable[[Entry | None, Entry | None], None]
-
-
-class Feed:
-    """The events that one watcher has not read yet. ``closed`` when the watcher is too slow or the cache reloads."""
-
-    LIMIT = 10_000
-    LIMIT_BYTES = 64 << 20
-    TAKEN_BYTES = 64 << 10
-
-    __slots__ = ("_bytes", "_cache", "_wakeup", "closed", "joined", "pending", "prefix")
-
-    def __init__(self, cache: ResourceCache, prefix: str) -> None:
-        self._cache = cache
-        self.prefix = prefix  # "namespace/", an exact key, or "" for all
-        self.pending: deque[CacheEvent] = deque()
-        self._wakeup: asyncio.Future[None] | None = None
-        self.closed = False
-        self.joined = False  # an audience
-        self._bytes = 0  # of what was pushed and not taken
-
-    def push(self, event: CacheEvent) -> None:
-        """Add an event; called by the cache."""
-        if len(self.pending) >= self.LIMIT or self._bytes > self.LIMIT_BYTES:
-            self.close()
-            return
-        self.pending.append(event)
-        self._bytes += len(event.current.raw)
-        self.wake()
-
-    def wake(self) -> None:
-        """Let ``wait`` return."""
-        if self._wakeup is not None and not self._wakeup.done():
-            self._wakeup.set_result(None)
-
-    async def wait(self, seconds: float) -> None:
-        """Return when there are events, when the feed is closed, or after some seconds."""
-        if self.pending or self.closed:
-            return
-        self._wakeup = asyncio.get_running_loop().create_future()
-        handle = asyncio.get_running_loop().call_later(max(0.0, seconds), self.wake)
-        try:
-            await self._wakeup
-        finally:
-            handle.cancel()
-            self._wakeup = None
-
-    def take(self) -> list[CacheEvent]:
-        """The next events: not more of them than what may lie in memory for each of many who read slowly."""
-        pending, events, size = self.pending, [], 0
-        while pending and size < self.TAKEN_BYTES:
-            event = pending.popleft()
-            size += len(event.current.raw)
-            events.append(event)
-        self._bytes = max(0, self._bytes - size) if pending else 0
-        return events
-
-    def join(self, key: Hashable, line: Line, outlet: Outlet) -> None:
-        """Leave events to the audience of all feeds with this prefix and key, whose events ``line`` puts into words.
-
-        They are sent to the outlet from now on, and none is ``pending``, until the outlet's client is too slow.
-        """
-        self._cache.join(self, key, line, outlet)
-        self.joined = True
-
-    def fall_behind(self, events: Sequence[CacheEvent]) -> None:
-        """Read by oneself again, from these events on; called by the audience."""
-        self._cache.leave(self)
-        self.joined = False
-        for event in events:
-            if event.current.key.startswith(self.prefix):
-                self.push(event)
-        self.wake()
-
-    def close(self) -> None:
-        """No further events."""
-        self.closed = True
-        self._cache.forget(self)
-        self.wake()
 
 
 class TooOld(Exception):
@@ -110,10 +34,17 @@ class TooOld(Exception):
 
 
 class ResourceCache:
-    """Everything of one kind, as of the revision that the stream of changes has reached."""
+    """Everything of one kind, as of the revision that the stream of changes has reached.
 
-    def __init__(self, prefix: bytes, etcd: EtcdClient) -> None:
+    Args:
+        prefix: what its keys begin with.
+        etcd: where they are read.
+        room: for what is kept of entries in protobuf; the same for all caches.
+    """
+
+    def __init__(self, prefix: bytes, etcd: EtcdClient, room: PackedRoom | None = None) -> None:
         self.prefix = prefix
+        self._room = room or PackedRoom()
         self._etcd = etcd
         self.entries: dict[str, Entry] = {}
         self._keys: list[str] = []
@@ -150,6 +81,10 @@ class ResourceCache:
                     break
             early = self._early
             before, self.entries = self.entries, entries
+            for entry in before.values():
+                entry.leave()
+            for entry in entries.values():
+                entry.enter(self._room)
             self._keys = sorted(entries)
             self._ring.clear()
             self._oldest = self.last_event = revision
@@ -224,10 +159,13 @@ class ResourceCache:
             new = None
         else:
             new = Entry.stored(key, revision, event.kv.value)
+            new.enter(self._room)
             if previous is None:
                 insort(self._keys, key)
             self.entries[key] = new
             change = CacheEvent(MODIFIED if previous else ADDED, revision, new, previous)
+        if previous is not None:
+            previous.leave()
         self.last_event = revision
         ring = self._ring
         if len(ring) == RING:

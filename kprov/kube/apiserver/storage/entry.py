@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from kprov.kube.apiserver.storage.encoding import at_revision, with_revision
+from kprov.kube.apiserver.storage.packed import PackedRoom
 
 ADDED = "ADDED"
 MODIFIED = "MODIFIED"
@@ -14,9 +15,12 @@ DELETED = "DELETED"
 
 
 class Entry:
-    """One object at one revision: its bytes as clients get them, and what selectors look at once someone asked."""
+    """One object at one revision: its bytes as clients get them, and what selectors look at once someone asked.
 
-    __slots__ = ("_head", "_labels", "fields", "key", "raw", "revision")
+    ``packed`` is the object in protobuf, once somebody asked for it, of an entry that is in a cache.
+    """
+
+    __slots__ = ("_head", "_labels", "_room", "fields", "key", "packed", "raw", "revision")
 
     def __init__(self, key: str, revision: int, raw: bytes, head: int) -> None:
         self.key = key  # "namespace/name" or "name"
@@ -25,6 +29,8 @@ class Entry:
         self._head = head
         self._labels: dict[str, str] | None = None
         self.fields: dict[str, str] | None = None  # filled in by selection, which knows the kind's fields
+        self.packed: bytes | None = None
+        self._room: PackedRoom | None = None
 
     @classmethod
     def stored(cls, key: str, revision: int, value: bytes) -> Entry:
@@ -36,6 +42,21 @@ class Entry:
         """The object, parsed anew: the caller may change it."""
         obj: dict[str, Any] = orjson.loads(self.raw)
         return obj
+
+    def enter(self, room: PackedRoom) -> None:
+        """Be in a cache from now on, whose room is for what ``keep_packed`` is given."""
+        self._room = room
+
+    def leave(self) -> None:
+        """Be in no cache any more: another state of the object took this one's place, or none did."""
+        if self._room is not None and self.packed is not None:
+            self._room.give_back(len(self.packed))
+        self.packed = self._room = None
+
+    def keep_packed(self, packed: bytes) -> None:
+        """Take the object in protobuf, to be kept in ``packed`` if this is in a cache and there is room."""
+        if self._room is not None and self.packed is None and self._room.take(len(packed)):
+            self.packed = packed
 
     @property
     def labels(self) -> dict[str, str]:

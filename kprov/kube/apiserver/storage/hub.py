@@ -15,6 +15,7 @@ from heapq import heappop, heappush
 from kprov.kube.apiserver.storage.cache import ResourceCache
 from kprov.kube.apiserver.storage.etcd import Compacted, EtcdClient, EtcdError
 from kprov.kube.apiserver.storage.etcd_metrics import kind_of
+from kprov.kube.apiserver.storage.packed import PackedRoom
 
 _log = logging.getLogger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds between attempts to watch
@@ -36,6 +37,7 @@ class Hub:
         self._etcd = etcd
         self._root = f"{root}/".encode()
         self._caches: dict[bytes, ResourceCache] = {}
+        self._packed = PackedRoom()
         self.position = 0  # everything up to this revision is in the caches
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._serial = 0
@@ -46,7 +48,7 @@ class Hub:
     def cache(self, prefix: bytes) -> ResourceCache:
         """The cache of the keys below a prefix ("/registry/pods/"), empty until it is first loaded."""
         if prefix not in self._caches:
-            self._caches[prefix] = ResourceCache(prefix, self._etcd)
+            self._caches[prefix] = ResourceCache(prefix, self._etcd, self._packed)
         return self._caches[prefix]
 
     def counts(self) -> dict[tuple[str, ...], float]:

@@ -11,8 +11,9 @@ import orjson
 import pytest
 
 from kprov.kube.apiserver.storage.audience import frame
-from kprov.kube.apiserver.storage.cache import Feed, ResourceCache
+from kprov.kube.apiserver.storage.cache import ResourceCache
 from kprov.kube.apiserver.storage.entry import CacheEvent
+from kprov.kube.apiserver.storage.feed import Feed
 
 PREFIX = b"/registry/pods/"
 
