@@ -30,5 +30,11 @@ class AdmissionAttributes:
     options: dict[str, Any] = field(default_factory=dict)  # CreateOptions, UpdateOptions, DeleteOptions
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list)  # append: each becomes a Warning header
+    audit: Any = None  # the audit log's Event, where the request is recorded
     again: bool = False  # set by a webhook that changed the object: all that may change it are asked once more
     webhooks: Any = None  # which were asked already (webhooks/reinvocation.py)
+
+    def note(self, annotations: dict[str, str]) -> None:
+        """Have the audit log say something of the request."""
+        if self.audit is not None:
+            self.audit.annotations.update(annotations)

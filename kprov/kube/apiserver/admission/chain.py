@@ -21,6 +21,7 @@ from kprov.kube.apiserver.admission.namespace_lifecycle import NamespaceLifecycl
 from kprov.kube.apiserver.admission.node_restriction import NodeRestriction
 from kprov.kube.apiserver.admission.plugin import Plugin, Surroundings
 from kprov.kube.apiserver.admission.pod_security.plugin import PodSecurity
+from kprov.kube.apiserver.admission.policies.plugin import ValidatingAdmissionPolicy
 from kprov.kube.apiserver.admission.priority import Priority
 from kprov.kube.apiserver.admission.rbac_escalation import RBACEscalation
 from kprov.kube.apiserver.admission.resource_quota import ResourceQuota
@@ -62,6 +63,7 @@ _ORDER: tuple[type[Plugin], ...] = (
     DefaultIngressClass,
     DenyServiceExternalIPs,
     MutatingAdmissionWebhook,
+    ValidatingAdmissionPolicy,
     ValidatingAdmissionWebhook,
     # What counts comes after everything that changes.
     ResourceQuota,

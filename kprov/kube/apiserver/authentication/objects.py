@@ -30,6 +30,12 @@ class ObjectSource(ObjectReader, Protocol):
 class ObjectStore(ObjectSource, Protocol):
     """The cache and what is behind it."""
 
+    async def ensure_cached(self, *resources: GroupResource) -> None:
+        """Load the watch cache of kinds, where it is not yet."""
+
+    def cached_list(self, resource: GroupResource, namespace: str | None = None) -> list[Object]:
+        """All objects of a kind (or of one namespace) as the watch cache has them."""
+
     async def get(self, resource: GroupResource, namespace: str, name: str) -> Object:
         """One object as etcd has it. Raises ApiError (not found)."""
 

@@ -151,6 +151,25 @@ def _runtime_class(obj: Object, now: float) -> Cells:
     return [name(obj), obj.get("handler") or "", age(obj, now)]
 
 
+def _policy(obj: Object, now: float) -> Cells:
+    spec = obj.get("spec") or {}
+    params = spec.get("paramKind") or {}
+    shown = f"{params.get('apiVersion')}/{params.get('kind')}" if params else "<unset>"
+    return [name(obj), len(spec.get("validations") or ()), shown, age(obj, now)]
+
+
+def _policy_binding(obj: Object, now: float) -> Cells:
+    spec = obj.get("spec") or {}
+    params = spec.get("paramRef") or {}
+    if not params:
+        shown = "<unset>"
+    elif params.get("name"):
+        shown = f"{params['namespace']}/{params['name']}" if params.get("namespace") else params["name"]
+    else:
+        shown = "<selector>"
+    return [name(obj), spec.get("policyName") or "", shown, age(obj, now)]
+
+
 def _webhooks(obj: Object, now: float) -> Cells:
     return [name(obj), len(obj.get("webhooks") or ()), age(obj, now)]
 
@@ -197,5 +216,11 @@ COLUMNS: dict[tuple[str, str], Columns] = {
     ("node.k8s.io", "runtimeclasses"): columns("Name | Handler | Age", _runtime_class),
     ("apiregistration.k8s.io", "apiservices"): columns("Name | Service | Available | Age", _api_service),
     ("admissionregistration.k8s.io", "mutatingwebhookconfigurations"): columns(_WEBHOOKS, _webhooks),
+    ("admissionregistration.k8s.io", "validatingadmissionpolicies"): columns(
+        "Name | Validations:integer | ParamKind | Age", _policy
+    ),
+    ("admissionregistration.k8s.io", "validatingadmissionpolicybindings"): columns(
+        "Name | PolicyName | ParamRef | Age", _policy_binding
+    ),
     ("admissionregistration.k8s.io", "validatingwebhookconfigurations"): columns(_WEBHOOKS, _webhooks),
 }

@@ -76,7 +76,7 @@ class CustomStrategy(Strategy):
 
 def _judged(obj: Object, found: kinds.Schema, old: Object | None) -> list[FieldError]:
     """What is wrong with an object; rules are for those that are valid otherwise."""
-    errors_ = validation.errors_of(obj, found)
+    errors_ = validation.errors_of(obj, found, old=validation.NEW if old is None else old)
     if errors_:
         return [*errors_, rules.UNCHECKED] if rules.has_rules(found) else errors_
     return rules.broken_rules(obj, found, old)

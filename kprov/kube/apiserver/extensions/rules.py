@@ -8,6 +8,7 @@ from typing import Any
 
 from kprov.kube.apiserver.cel.expressions import CelError, Expression, compiled
 from kprov.kube.apiserver.extensions.cel_values import to_cel, with_identity
+from kprov.kube.apiserver.extensions.validation import NEW, by_key, key_of
 from kprov.kube.apiserver.strategy.base import FieldError, forbidden, invalid, not_supported, required
 
 Schema = dict[str, Any]
@@ -20,7 +21,6 @@ _OPTIONAL = "cel.bind(oldSelf, oldSelves.size() > 0 ? optional.of(oldSelves[0]) 
 _OLD = re.compile(r"\boldSelf\b")
 _REASONS = ["FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired", "FieldValueDuplicate"]
 _TEXTS = ("rule", "message", "messageExpression", "reason", "fieldPath")
-_MISSING = object()
 UNCHECKED = FieldError(
     "<nil>", "FieldValueInvalid",
     "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing "
@@ -83,7 +83,7 @@ def broken_rules(value: Any, schema: Schema, old: Any = None) -> list[FieldError
     """
     if not has_rules(schema):
         return []
-    return list(_walk(value, with_identity(schema), _MISSING if old is None else old, ""))
+    return list(_walk(value, with_identity(schema), NEW if old is None else old, ""))
 
 
 def has_rules(schema: Any) -> bool:
@@ -106,29 +106,16 @@ def _walk(value: Any, schema: Schema, old: Any, path: str) -> Iterator[FieldErro
             below = known.get(name, others)
             if isinstance(below, dict):
                 place = f"{path}.{name}" if name in known and path else name if not path else f"{path}[{name}]"
-                yield from _walk(item, below, before.get(name, _MISSING), place)
+                yield from _walk(item, below, before.get(name, NEW), place)
     elif isinstance(value, list) and isinstance(schema.get("items"), dict):
-        before_by_key = _by_key(old, schema)
+        before_by_key = by_key(old, schema)
         for index, item in enumerate(value):
-            was = before_by_key.get(_key(item, schema), _MISSING)
+            was = before_by_key.get(key_of(item, schema), NEW)
             yield from _walk(item, schema["items"], was, f"{path}[{index}]")
 
 
-def _key(item: Any, schema: Schema) -> Any:
-    """What tells an item of a list of type map from the others; None in lists of other types."""
-    if schema.get("x-kubernetes-list-type") != "map" or not isinstance(item, dict):
-        return None
-    return tuple(str(item.get(name)) for name in schema.get("x-kubernetes-list-map-keys") or ())
-
-
-def _by_key(old: Any, schema: Schema) -> dict[Any, Any]:
-    found = {_key(item, schema): item for item in old} if isinstance(old, list) else {}
-    found.pop(None, None)
-    return found
-
-
 def _check(value: Any, schema: Schema, rules: list[Rule], old: Any, path: str) -> Iterator[FieldError]:
-    known = old is not _MISSING and old is not None
+    known = old is not NEW and old is not None
     before = [to_cel(old, schema)] if known else []
     values = {"self": to_cel(value, schema), "oldSelf": before[0] if before else None, "oldSelves": before}
     unchanged = known and old == value

@@ -1,4 +1,8 @@
-"""Holds a value against an OpenAPI v3 schema; what is wrong is told in upstream's words."""
+"""Holds a value against an OpenAPI v3 schema; what is wrong is told in upstream's words.
+
+What was wrong before an update and is not touched by it may stay: a schema that has become stricter does not keep
+anybody from changing the rest of an object that is older (upstream calls it ratcheting).
+"""
 
 from __future__ import annotations
 
@@ -10,20 +14,29 @@ import re
 import uuid
 from collections.abc import Iterator
 from datetime import date, datetime
-from functools import lru_cache
 from typing import Any
 
+from kprov.kube.apiserver.regular_expressions import PatternError, pattern_of
 from kprov.kube.apiserver.strategy.base import FieldError, invalid, not_supported, required
 
 Schema = dict[str, Any]
 
 _MAX_ERRORS = 64
+NEW: Any = object()
+"""Stands for what a value was, where it was not."""
 
 
-def errors_of(value: Any, schema: Schema, path: str = "") -> list[FieldError]:
-    """What is wrong with a value, the first few dozen things."""
+def errors_of(value: Any, schema: Schema, path: str = "", old: Any = NEW) -> list[FieldError]:
+    """What is wrong with a value, the first few dozen things.
+
+    Args:
+        value: the value.
+        schema: what it has to be like.
+        path: where it stands.
+        old: what stood there before; what has not changed since is not found wrong.
+    """
     found: list[FieldError] = []
-    for error in _errors(value, schema, path):
+    for error in _errors(value, schema, path, old):
         found.append(error)
         if len(found) == _MAX_ERRORS:
             break
@@ -35,7 +48,20 @@ def fits(value: Any, schema: Schema) -> bool:
     return next(_errors(value, schema, ""), None) is None
 
 
-def _errors(value: Any, schema: Schema, path: str) -> Iterator[FieldError]:
+def _errors(value: Any, schema: Schema, path: str, old: Any = NEW) -> Iterator[FieldError]:
+    errors = _found(value, schema, path, old)
+    first = next(errors, None)
+    if first is not None and (old is NEW or not _same(value, old)):
+        yield first
+        yield from errors
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are one, of the same types: Python takes true for 1, and 1.0 for 1."""
+    return one == other and json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def _found(value: Any, schema: Schema, path: str, old: Any) -> Iterator[FieldError]:
     if value is None and schema.get("nullable"):
         return
     kind = _type_of(value)
@@ -51,9 +77,9 @@ def _errors(value: Any, schema: Schema, path: str) -> Iterator[FieldError]:
     elif kind == "string":
         yield from _string(value, schema, path)
     elif kind == "array":
-        yield from _array(value, schema, path)
+        yield from _array(value, schema, path, old)
     elif kind == "object":
-        yield from _object(value, schema, path)
+        yield from _object(value, schema, path, old)
     yield from _junctors(value, schema, path)
 
 
@@ -102,19 +128,20 @@ def _number(value: float, schema: Schema, path: str) -> Iterator[FieldError]:
         yield invalid(path, value, f"{_body(path)} must be of type {schema['format']}: {value}")
 
 
-@lru_cache(maxsize=512)
-def _pattern(text: str) -> re.Pattern[str] | None:
-    # Go's own spellings that Python writes differently
-    text = text.replace(r"\z", r"\Z").replace("[[:alpha:]]", "[A-Za-z]").replace("[[:alnum:]]", "[A-Za-z0-9]")
-    try:
-        return re.compile(text)
-    except re.error:
-        return None
-
-
 def pattern_error(text: str) -> str | None:
     """What is wrong with a regular expression, or None."""
-    return None if _pattern(text) else f"must be a valid regular expression, but isn't: {text}"
+    try:
+        pattern_of(text)
+    except PatternError as error:
+        return f"must be a valid regular expression, but isn't: {error}"
+    return None
+
+
+def _matches(text: str, value: str) -> bool:
+    try:
+        return bool(pattern_of(text).search(value))
+    except PatternError:  # of a definition that another server took
+        return True
 
 
 def _string(value: str, schema: Schema, path: str) -> Iterator[FieldError]:
@@ -122,10 +149,8 @@ def _string(value: str, schema: Schema, path: str) -> Iterator[FieldError]:
         yield invalid(path, value, f"{_body(path)} should be at most {most} chars long")
     if (least := schema.get("minLength")) is not None and len(value) < least:
         yield invalid(path, value, f"{_body(path)} should be at least {least} chars long")
-    if text := schema.get("pattern"):
-        pattern = _pattern(text)
-        if pattern is not None and not pattern.search(value):
-            yield invalid(path, value, f"{_body(path)} should match '{text}'")
+    if (text := schema.get("pattern")) and not _matches(text, value):
+        yield invalid(path, value, f"{_body(path)} should match '{text}'")
     check = _FORMATS.get(schema.get("format", ""))
     if check is not None and not _holds(check, value):
         yield invalid(path, value, f'{_body(path)} must be of type {schema["format"]}: "{value}"')
@@ -162,18 +187,35 @@ _FORMATS: dict[str, Any] = {
 }
 
 
-def _array(value: list[Any], schema: Schema, path: str) -> Iterator[FieldError]:
+def _array(value: list[Any], schema: Schema, path: str, old: Any) -> Iterator[FieldError]:
     if (most := schema.get("maxItems")) is not None and len(value) > most:
         yield invalid(path, len(value), f"{_body(path)} should have at most {most} items")
     if (least := schema.get("minItems")) is not None and len(value) < least:
         yield invalid(path, len(value), f"{_body(path)} should have at least {least} items")
     kind = schema.get("x-kubernetes-list-type")
     if schema.get("uniqueItems") or kind in ("set", "map"):
-        yield from _unique(value, schema, path)
+        before = isinstance(old, list) and next(_unique(old, schema, path), None) is not None
+        if not before:  # what had duplicates before may have them still
+            yield from _unique(value, schema, path)
     items = schema.get("items")
     if isinstance(items, dict):
+        before_by_key = by_key(old, schema)
         for index, item in enumerate(value):
-            yield from _errors(item, items, f"{path}[{index}]")
+            yield from _errors(item, items, f"{path}[{index}]", before_by_key.get(key_of(item, schema), NEW))
+
+
+def key_of(item: Any, schema: Schema) -> Any:
+    """What tells an item of a list of type map from the others; None in lists of other types."""
+    if schema.get("x-kubernetes-list-type") != "map" or not isinstance(item, dict):
+        return None
+    return tuple(str(item.get(name)) for name in schema.get("x-kubernetes-list-map-keys") or ())
+
+
+def by_key(items: Any, schema: Schema) -> dict[Any, Any]:
+    """The items of a list of type map, by what tells them apart; nothing of anything else."""
+    found = {key_of(item, schema): item for item in items} if isinstance(items, list) else {}
+    found.pop(None, None)
+    return found
 
 
 def _unique(value: list[Any], schema: Schema, path: str) -> Iterator[FieldError]:
@@ -190,7 +232,7 @@ def _unique(value: list[Any], schema: Schema, path: str) -> Iterator[FieldError]
         seen.add(text)
 
 
-def _object(value: dict[str, Any], schema: Schema, path: str) -> Iterator[FieldError]:
+def _object(value: dict[str, Any], schema: Schema, path: str, old: Any) -> Iterator[FieldError]:
     if (most := schema.get("maxProperties")) is not None and len(value) > most:
         yield invalid(path, len(value), f"{_body(path)} should have at most {most} properties")
     if (least := schema.get("minProperties")) is not None and len(value) < least:
@@ -199,12 +241,12 @@ def _object(value: dict[str, Any], schema: Schema, path: str) -> Iterator[FieldE
     for name in schema.get("required") or ():
         if name not in value:
             yield required(f"{path}.{name}" if path else name)
+    before = old if isinstance(old, dict) else {}
     for name, item in value.items():
         below = f"{path}.{name}" if path else name
-        if name in known:
-            yield from _errors(item, known[name], below)
-        elif isinstance(others, dict):
-            yield from _errors(item, others, below)
+        wanted = known.get(name, others)
+        if isinstance(wanted, dict):
+            yield from _errors(item, wanted, below, before.get(name, NEW))
 
 
 def _junctors(value: Any, schema: Schema, path: str) -> Iterator[FieldError]:

@@ -80,6 +80,7 @@ async def create_object(
         options={"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1", **({"dryRun": ["All"]} if dry_run else {})},
         dry_run=dry_run,
         warnings=request.warnings,
+        audit=request.audit,
     )
     await parts.admission.mutate(attrs)
     obj = attrs.obj or obj

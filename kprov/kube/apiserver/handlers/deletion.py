@@ -180,6 +180,7 @@ class Deletion:
             options=self._options,
             dry_run=self._dry_run,
             warnings=self._request.warnings,
+            audit=self._request.audit,
         )
         await self._parts.admission.mutate(attrs)
         await self._parts.admission.validate(attrs)

@@ -33,6 +33,7 @@ async def _admit(parts: Parts, request: Request, subresource: str, name: str, ob
         obj=obj,
         dry_run=dry_run,
         warnings=request.warnings,
+        audit=request.audit,
     )
     await parts.admission.mutate(attrs)
     await parts.admission.validate(attrs)

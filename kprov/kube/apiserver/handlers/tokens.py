@@ -34,6 +34,7 @@ async def issue(parts: Parts, request: Request, info: ResourceInfo) -> Response:
         name=name,
         obj=asked,
         warnings=request.warnings,
+        audit=request.audit,
     )
     await parts.admission.mutate(attrs)
     await parts.admission.validate(attrs)  # a node may ask only for its own pods

@@ -167,6 +167,7 @@ class Update:
             options=self._options,
             dry_run=self._dry_run,
             warnings=self._request.warnings,
+            audit=self._request.audit,
         )
 
     def _admitted(self, attrs: AdmissionAttributes, obj: Object) -> Object:

@@ -113,6 +113,7 @@ async def _admit(parts: Parts, request: Request, info: ResourceInfo) -> None:
         name=request.info.name,
         obj=_options(request, info),
         warnings=request.warnings,
+        audit=request.audit,
     )
     await parts.admission.mutate(attrs)
     await parts.admission.validate(attrs)

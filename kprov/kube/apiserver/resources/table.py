@@ -173,6 +173,10 @@ _ROWS: tuple[ResourceInfo, ...] = (
     # admission and flow control: stored as given
     _row("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", cluster=True,
          categories=("api-extensions",), generation=True),
+    _row("admissionregistration.k8s.io", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", cluster=True,
+         categories=("api-extensions",), sub=("status",), generation=True),
+    _row("admissionregistration.k8s.io", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding",
+         cluster=True, categories=("api-extensions",), generation=True),
     _row("admissionregistration.k8s.io", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration",
          cluster=True, categories=("api-extensions",), generation=True),
     _row("flowcontrol.apiserver.k8s.io", "flowschemas", "FlowSchema", cluster=True, sub=("status",), generation=True),

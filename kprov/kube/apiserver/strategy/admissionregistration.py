@@ -6,6 +6,7 @@ from typing import Any
 
 from kprov.kube.apiserver.admission.webhooks.conditions import VARIABLES
 from kprov.kube.apiserver.cel.expressions import CelError, compiled
+from kprov.kube.apiserver.strategy.admission_policies import BindingStrategy, PolicyStrategy
 from kprov.kube.apiserver.strategy.base import (
     FieldError,
     Strategy,
@@ -124,5 +125,7 @@ def _condition_errors(conditions: Any, path: str) -> list[FieldError]:
 
 STRATEGIES: dict[str, Strategy] = {
     "mutatingwebhookconfigurations": WebhookConfigurationStrategy(mutating=True),
+    "validatingadmissionpolicies": PolicyStrategy(),
+    "validatingadmissionpolicybindings": BindingStrategy(),
     "validatingwebhookconfigurations": WebhookConfigurationStrategy(mutating=False),
 }

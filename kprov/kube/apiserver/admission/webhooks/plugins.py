@@ -8,9 +8,11 @@ from time import perf_counter
 from typing import Any
 
 from kprov.kube.api import errors
+from kprov.kube.apiserver.admission.answering import answered_for
 from kprov.kube.apiserver.admission.attributes import CONNECT, CREATE, DELETE, UPDATE, AdmissionAttributes
 from kprov.kube.apiserver.admission.instruments import ADMIT, VALIDATING, asked_webhook
 from kprov.kube.apiserver.admission.plugin import Plugin, Surroundings, forbid
+from kprov.kube.apiserver.admission.views import in_version, namespace_labels
 from kprov.kube.apiserver.admission.webhooks.conditions import ConditionFailed, hold
 from kprov.kube.apiserver.admission.webhooks.configured import GROUP, Configured, Webhook
 from kprov.kube.apiserver.admission.webhooks.reinvocation import Invocations
@@ -20,7 +22,7 @@ from kprov.kube.apiserver.handlers.conformance import conform
 from kprov.kube.apiserver.services.calling import CallFailed
 from kprov.kube.apiserver.services.resolving import ENDPOINTS, SERVICES
 from kprov.kube.apiserver.strategy import strategy_of
-from kprov.kube.apiserver.versions import from_storage, to_storage
+from kprov.kube.apiserver.versions import to_storage
 
 Object = dict[str, Any]
 _log = logging.getLogger(__name__)
@@ -47,25 +49,16 @@ class _Webhooks(Plugin):
         wanted = [(hook, version) for hook in hooks if (version := hook.version_for(attrs)) is not None]
         if not wanted:
             return []
-        labels = self._namespace_labels(attrs)
+        labels = namespace_labels(self.store, attrs)
         return [(hook, version) for hook, version in wanted if hook.selects(attrs, labels)]
-
-    def _namespace_labels(self, attrs: AdmissionAttributes) -> Object | None:
-        """The labels of a write's namespace: of the namespace itself, where that is what is written."""
-        if attrs.resource_info.key == NAMESPACES:
-            found = attrs.obj if attrs.obj is not None and attrs.obj.get("kind") == "Namespace" else attrs.old_obj
-        elif attrs.namespace:
-            found = self.store.cached_get(NAMESPACES, "", attrs.namespace)
-        else:
-            return None
-        return ((found or {}).get("metadata") or {}).get("labels") or {}
 
     async def _ask(self, hook: Webhook, version: str, attrs: AdmissionAttributes) -> Answer:
         """Ask a webhook. Raises ApiError where it refuses, or can't be asked and its failure is not to be ignored."""
-        obj, old = [await self._shown(attrs, version, each) for each in (attrs.obj, attrs.old_obj)]
+        obj, old = [await in_version(self._conversion, attrs, version, each) for each in (attrs.obj, attrs.old_obj)]
         asked = question(attrs, version, obj, old)
-        if not self._is_wanted(hook, asked["request"], attrs):
-            return Answer()
+        with answered_for(self.around.authorizer, attrs.user):
+            if not self._is_wanted(hook, asked["request"], attrs):
+                return Answer()
         if attrs.dry_run and hook.has_side_effects:
             raise errors.bad_request(f"admission webhook {hook.name} does not support dry run")
         began = perf_counter()
@@ -95,14 +88,6 @@ class _Webhooks(Plugin):
                 _log.warning("webhook %s of %s is passed over: %s", hook.name, hook.configuration, error)
                 return False
             raise forbid(attrs, str(error)) from None
-
-    async def _shown(self, attrs: AdmissionAttributes, version: str, obj: Object | None) -> Object | None:
-        """An object in the version that a webhook wants to see."""
-        info = attrs.resource_info
-        # A subresource's own kinds (Eviction, Binding, options of a connect) have no other version.
-        if obj is None or obj.get("kind") != info.kind:
-            return obj
-        return from_storage(info, version, await self._conversion.object(info, obj, version))
 
     @staticmethod
     def _failed(hook: Webhook, error: CallFailed) -> Answer:
@@ -149,7 +134,7 @@ class MutatingAdmissionWebhook(_Webhooks):
             told = "attempted to modify the object, which is not supported for this operation"
             raise errors.internal(f'admission webhook "{hook.name}" {told}')
         info = attrs.resource_info
-        shown = await self._shown(attrs, version, attrs.obj)
+        shown = await in_version(self._conversion, attrs, version, attrs.obj)
         try:
             new = patched(shown or {}, answer.patch)
         except CallFailed as error:

@@ -1,0 +1,1 @@
+"""ValidatingAdmissionPolicy: rules in CEL about writes of any kind, without a webhook."""
