@@ -12,6 +12,7 @@ import typer
 
 from kprov.cli.certificate_requests import import_, request
 from kprov.cli.certificate_rotation import rotate_ca, rotate_service_account_keys
+from kprov.cli.certificate_timer import app as timer
 from kprov.cli.exit_codes import ExitCode
 from kprov.cli.invocation import OutputFormat
 from kprov.cli.options import (
@@ -37,6 +38,7 @@ app.command("rotate-ca")(rotate_ca)
 app.command("request")(request)
 app.command("import")(import_)
 app.command("rotate-service-account-keys")(rotate_service_account_keys)
+app.add_typer(timer, name="timer")
 
 # The variable of the environment that holds the one to come.
 NEW_FROM = "KPROV_NEW_PASSPHRASE"

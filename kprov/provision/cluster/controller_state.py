@@ -21,7 +21,7 @@ from kprov.provision.pki.authority import (
     load_certificates,
     open_authorities,
 )
-from kprov.provision.pki.chain import load_chain
+from kprov.provision.pki.chain import load_given
 from kprov.provision.pki.errors import PkiError
 from kprov.provision.pki.external import EXTERNAL, import_with_key
 from kprov.provision.pki.kubeconfig import write_admin_kubeconfig
@@ -94,7 +94,7 @@ def take_named_authorities(
             continue
         if name in present and (name not in next_of or not files[0].exists()):
             continue
-        if name not in present or load_chain(files[0])[0] != present[name]:
+        if name not in present or load_given(files[0])[0] != present[name]:
             import_with_key(folder, name, *files, passphrase=passphrase)
 
 
@@ -108,7 +108,7 @@ def refuse_other_authorities(inventory: Inventory) -> None:
     present, under_way = load_certificates(state), load_rotation(state / "pki")
     for name in present.keys() - under_way.keys():
         files = inventory.cluster.authority_files(name)
-        if files is not None and files[0].exists() and (named := load_chain(files[0])[0]) != present[name]:
+        if files is not None and files[0].exists() and (named := load_given(files[0])[0]) != present[name]:
             raise PkiError(
                 f"the inventory names {files[0]} ({named.subject.rfc4514_string()}) as the authority {name}, and the "
                 f"cluster has another: `kprov certs rotate-ca --authority {name}` changes it; or take the setting out"

@@ -48,6 +48,43 @@ def load_chain(path: Path) -> Chain:
         raise PkiError(f"{path} is damaged: {error}; restore it from a backup") from None
 
 
+def load_given(path: Path) -> Chain:
+    """The certificates of a file that a person names.
+
+    Raises:
+        PkiError: it holds none, or something else; it says what that is, and which file to name.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise PkiError(f"{path} can't be read: {error.strerror}") from None
+    try:
+        return tuple(x509.load_pem_x509_certificates(content))
+    except ValueError as error:
+        raise PkiError(
+            f"{path} {_what_it_is(content, path) or f'holds no certificates in PEM ({error})'}. Name the file with the "
+            "certificate that was signed, and after it in the same file those above it"
+        ) from None
+
+
+def _what_it_is(content: bytes, path: Path) -> str:
+    """What people take for a certificate."""
+    if not content.strip():
+        return "is empty"
+    if b"CERTIFICATE REQUEST-----" in content:
+        return "is a request, not what was made of it"
+    if b"PRIVATE KEY-----" in content and b"BEGIN CERTIFICATE" not in content:
+        return "holds a private key, and no certificate"
+    pem = f"openssl {{}} -in {path} -out {path}.pem"
+    if b"BEGIN PKCS7" in content:
+        return f"is PKCS #7; as PEM kprov takes it: {pem.format('pkcs7 -print_certs')}"
+    try:
+        x509.load_der_x509_certificate(content)
+    except ValueError:
+        return ""
+    return f"is a certificate in DER; as PEM kprov takes it: {pem.format('x509 -inform DER')}"
+
+
 def pem_of(certificates: Sequence[x509.Certificate]) -> bytes:
     """Certificates as PEM, each once."""
     return b"".join(each.public_bytes(serialization.Encoding.PEM) for each in dict.fromkeys(certificates))

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from kprov.provision.pki.authority_names import AUTHORITIES
-from kprov.provision.pki.chain import CONSTRAINTS, USAGE, Chain, check_chain, load_chain, pem_of
+from kprov.provision.pki.chain import CONSTRAINTS, USAGE, Chain, check_chain, load_chain, load_given, pem_of
 from kprov.provision.pki.errors import PkiError
 from kprov.provision.pki.files import exclusive, write_private
 from kprov.provision.pki.private_keys import PrivateKey, load_private_key, private_pem
@@ -117,7 +117,7 @@ def import_signed(state_directory: Path, file: Path, *, passphrase: str | None) 
         PkiError: it belongs to no request, or no cluster can be built on it. SealedError.
     """
     folder = state_directory / "pki"
-    chain = load_chain(file)
+    chain = load_given(file)
     with exclusive(folder):
         asked = [name for name in AUTHORITIES if key_path(folder, name).exists()]  # also what came back already
         for name in asked:
@@ -143,7 +143,7 @@ def import_with_key(state_directory: Path, name: str, file: Path, key_file: Path
         PkiError: the key is another's, or no cluster can be built on it. SealedError.
     """
     folder = state_directory / "pki"
-    chain = load_chain(file)
+    chain = load_given(file)
     try:
         sealed = b"ENCRYPTED" in key_file.read_bytes()
     except OSError as error:

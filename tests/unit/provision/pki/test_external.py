@@ -280,6 +280,31 @@ def test_what_belongs_to_no_request_is_refused(tmp_path: Path, root: Signer) -> 
         external.import_with_key(tmp_path, "cluster", file, tmp_path / "ca.key", passphrase=None)
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b" \n", "is empty"),
+        (
+            b"-----BEGIN CERTIFICATE REQUEST-----\nMIIB\n-----END CERTIFICATE REQUEST-----\n",
+            "is a request, not what was",
+        ),
+        (b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n", "holds a private key"),
+        (b"-----BEGIN PKCS7-----\nMIIB\n-----END PKCS7-----\n", "openssl pkcs7 -print_certs -in"),
+        (b"no certificate at all", "holds no certificates in PEM"),
+        (b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", "holds no certificates in PEM"),
+        (None, r"is a certificate in DER; as PEM kprov takes it: openssl x509 -inform DER -in .*\.pem"),
+    ],
+)
+def test_a_file_that_is_no_certificate_is_another_than_was_meant(
+    tmp_path: Path, root: Signer, content: bytes | None, message: str
+) -> None:
+    file = tmp_path / "signed.crt"
+    file.write_bytes(root.certificate.public_bytes(serialization.Encoding.DER) if content is None else content)
+    with pytest.raises(PkiError, match=rf"{message}.*\. Name the file with the certificate") as raised:
+        external.import_signed(tmp_path, file, passphrase=None)
+    assert "backup" not in str(raised.value)
+
+
 def test_a_key_that_may_be_in_use_is_not_overwritten(tmp_path: Path, root: Signer) -> None:
     opened(tmp_path / "state")
     requested(tmp_path / "state", root, "etcd")
