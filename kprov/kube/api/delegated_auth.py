@@ -6,6 +6,7 @@ Answers are remembered for a short while, as upstream does.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from typing import Any
 
 from kprov.kube.api.client import ApiClient
 from kprov.kube.api.kinds import SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS
+from kprov.kube.api.trusted_clients import TrustedClients
 
 _CACHE_LIMIT = 4096
 
@@ -66,29 +68,42 @@ class DelegatedAuthenticator:
         client: the API server that reviews tokens; without one, tokens are refused.
         anonymous: let those who show nothing in as system:anonymous (authorization still decides).
         cache_seconds: how long a review's answer is remembered.
+        clients: whose certificates are believed; without it, nobody's.
     """
 
-    def __init__(self, client: ApiClient | None, *, anonymous: bool = True, cache_seconds: float = 10.0) -> None:
+    def __init__(
+        self,
+        client: ApiClient | None,
+        *,
+        anonymous: bool = True,
+        cache_seconds: float = 10.0,
+        clients: TrustedClients | None = None,
+    ) -> None:
         self._client = client
+        self._clients = clients
         self._anonymous = anonymous
         self._cache_seconds = cache_seconds
         self._answers = _Remembered()
 
-    async def authenticate(self, headers: Mapping[str, str], peer: Mapping[str, Any] | None) -> RemoteUser | None:
+    async def authenticate(
+        self, headers: Mapping[str, str], transport: asyncio.BaseTransport | None
+    ) -> RemoteUser | None:
         """The user, or None where the request must be answered with 401.
 
         Args:
             headers: the request's headers.
-            peer: the client certificate that TLS verified, as ``getpeercert`` gives it.
+            transport: the connection: its client may have shown a certificate, which TLS has verified.
 
         Raises:
             ApiError, aiohttp.ClientError: the API server cannot be asked.
         """
-        if user := user_of_certificate(peer):
+        peer, counts = self._clients.certificate(transport) if self._clients is not None else (None, False)
+        if counts and (user := user_of_certificate(peer)):
             return user
         scheme, _, token = headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
-            return ANONYMOUS if self._anonymous else None
+            # who shows a certificate means to be somebody
+            return ANONYMOUS if self._anonymous and (peer is None or counts) else None
         return await self._review(token.strip())
 
     async def _review(self, token: str) -> RemoteUser | None:

@@ -1,8 +1,8 @@
 """The small HTTPS server of a daemon: /healthz, /livez, /readyz, /metrics and /version.
 
 Health is readable by anybody; the rest asks the API server who it is and whether they may, where a daemon says so.
-The serving certificate is read again when its file changes. Without one, a certificate is made at the start, as
-upstream does.
+The serving certificate and whom to believe are read again when their files change. Without a certificate, one is made
+at the start, as upstream does.
 """
 
 from __future__ import annotations
@@ -10,82 +10,46 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-import logging
-import ssl
+import os
 import subprocess
-import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
 import aiohttp
 from aiohttp import web
 
 from kprov import __version__
-from kprov.kube.api.authorities import trust_each
 from kprov.kube.api.delegated_auth import DelegatedAuthenticator, DelegatedAuthorizer
 from kprov.kube.api.errors import ApiError
 from kprov.kube.api.metrics import CONTENT_TYPE, REGISTRY, Registry
-
-log = logging.getLogger(__name__)
+from kprov.kube.api.server_tls import ServerTLS
+from kprov.kube.api.trusted_clients import TrustedClients
 
 Check = Callable[[], bool | str | Awaitable[bool | str | None] | None]
 """A health check: true or None is well; false, or a text that says why, is not; an exception is not, either."""
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-_RELOAD_EVERY = 5.0
 
 
-def server_context(
-    certificate: str | Path, key: str | Path, client_authority: str | Path | None = None
-) -> ssl.SSLContext:
-    """A TLS context for a server: TLS 1.2 and up, and a client certificate if the client has one.
+@contextlib.contextmanager
+def self_signed(name: str) -> Iterator[tuple[str, str]]:
+    """The files of a certificate of one's own making and its key, which are in memory alone, while the body runs.
 
-    Raises:
-        OSError, ssl.SSLError: a file cannot be read or used.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(CIPHERS)
-    context.load_cert_chain(certificate, key)
-    if client_authority:
-        trust_each(context).load_verify_locations(client_authority)
-        context.verify_mode = ssl.CERT_OPTIONAL
-    return context
-
-
-async def keep_reloading(context: ssl.SSLContext, certificate: str | Path, key: str | Path) -> None:
-    """Load the certificate into the context again whenever its files change; new connections use it."""
-
-    def stamp() -> tuple[int, ...]:
-        found = [Path(path).stat() for path in (certificate, key)]
-        return tuple(number for one in found for number in (one.st_mtime_ns, one.st_ino))
-
-    loaded = stamp()
-    while True:
-        await asyncio.sleep(_RELOAD_EVERY)
-        try:
-            current = stamp()
-            if current != loaded:
-                context.load_cert_chain(certificate, key)
-                loaded = current
-                log.info("serving certificate %s loaded again", certificate)
-        except (OSError, ssl.SSLError) as error:
-            log.warning("serving certificate %s is not usable, the old one stays: %s", certificate, error)
-
-
-def self_signed(name: str) -> ssl.SSLContext:
-    """A context with a certificate of its own making, by the openssl program: cryptography would stay in memory.
+    They are made by the openssl program: cryptography would stay in memory.
 
     Raises:
         OSError, subprocess.CalledProcessError: the program is missing or fails.
     """
-    with tempfile.TemporaryDirectory(prefix="kprov-") as folder:
-        certificate, key = f"{folder}/tls.crt", f"{folder}/tls.key"
+    descriptors = [os.memfd_create(file) for file in ("tls.crt", "tls.key")]
+    try:
+        certificate, key = (f"/proc/self/fd/{each}" for each in descriptors)
         subject = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name},DNS:localhost,IP:127.0.0.1"]
         kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "365"]
         command = ["openssl", "req", "-x509", *kind, *subject, "-keyout", key, "-out", certificate]
-        subprocess.run(command, check=True, capture_output=True)
-        return server_context(certificate, key)
+        subprocess.run(command, check=True, capture_output=True, pass_fds=descriptors)
+        yield certificate, key
+    finally:
+        for each in descriptors:
+            os.close(each)
 
 
 class HealthServer:
@@ -96,7 +60,7 @@ class HealthServer:
         port: 0 turns the server off.
         certificate, key: the serving certificate; both empty for plain http or, with `secure`, a self-made one.
         secure: TLS even without a certificate given.
-        client_authority: whose client certificates are believed.
+        clients: whose certificates are believed.
         authenticator, authorizer: who may read what is not health; without them, anybody.
         live, ready: checks by name; /livez runs the first, /readyz both, /healthz as /livez.
         registry: the metrics to show.
@@ -111,7 +75,7 @@ class HealthServer:
         certificate: str = "",
         key: str = "",
         secure: bool = False,
-        client_authority: str = "",
+        clients: TrustedClients | None = None,
         authenticator: DelegatedAuthenticator | None = None,
         authorizer: DelegatedAuthorizer | None = None,
         live: Mapping[str, Check] | None = None,
@@ -123,7 +87,7 @@ class HealthServer:
         self.live: dict[str, Check] = {"ping": lambda: True, **(live or {})}
         self.ready: dict[str, Check] = {**self.live, **(ready or {})}
         self._certificate, self._key, self._secure = certificate, key, secure
-        self._client_authority = client_authority
+        self._clients = clients
         self._authenticator, self._authorizer = authenticator, authorizer
         self._registry = registry
         self._handlers = dict(handlers or {})
@@ -138,27 +102,31 @@ class HealthServer:
         if self.port == 0:
             yield
             return
-        context: ssl.SSLContext | None = None
-        reloading: asyncio.Task[None] | None = None
-        if self._certificate:
-            context = server_context(self._certificate, self._key, self._client_authority or None)
-            reloading = asyncio.create_task(keep_reloading(context, self._certificate, self._key))
-        elif self._secure:
-            context = await asyncio.to_thread(self_signed, "localhost")
-            if self._client_authority:
-                trust_each(context).load_verify_locations(self._client_authority)
-                context.verify_mode = ssl.CERT_OPTIONAL
-        runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=2.0)
-        await runner.setup()
-        try:
-            host = None if self.address in ("0.0.0.0", "::", "") else self.address  # noqa: S104 - all addresses
-            site = web.TCPSite(runner, host, self.port, ssl_context=context)
-            await site.start()
-            yield
-        finally:
-            if reloading:
-                reloading.cancel()
-            await runner.cleanup()
+        with contextlib.ExitStack() as stack:
+            tls = await asyncio.to_thread(self._tls, stack)
+            following = asyncio.create_task(tls.follow()) if tls is not None else None
+            runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=2.0)
+            await runner.setup()
+            try:
+                host = None if self.address in ("0.0.0.0", "::", "") else self.address  # noqa: S104 - all addresses
+                await web.TCPSite(runner, host, self.port, ssl_context=tls.context if tls else None).start()
+                yield
+            finally:
+                if following:
+                    following.cancel()
+                await runner.cleanup()
+
+    def _tls(self, stack: contextlib.ExitStack) -> ServerTLS | None:
+        """TLS as this server has it, with what it needs on the stack."""
+        certificate, key, clients = self._certificate, self._key, self._clients
+        if not certificate and not self._secure:
+            return None
+        if not certificate:
+            certificate, key = stack.enter_context(self_signed("localhost"))
+        if clients is None:
+            return ServerTLS(certificate, key, ciphers=CIPHERS)
+        clients.read()
+        return ServerTLS(certificate, key, [clients.path], ciphers=CIPHERS, changed=clients.read)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method not in ("GET", "HEAD"):
@@ -181,8 +149,8 @@ class HealthServer:
         if self._authorizer is None or path in ("/healthz", "/livez", "/readyz"):
             return None
         try:
-            peer = request.transport.get_extra_info("peercert") if request.transport else None
-            user = await self._authenticator.authenticate(request.headers, peer) if self._authenticator else None
+            asking = self._authenticator
+            user = await asking.authenticate(request.headers, request.transport) if asking is not None else None
             if user is None:
                 return web.Response(status=401, text="Unauthorized\n")
             if not await self._authorizer.allows_path(user, "get", path):

@@ -8,6 +8,7 @@ from kprov.kube.api.client import ApiClient
 from kprov.kube.api.delegated_auth import DelegatedAuthenticator, DelegatedAuthorizer
 from kprov.kube.api.flags import Flags, FlagSet
 from kprov.kube.api.serving import Check, HealthServer
+from kprov.kube.api.trusted_clients import TrustedClients
 
 
 def add_serving_flags(flags: FlagSet, port: int) -> None:
@@ -47,15 +48,16 @@ def health_server(
         live: the checks of /livez.
         ready: the further checks of /readyz.
     """
+    clients = TrustedClients(flags.client_ca_file) if flags.client_ca_file else None
     return HealthServer(
         flags.bind_address,
         flags.secure_port,
         certificate=flags.tls_cert_file,
         key=flags.tls_private_key_file,
         secure=True,
-        client_authority=flags.client_ca_file,
+        clients=clients,
         authenticator=DelegatedAuthenticator(
-            authentication, cache_seconds=flags.authentication_token_webhook_cache_ttl
+            authentication, cache_seconds=flags.authentication_token_webhook_cache_ttl, clients=clients
         ),
         authorizer=DelegatedAuthorizer(
             authorization,

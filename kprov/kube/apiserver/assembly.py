@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kprov.kube.api.client_authorities import Authorities, certificates_in
 from kprov.kube.api.daemon import DaemonError
 from kprov.kube.api.flags import Flags
 from kprov.kube.apiserver.admission.chain import AdmissionChain, build_chain
 from kprov.kube.apiserver.admission.plugin import Surroundings
 from kprov.kube.apiserver.authentication.authenticator import Authenticator, ClientCertificates
-from kprov.kube.apiserver.authentication.authorities import Authorities, certificates_in
 from kprov.kube.apiserver.authentication.bootstrap_tokens import BootstrapTokens
 from kprov.kube.apiserver.authentication.keys import VerificationKey, read_signing_key, read_verification_keys
 from kprov.kube.apiserver.authentication.request_header import RequestHeaderAuthentication

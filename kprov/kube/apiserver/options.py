@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kprov.kube.api.flags import FlagSet
-from kprov.kube.apiserver.http.tls import MIN_VERSIONS
+from kprov.kube.api.server_tls import MIN_VERSIONS
 
 
 def flag_set() -> FlagSet:

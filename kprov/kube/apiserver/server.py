@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from kprov.kube.api import metrics
+from kprov.kube.api.cipher_suites import openssl_ciphers
 from kprov.kube.api.daemon import DaemonError
 from kprov.kube.api.errors import ApiError
 from kprov.kube.api.flags import Flags
+from kprov.kube.api.server_tls import ServerTLS
 from kprov.kube.apiserver.aggregation import aggregator
 from kprov.kube.apiserver.aggregation.aggregator import Aggregator
 from kprov.kube.apiserver.assembly import Security, build_security
@@ -25,7 +27,6 @@ from kprov.kube.apiserver.extensions.conversion import Conversion
 from kprov.kube.apiserver.handlers.parts import Parts
 from kprov.kube.apiserver.health import Health
 from kprov.kube.apiserver.http.aiohttp_front import AiohttpFront
-from kprov.kube.apiserver.http.tls import ServerTLS
 from kprov.kube.apiserver.inflight import InFlight
 from kprov.kube.apiserver.kubelet.connection import Kubelets
 from kprov.kube.apiserver.paths import Paths
@@ -123,7 +124,7 @@ class Server:
                 key,
                 [flags.client_ca_file, flags.requestheader_client_ca_file],
                 flags.tls_min_version,
-                flags.tls_cipher_suites,
+                openssl_ciphers(flags.tls_cipher_suites) if flags.tls_cipher_suites else "",
                 self._trust_anew,
             )
         except (OSError, ssl.SSLError) as error:

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from kprov.kube.api.client_authorities import Authorities, Chain
 from kprov.kube.api.metrics import REGISTRY
-from kprov.kube.apiserver.authentication.authorities import Authorities, Chain
 from kprov.kube.apiserver.authentication.bootstrap_tokens import BootstrapTokens
 from kprov.kube.apiserver.authentication.certificates import end_of, user_of_certificate
 from kprov.kube.apiserver.authentication.headers import Headers

@@ -54,19 +54,3 @@ def common_name(der: bytes) -> str:
 
     names = x509.load_der_x509_certificate(der).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(names[0].value) if names else ""
-
-
-@lru_cache(maxsize=512)
-def issued_by(der: bytes, authorities: tuple[bytes, ...]) -> bool:
-    """Whether one of these authorities signed a certificate directly (which TLS found valid for one of all of them)."""
-    from cryptography import x509
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-
-    certificate = x509.load_der_x509_certificate(der)
-    for authority in authorities:
-        try:
-            certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority))
-        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-            continue
-        return True
-    return False

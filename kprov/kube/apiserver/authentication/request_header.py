@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from kprov.kube.apiserver.authentication.authorities import Authorities, Chain
+from kprov.kube.api.client_authorities import Authorities, Chain
 from kprov.kube.apiserver.authentication.certificates import common_name, end_of
 from kprov.kube.apiserver.authentication.headers import Headers
 from kprov.kube.apiserver.request import UserInfo

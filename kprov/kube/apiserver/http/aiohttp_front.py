@@ -14,9 +14,9 @@ from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
 from kprov.kube.api import errors
+from kprov.kube.api.peer import peer_certificate, peer_chain
 from kprov.kube.apiserver.http import tunnel
 from kprov.kube.apiserver.http.message import Answer, BrokenOff, Request, Response, Stream, Tunnel, json_response
-from kprov.kube.apiserver.http.peer import peer_certificate, peer_chain
 from kprov.kube.apiserver.http.whole import whole
 from kprov.kube.apiserver.request import UserInfo, parse_request_info
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from aiohttp import web
 
 from kprov.kube.api.client import ApiClient
 from kprov.kube.api.delegated_auth import DelegatedAuthenticator, DelegatedAuthorizer
+from kprov.kube.api.trusted_clients import TrustedClients
 from kprov.kube.kubelet.api_failures import API_FAILURES
 from kprov.kube.kubelet.config import KubeletConfig
 
@@ -28,10 +27,12 @@ class Access:
     def __init__(self, client: ApiClient, config: KubeletConfig, node: str) -> None:
         """Ask the API with ``client`` about the node named ``node``."""
         self._config, self._node = config, node
+        self.clients = TrustedClients(config.client_ca_file) if config.client_ca_file else None
         self._authenticator = DelegatedAuthenticator(
             client if config.webhook_authentication else None,
             anonymous=config.anonymous,
             cache_seconds=config.webhook_authentication_ttl,
+            clients=self.clients,
         )
         self._authorizer = DelegatedAuthorizer(
             client, allowed_seconds=config.authorized_ttl, denied_seconds=config.unauthorized_ttl
@@ -39,11 +40,8 @@ class Access:
 
     async def refusal(self, request: web.BaseRequest) -> web.Response | None:
         """The answer to somebody who may not, or None."""
-        peer: dict[str, Any] | None = request.transport.get_extra_info("peercert") if request.transport else None
         try:
-            user = await self._authenticator.authenticate(
-                request.headers, peer if self._config.client_ca_file else None
-            )
+            user = await self._authenticator.authenticate(request.headers, request.transport)
             if user is None:
                 return web.Response(status=401, text="Unauthorized")
             if self._config.authorization_mode == "AlwaysAllow":

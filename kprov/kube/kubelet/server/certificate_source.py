@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ssl
 from pathlib import Path
 
 from kprov.kube.api.client import ApiClient
@@ -35,7 +33,6 @@ async def serve_with_certificate(
 
     if config.tls_cert_file:
         await start(Path(config.tls_cert_file), Path(config.tls_private_key_file))
-        group.create_task(_follow_files(Path(config.tls_cert_file), Path(config.tls_private_key_file), server))
     elif config.server_tls_bootstrap:
         store = CertificateStore(folder, "kubelet-server")
 
@@ -69,14 +66,3 @@ async def serve_with_certificate(
             write_private(certificate, made["certificate"])  # last: where it is, the pair is whole
         await start(certificate, key)
     return serving
-
-
-async def _follow_files(certificate: Path, key: Path, server: NodeServer) -> None:
-    """Serve with the files' new content after they changed."""
-    stamp = certificate.stat().st_mtime_ns
-    while True:
-        await asyncio.sleep(30)
-        with contextlib.suppress(OSError, ssl.SSLError):
-            if (found := certificate.stat().st_mtime_ns) != stamp:
-                await server.certificate(certificate, key)
-                stamp = found

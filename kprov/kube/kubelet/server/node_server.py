@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import dataclasses
 import logging
-import ssl
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from aiohttp import web
 
-from kprov.kube.api.authorities import trust_each
 from kprov.kube.api.cipher_suites import openssl_ciphers
 from kprov.kube.api.metrics import CONTENT_TYPE, REGISTRY
+from kprov.kube.api.server_tls import ServerTLS
 from kprov.kube.kubelet import instruments
 from kprov.kube.kubelet.cri.client import RuntimeFailure
 from kprov.kube.kubelet.pods.host import Host
@@ -36,39 +37,48 @@ class NodeServer:
         """``healthy`` is empty or says what is wrong."""
         self._host, self._pods, self._access, self._healthy = host, pods, access, healthy
         self._usage = Usage(host)
-        self._context: ssl.SSLContext | None = None
+        self._tls: ServerTLS | None = None
+        self._following: asyncio.Task[None] | None = None
         self._runner: web.AppRunner | None = None
 
     async def certificate(self, certificate: Path, key: Path) -> None:
         """Serve with this certificate: starts the server, or changes the certificate of new connections.
 
+        What the files hold, and whom to believe, is followed from then on.
+
         Raises OSError and ssl.SSLError where the files cannot be used or the port cannot be had.
         """
-        if self._context is not None:
-            self._context.load_cert_chain(certificate, key)
+        if self._tls is not None:
+            self._tls.use(str(certificate), str(key))
             log.info("serving with the new certificate")
             return
-        config = self._host.config
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = (
-            ssl.TLSVersion.TLSv1_3 if config.tls_min_version == "VersionTLS13" else ssl.TLSVersion.TLSv1_2
+        config, clients = self._host.config, self._access.clients
+        if clients is not None:
+            clients.read()
+        tls = ServerTLS(
+            str(certificate),
+            str(key),
+            [clients.path] if clients is not None else (),
+            "VersionTLS13" if config.tls_min_version == "VersionTLS13" else "",
+            openssl_ciphers(config.tls_cipher_suites) if config.tls_cipher_suites else CIPHERS,
+            clients.read if clients is not None else None,
         )
-        context.set_ciphers(openssl_ciphers(config.tls_cipher_suites) if config.tls_cipher_suites else CIPHERS)
-        context.load_cert_chain(certificate, key)
-        if config.client_ca_file:
-            trust_each(context).load_verify_locations(config.client_ca_file)
-            context.verify_mode = ssl.CERT_OPTIONAL
-        self._context = context
+        self._tls = tls
         self._runner = web.AppRunner(
             self._application(), handler_cancellation=True, access_log=None, keepalive_timeout=90, shutdown_timeout=1
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, config.address, config.port, ssl_context=context, reuse_address=True)
+        site = web.TCPSite(self._runner, config.address, config.port, ssl_context=tls.context, reuse_address=True)
         await site.start()
+        self._following = asyncio.create_task(tls.follow())
         log.info("serving on %s:%s", config.address, config.port)
 
     async def stop(self) -> None:
         """Stop serving."""
+        if self._following is not None:
+            self._following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._following
         if self._runner is not None:
             await self._runner.cleanup()
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from kprov.kube.api.authorities import trust_each
-from kprov.kube.api.serving import server_context
+from kprov.kube.api.server_tls import ServerTLS
 
 Key = ec.EllipticCurvePrivateKey
 NOW = datetime.datetime.now(datetime.UTC)
@@ -81,7 +81,7 @@ def test_clients_of_this_authority_alone(tmp_path: Path, who: str, taken: bool) 
     mine, another = Issuer("mine", root), Issuer("another", root)
     (tmp_path / "client-ca.crt").write_bytes(mine.pem)
     certificate, key = Issuer("server", mine, ca=False).files(tmp_path, "server")
-    server = server_context(certificate, key, tmp_path / "client-ca.crt")
+    server = ServerTLS(str(certificate), str(key), [str(tmp_path / "client-ca.crt")]).context
     client = trust_each(ssl.create_default_context(cadata=mine.pem.decode()))
     client.load_cert_chain(*Issuer("user", mine if who == "mine" else another, ca=False).files(tmp_path, "user"))
     if taken:

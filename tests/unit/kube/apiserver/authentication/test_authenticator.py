@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from multidict import CIMultiDict
 
+from kprov.kube.api.client_authorities import Authorities
 from kprov.kube.apiserver.authentication import discovery, jwt
 from kprov.kube.apiserver.authentication.authenticator import Authenticator, ClientCertificates
-from kprov.kube.apiserver.authentication.authorities import Authorities
 from kprov.kube.apiserver.authentication.bootstrap_tokens import BootstrapTokens
 from kprov.kube.apiserver.authentication.keys import read_signing_key, read_verification_keys
 from kprov.kube.apiserver.authentication.request_header import RequestHeaderAuthentication

@@ -11,12 +11,12 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Callable, Sequence
-
-from kprov.kube.apiserver.authentication.certificates import issued_by
+from functools import lru_cache
 
 Chain = Callable[[], Sequence[bytes]]
 """The certificates by which TLS verified a client's, its own first; asked for only where it is needed."""
 
+_REMEMBERED = 512  # certificates that were found to lead to an authority
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?", re.DOTALL)
 
 
@@ -35,6 +35,7 @@ class Authorities:
     def __init__(self, certificates: tuple[bytes, ...] = ()) -> None:
         self.certificates: tuple[bytes, ...] = ()
         self._der: frozenset[bytes] = frozenset()
+        self._vouched_for: set[bytes] = set()
         self.replace(certificates)
 
     def replace(self, certificates: tuple[bytes, ...]) -> None:
@@ -43,14 +44,43 @@ class Authorities:
         if not all(each.startswith(b"\x30") for each in read):  # what is not base64 is skipped, not refused
             raise ValueError("an authority's certificate is damaged")
         self._der, self.certificates = read, certificates
+        self._vouched_for.clear()
 
     def vouch_for(self, der: bytes, chain: Chain = tuple) -> bool:
         """Whether a client's certificate leads to one of them.
 
         Args:
             der: the certificate, which TLS has verified for one authority or another.
-            chain: tells how TLS verified it; not asked where one of these authorities signed it directly.
+            chain: tells how TLS verified it.
         """
-        if issued_by(der, self.certificates):
+        if der in self._vouched_for:
             return True
-        return any(each in self._der or issued_by(each, self.certificates) for each in chain())
+        # An authority that is the chain's end tells it at no cost; one whose certificate was renewed with the same key,
+        # or a chain that is not known any more, by a signature.
+        links = chain()
+        if not (
+            any(each in self._der for each in links)
+            or issued_by(der, self.certificates)
+            or any(issued_by(each, self.certificates) for each in links)
+        ):
+            return False
+        if len(self._vouched_for) >= _REMEMBERED:
+            self._vouched_for.clear()
+        self._vouched_for.add(der)
+        return True
+
+
+@lru_cache(maxsize=64)
+def issued_by(der: bytes, authorities: tuple[bytes, ...]) -> bool:
+    """Whether one of these authorities signed a certificate directly (which TLS found valid for one of all of them)."""
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+    certificate = x509.load_der_x509_certificate(der)
+    for authority in authorities:
+        try:
+            certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority))
+        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+            continue
+        return True
+    return False

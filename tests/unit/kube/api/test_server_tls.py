@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from kprov.kube.apiserver.http.peer import peer_certificate, peer_chain
-from kprov.kube.apiserver.http.tls import ServerTLS
+from kprov.kube.api.peer import peer_certificate, peer_chain
+from kprov.kube.api.server_tls import ServerTLS
 
 
 def _certificate(folder: Path, common_name: str) -> tuple[Path, Path, bytes]:

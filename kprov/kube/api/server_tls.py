@@ -8,9 +8,8 @@ import ssl
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from kprov.kube.api.announced_authorities import announce_authorities
 from kprov.kube.api.authorities import trust_each
-from kprov.kube.api.cipher_suites import openssl_ciphers
-from kprov.kube.apiserver.http.client_authorities import announce_authorities
 
 _log = logging.getLogger(__name__)
 _CHECK_SECONDS = 2.0
@@ -30,11 +29,11 @@ class ServerTLS:
         key: its key's file.
         authorities: files of the authorities whose client certificates are taken; client certificates stay optional.
         minimum: upstream's name of the lowest version, or nothing.
-        suites: upstream's names of the cipher suites of TLS 1.2; none for those that OpenSSL holds to be strong.
+        ciphers: the cipher suites of TLS 1.2 in OpenSSL's words; none for those that it holds to be strong.
         changed: called when files have been read again, with what must follow them too. May raise what ``load`` does.
 
     Raises:
-        OSError, ssl.SSLError: a file cannot be used. ValueError: a suite is not known.
+        OSError, ssl.SSLError: a file cannot be used.
     """
 
     def __init__(
@@ -43,12 +42,12 @@ class ServerTLS:
         key: str,
         authorities: Sequence[str] = (),
         minimum: str = "",
-        suites: Sequence[str] = (),
+        ciphers: str = "",
         changed: Callable[[], None] | None = None,
     ) -> None:
         self._certificate, self._key = certificate, key
         self._authorities = [path for path in authorities if path]
-        self._minimum, self._suites = _VERSIONS[minimum], openssl_ciphers(suites) if suites else ""
+        self._minimum, self._ciphers = _VERSIONS[minimum], ciphers
         self._seen: dict[str, tuple[int, int]] = {}
         self._changed = changed
         self.load()
@@ -59,13 +58,28 @@ class ServerTLS:
         if self._newest is not listening:
             connection.context = self._newest
 
+    def use(self, certificate: str, key: str) -> None:
+        """Serve with another certificate from now on. Raises what ``load`` does, and goes on with the one before."""
+        before = self._certificate, self._key
+        self._certificate, self._key = certificate, key
+        try:
+            self._load_again()
+        except (OSError, ssl.SSLError, ValueError):
+            self._certificate, self._key = before
+            raise
+
+    def _load_again(self) -> None:
+        self.load()
+        if self._changed is not None:
+            self._changed()
+
     def load(self) -> None:
         """Read all files. Raises OSError or ssl.SSLError, naming nothing: the caller says which flag is meant."""
         seen = self._state()  # before they are read: what changes meanwhile is read again
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = self._minimum
-        if self._suites:
-            context.set_ciphers(self._suites)
+        if self._ciphers:
+            context.set_ciphers(self._ciphers)
         context.set_alpn_protocols(["http/1.1"])
         context.load_cert_chain(self._certificate, self._key)
         for path in self._authorities:
@@ -84,15 +98,17 @@ class ServerTLS:
 
     async def follow(self) -> None:
         """Load again whenever a file changed; new connections get the new certificate and meet the new authorities."""
+        said = ""
         while True:
             await asyncio.sleep(_CHECK_SECONDS)
             try:
                 if self._state() != self._seen:
-                    self.load()
-                    if self._changed is not None:
-                        self._changed()
+                    self._load_again()
                     files = ", ".join((self._certificate, *self._authorities))
                     _log.info("the serving certificate and whom to trust were read again (%s)", files)
+                    said = ""
             except (OSError, ssl.SSLError, ValueError) as error:  # half written: the next look finds it whole
                 self._seen = {}
-                _log.warning("the serving certificate and whom to trust cannot be read again: %s", error)
+                if str(error) != said:
+                    _log.warning("the serving certificate and whom to trust cannot be read again: %s", error)
+                said = str(error)
