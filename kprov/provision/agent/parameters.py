@@ -34,10 +34,9 @@ class Parameter:
         aliases: other names for it.
         secret: its value is never shown, logged or journalled.
         elements: what each entry of a list must be, one of KINDS.
-        nullable: null is a value of its own, and not as if it were left out.
     """
 
-    __slots__ = ("aliases", "choices", "default", "elements", "kind", "nullable", "required", "secret")
+    __slots__ = ("aliases", "choices", "default", "elements", "kind", "required", "secret")
 
     def __init__(
         self,
@@ -49,7 +48,6 @@ class Parameter:
         aliases: Sequence[str] = (),
         secret: bool = False,
         elements: str | None = None,
-        nullable: bool = False,
     ) -> None:
         self.kind = kind
         self.required = required
@@ -58,7 +56,6 @@ class Parameter:
         self.aliases = aliases
         self.secret = secret
         self.elements = elements
-        self.nullable = nullable
 
 
 Specification = Mapping[str, Parameter]
@@ -274,7 +271,7 @@ def values(
         if value is None:
             if parameter.required:
                 problems.append("needs '%s'" % name)
-            arguments[name] = None if parameter.nullable and name in own else parameter.default
+            arguments[name] = parameter.default
             continue
         if open_value is not None and open_value(value):
             continue

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import _thread
-import fcntl
 import grp
 import os
 import pwd
 import signal
 import subprocess
-import termios
 from typing import Any
 
 from kprov.provision.agent import identity, spawning
@@ -34,14 +32,6 @@ class Completed:
     def words(self) -> str:
         """What it said, as one text for a message."""
         return (self.stderr.strip() or self.stdout.strip())[-2000:]
-
-
-def begin_anew() -> None:
-    """In a process that was forked from the agent's: nothing that runs is its own, and its connection is nobody's."""
-    global _lock
-    _lock = _thread.allocate_lock()
-    _running.clear()
-    _ending.clear()
 
 
 def ending() -> bool:
@@ -95,30 +85,6 @@ def _identity(user: str) -> dict[str, Any]:
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [*groups, entry.pw_gid]}
 
 
-def _environment(given: dict[str, str] | None, user: str | None) -> dict[str, str]:
-    """A program's environment: the agent's own, with what the task says."""
-    env = dict(os.environ)
-    env["LC_ALL"] = "C.UTF-8"
-    # Without a login, PATH may lack the folders of system programs.
-    for folder in ("/usr/local/sbin", "/usr/sbin", "/sbin"):
-        if folder not in env.get("PATH", "").split(":"):
-            env["PATH"] = (env.get("PATH") or "/usr/bin:/bin") + ":" + folder
-    env.update(given or {})
-    if user:
-        env["HOME"], env["USER"], env["LOGNAME"] = pwd.getpwnam(user).pw_dir, user, user
-    return env
-
-
-def _not_started(error: OSError, program: str, directory: str | None) -> ModuleFailed:
-    """Why a program could not be started."""
-    if isinstance(error, PermissionError):
-        return ModuleFailed("'%s' may not be run by this user" % program)
-    missing = str(error.filename or program)
-    if directory is not None and missing == directory:
-        return ModuleFailed("folder %s does not exist" % directory)
-    return ModuleFailed("program '%s' is not on this machine" % missing, rc=127)
-
-
 def run(
     command: list[str] | str,
     *,
@@ -150,8 +116,16 @@ def run(
     """
     if ending():
         raise ConnectionEnded()
+    env = dict(os.environ)
+    env["LC_ALL"] = "C.UTF-8"
+    # Without a login, PATH may lack the folders of system programs.
+    for folder in ("/usr/local/sbin", "/usr/sbin", "/sbin"):
+        if folder not in env.get("PATH", "").split(":"):
+            env["PATH"] = (env.get("PATH") or "/usr/bin:/bin") + ":" + folder
+    env.update(environment or {})
     extra: dict[str, Any] = _identity(user) if user else {}
-    env = _environment(environment, user)
+    if user:
+        env["HOME"], env["USER"], env["LOGNAME"] = pwd.getpwnam(user).pw_dir, user, user
     argv = [shell, "-c", str(command)] if shell else command
     plain = isinstance(argv, list) and not user and directory is None and umask is None and os.geteuid() == os.getuid()
     process: subprocess.Popen[bytes] | spawning.Program
@@ -171,8 +145,13 @@ def run(
                     umask=-1 if umask is None else umask,
                     **extra,
                 )
-    except (FileNotFoundError, PermissionError) as error:
-        raise _not_started(error, argv[0] if isinstance(argv, list) else argv, directory) from None
+    except FileNotFoundError as error:
+        missing = str(error.filename or (argv[0] if isinstance(argv, list) else argv))
+        if directory is not None and missing == directory:
+            raise ModuleFailed("folder %s does not exist" % directory) from None
+        raise ModuleFailed("program '%s' is not on this machine" % missing, rc=127) from None
+    except PermissionError:
+        raise ModuleFailed("'%s' may not be run by this user" % (argv[0] if isinstance(argv, list) else argv)) from None
     with _lock:
         _running[process.pid] = protected
     if ending() and not protected:
@@ -197,70 +176,3 @@ def run(
     if ending():
         raise ConnectionEnded()
     return Completed(process.returncode or 0, stdout.decode(errors="replace"), stderr.decode(errors="replace"))
-
-
-class on_terminal:
-    """A program on a terminal, while it is spoken with; it is killed at the end where it still runs.
-
-    Args:
-        command: its arguments.
-        terminal: the terminal's end that is the program's.
-        environment: variables on top of the agent's own.
-        directory: where it runs.
-        user: as whom.
-
-    Raises:
-        ModuleFailed: no such program.
-        ConnectionEnded: the connection ended meanwhile.
-    """
-
-    def __init__(
-        self,
-        command: list[str],
-        terminal: int,
-        *,
-        environment: dict[str, str] | None = None,
-        directory: str | None = None,
-        user: str | None = None,
-    ) -> None:
-        self._command, self._terminal, self._directory = command, terminal, directory
-        self._extra: dict[str, Any] = _identity(user) if user else {}
-        self._env = _environment(environment, user)
-
-    def __enter__(self) -> subprocess.Popen[bytes]:
-        if ending():
-            raise ConnectionEnded()
-        try:
-            with identity.itself():
-                self._process = subprocess.Popen(
-                    self._command,
-                    stdin=self._terminal,
-                    stdout=self._terminal,
-                    stderr=self._terminal,
-                    env=self._env,
-                    cwd=self._directory,
-                    start_new_session=True,
-                    preexec_fn=_take_terminal,  # noqa: PLW1509 - it makes one system call
-                    **self._extra,
-                )
-        except (FileNotFoundError, PermissionError) as error:
-            raise _not_started(error, self._command[0], self._directory) from None
-        with _lock:
-            _running[self._process.pid] = False
-        return self._process
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
-        self._process.wait()
-        with _lock:
-            _running.pop(self._process.pid, None)
-        if ending():
-            raise ConnectionEnded()
-
-
-def _take_terminal() -> None:
-    """In the program to be: its standard input is the terminal that it is on."""
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)

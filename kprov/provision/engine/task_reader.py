@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from kprov.provision.engine import module_defaults, task_keywords
+from kprov.provision.engine import task_keywords
 from kprov.provision.engine.documents import Lines, Problem, plain
 from kprov.provision.engine.lookups import LOOKUPS
 from kprov.provision.engine.lookups import own_name as lookup_name
@@ -43,8 +43,6 @@ class TaskReader:
         self.strict = strict
         self.lenient = lenient
         self._own_modules = own_modules
-        self.defaults: Mapping[str, Any] = {}
-        """Parameters that tasks may leave out, because what surrounds all of them says them."""
 
     def _is_foreign(self, key: str) -> bool:
         return key in self._own_modules or is_foreign(key)
@@ -136,20 +134,17 @@ class TaskReader:
         if module in ("include_tasks", "include_role") and isinstance(arguments.get("apply"), dict):
             applied = self._apply(named, entry.get("args"))
             arguments = {key: value for key, value in arguments.items() if key != "apply"}
+        if wrong and self.lenient:
+            base = replace(base, unsupported="; ".join(f"kprov's {named.key} {problem}" for problem in wrong))
+        for problem in wrong if not self.lenient else ():
+            self.tell(named.line, f"kprov's {named.key} {problem}")
+        if base.unsupported and self.strict:
+            self.tell(named.line, base.unsupported)
         name = str(entry.get("name") or _default_name(module or named.key, arguments))
         task = apply_keywords(entry, replace(base, name=name, arguments=arguments, apply=applied), self.tell)
         if named.local:
             task = replace(task, delegate_to="localhost")
-        task = inherited(outer, task)
-        if wrong:
-            wrong = module_defaults.wrong_arguments_of(task, self.defaults)
-        if wrong and self.lenient:
-            task = replace(task, unsupported="; ".join(f"kprov's {named.key} {problem}" for problem in wrong))
-        for problem in wrong if not self.lenient else ():
-            self.tell(named.line, f"kprov's {named.key} {problem}")
-        if task.unsupported and self.strict:
-            self.tell(named.line, task.unsupported)
-        return task
+        return inherited(outer, task)
 
     def _named(self, entry: Lines) -> Named | None:
         """The module that the task names; None after telling why there is none."""

@@ -55,12 +55,6 @@ class Task:
     until: tuple[Any, ...] = ()
     delay: Any = 5
     timeout: Any = None
-    asynchronous: Any = None
-    """The seconds of `async`."""
-    poll: Any = None
-    ignore_unreachable: Any = None
-    defaults: dict[str, Any] = field(default_factory=dict)
-    """What `module_defaults` says, by the modules' own names."""
     variables: dict[str, Any] = field(default_factory=dict)
     environment: tuple[Any, ...] = ()
     apply: Task | None = None
@@ -108,7 +102,6 @@ def inherited(outer: Task | None, inner: Task) -> Task:
         tags=outer.tags | inner.tags,
         notify=outer.notify + inner.notify,
         variables={**outer.variables, **inner.variables},
-        defaults={**outer.defaults, **inner.defaults},
         environment=outer.environment + inner.environment,
         **{name: nearest(name) for name in _NEAREST},
     )
@@ -155,7 +148,6 @@ _NEAREST = (
     "diff",
     "no_log",
     "ignore_errors",
-    "ignore_unreachable",
     "any_errors_fatal",
     "run_once",
     "throttle",

@@ -20,13 +20,12 @@ ARCHITECTURES = {
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """Room on a file system, in bytes and inodes; of what is free some may be kept for root, and is not available."""
+    """Room on a file system, in bytes and inodes."""
 
     size: int
     available: int
     inodes: int
     inodes_free: int
-    free: int
 
 
 def _read(path: str) -> str:
@@ -61,8 +60,7 @@ def disk(path: Path) -> Disk:
     while not path.exists():
         path = path.parent
     found = os.statvfs(path)
-    unit = found.f_frsize
-    return Disk(found.f_blocks * unit, found.f_bavail * unit, found.f_files, found.f_favail, free=found.f_bfree * unit)
+    return Disk(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize, found.f_files, found.f_favail)
 
 
 def processes() -> tuple[int, int]:
