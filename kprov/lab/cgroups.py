@@ -45,6 +45,15 @@ class MachineGroup:
             path.mkdir(exist_ok=True)
             if (path / "cpuset.cpus").exists():
                 self._copy_cpuset(path.parent, path)
+            self._weigh(path.parent)
+
+    @staticmethod
+    def _weigh(lab: Path) -> None:
+        # On a busy host a group gets as much of the processors as a single process outside: that is for one machine.
+        machines = len(list(lab.glob("*/")))
+        for name, one, most in (("cpu.shares", 1024, 262144), ("cpu.weight", 100, 10000)):
+            if (lab / name).exists():
+                (lab / name).write_text(str(min(one * machines, most)))
 
     def _prepare(self, root: Path, lab: Path) -> None:
         if (lab / "cpuset.cpus").exists() and (lab / "cgroup.clone_children").exists():

@@ -123,6 +123,16 @@ class Watch:
     folder: Path
     before: dict[str, str] = field(default_factory=picture)
     labs_before: set[str] = field(default_factory=labs)
+    company_before: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.company_before = self.company()
+
+    def verdict(self) -> tuple[list[str], list[str]]:
+        """What the run leaves behind, and what came or changed while others' tests were here, and may be theirs."""
+        own, nobodys = self.left()
+        company = self.company_before + self.company()
+        return (own, [*nobodys, f"by {company[0][:99]}?"]) if nobodys and company else (own + nobodys, [])
 
     def own_processes(self) -> list[Process]:
         """Those that the run has started, but for machines of labs that were up before: tests give them power again."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from acceptance_cluster import LABEL, AcceptanceCluster, Kubectl, eventually, own_namespace
+from changed_volumes import start_and_change
 from debian_12_kubectl import debian_12_kubectl
 from lab_machines import LabMachines
 
@@ -73,3 +74,12 @@ def kubectl(request: pytest.FixtureRequest, cluster: AcceptanceCluster, namespac
 def kube(cluster: AcceptanceCluster, namespace: str) -> Kubectl:
     """The newest kubectl, in the test's namespace."""
     return Kubectl(NEWEST, cluster.kubeconfig, namespace)
+
+
+@pytest.fixture(scope="session")
+def changed_volumes(cluster: AcceptanceCluster) -> Iterator[Kubectl]:
+    """A pod whose volumes have changed: its kubelet takes a minute to look, in which the tests that begin it run."""
+    with own_namespace(cluster) as name:
+        kube = Kubectl(NEWEST, cluster.kubeconfig, name)
+        start_and_change(kube)
+        yield kube

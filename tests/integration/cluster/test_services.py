@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from acceptance_cluster import AcceptanceCluster, Kubectl, eventually
 from manifests import container, pod, service, web_container, web_deployment
 from steady_client import SteadyClient
+
+# Begins what test_workloads waits for.
+pytestmark = pytest.mark.usefixtures("changed_volumes")
 
 # Answers with the pod's own name.
 NAMING = "trap 'exit 0' TERM; mkdir /w; hostname > /w/index.html; httpd -f -h /w -p 80 & wait"

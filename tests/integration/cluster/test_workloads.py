@@ -4,33 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
 
-import pytest
-from acceptance_cluster import AcceptanceCluster, Kubectl, eventually, own_namespace
-from manifests import WEB_SERVER, config_map, container, pod, web_container, workload
-
-READ = ("exec", "reader", "--", "sh", "-c", "echo $COLOR $(cat /settings/color; echo; cat /key/word)")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def changed_volumes(cluster: AcceptanceCluster) -> Iterator[Kubectl]:
-    """A pod whose ConfigMap and Secret have changed: its kubelet takes a minute to look, in which other tests run."""
-    with own_namespace(cluster) as name:
-        kube = Kubectl(cluster.kubectl.program, cluster.kubeconfig, name)
-        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key"}, "stringData": {"word": "one"}}
-        mounts = [{"name": "settings", "mountPath": "/settings"}, {"name": "key", "mountPath": "/key"}]
-        volumes = [
-            {"name": "settings", "configMap": {"name": "settings"}},
-            {"name": "key", "secret": {"secretName": "key"}},
-        ]
-        environment = [{"name": "COLOR", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "color"}}}]
-        reader = pod("reader", container(volumeMounts=mounts, env=environment), volumes=volumes)
-        kube.apply(config_map("settings", color="red"), secret, reader)
-        kube("wait", "--for=condition=Ready", "pod/reader", "--timeout=30s")
-        assert kube(*READ).split() == ["red", "red", "one"]
-        kube.apply(config_map("settings", color="blue"), {**secret, "stringData": {"word": "two"}})
-        yield kube
+from acceptance_cluster import AcceptanceCluster, Kubectl, eventually
+from changed_volumes import READ
+from manifests import WEB_SERVER, container, pod, web_container, workload
 
 
 def test_jobs(kube: Kubectl) -> None:
@@ -184,3 +161,4 @@ def test_what_pods_know_about_themselves(kube: Kubectl) -> None:
 
 def test_config_map_and_secret_volumes_follow_changes(changed_volumes: Kubectl) -> None:
     eventually("the new values", lambda: changed_volumes(*READ).split() == ["red", "blue", "two"], within=90)
+    changed_volumes("delete", "pod", "reader", "--wait=false")  # other tests take machines away

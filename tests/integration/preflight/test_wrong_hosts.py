@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,10 @@ class Bench:
 
     def trees(self) -> dict[str, list[str]]:
         """What is on each machine."""
-        return {each.name: self.machines.run(each.name, TREE).splitlines() for each in self.machines.layout.machines}
+        names = [each.name for each in self.machines.layout.machines]
+        with ThreadPoolExecutor(len(names)) as pool:
+            found = pool.map(lambda name: self.machines.run(name, TREE).splitlines(), names)
+            return dict(zip(names, found, strict=True))
 
     def kprov_up(self, inventory: Path) -> tuple[int, str]:
         """`kprov up`: its exit code, and what it said on standard error."""
