@@ -22,13 +22,19 @@ from kprov.lab.state import LabState
 INVENTORY = Path(__file__).resolve().parents[2] / "inventories/lab.yaml"
 
 
+def _end(*_: object) -> None:
+    """Who is ended clears up as well, and is not disturbed at it: one who dies may send it twice, by its threads."""
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    pytest.exit("ended by SIGTERM")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def nothing_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Fails the run, after everything else, when it leaves something on the machine.
 
     What has nobody's name on is only told of while others' tests are here too: it may be theirs.
     """
-    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("ended by SIGTERM"))  # who is ended clears up as well
+    signal.signal(signal.SIGTERM, _end)
     if MARK in os.environ:  # lanes.py has started this run and others, and looks when all of them have ended
         yield
         return

@@ -181,6 +181,8 @@ def main() -> int:
     code = lanes.code or (1 if left else 0)
     if code == 0:
         shutil.rmtree(folder, ignore_errors=True)
+    else:
+        print(f"what the tests wrote is in {folder}")
     return code
 
 
