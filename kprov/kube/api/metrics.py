@@ -129,13 +129,13 @@ class Histogram(Metric):
         self.buckets = tuple(buckets)
         self.series: dict[LabelValues, list[float]] = {}  # one count a bucket, then beyond, then the sum
 
-    def observe(self, number: float, *labels: str) -> None:
-        """Count one observation."""
+    def observe(self, number: float, *labels: str, times: int = 1) -> None:
+        """Count one observation, or several of the same."""
         series = self.series.get(labels)
         if series is None:
             series = self.series[labels] = [0.0] * (len(self.buckets) + 2)
-        series[bisect_left(self.buckets, number)] += 1
-        series[-1] += number
+        series[bisect_left(self.buckets, number)] += times
+        series[-1] += number * times
 
     def samples(self) -> Iterator[str]:
         """Cumulative buckets, sum and count of each series."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 
 import orjson
 
@@ -127,6 +128,7 @@ class Dispatcher:
         except asyncio.CancelledError:
             raise
         except TimeoutError:
+            self._metrics.terminated(request, 504)
             answer = self._refusal(request, errors.timeout("request did not complete within the allotted timeout"))
         except RecursionError:
             answer = self._refusal(request, errors.bad_request("the request's body is nested too deeply"))
@@ -145,7 +147,12 @@ class Dispatcher:
             if not isinstance(answer, Tunnel):
                 answer.headers["Audit-Id"] = request.audit.id
             await self._auditor.finish(request.audit, answer)
-        self._metrics.observe(request, 0 if isinstance(answer, Tunnel) else answer.status, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        if isinstance(answer, Response):
+            size = sum(map(len, answer.pieces)) if answer.pieces else len(answer.body)
+            self._metrics.observe(request, answer.status, seconds, size)
+        else:
+            self._metrics.observe(request, 0 if isinstance(answer, Tunnel) else answer.status, seconds)
         if not isinstance(answer, Response):
             answer.ended = self._metrics.opened(request)
         return answer
@@ -177,9 +184,17 @@ class Dispatcher:
         long_running = info.verb == "watch" or info.subresource in _LONG_RUNNING
         if long_running:
             return await self._authorized(request)
-        with self._inflight.slot(info.verb in ("get", "list") or request.method == "GET", user):
+        with self._slot(request, user):
             async with asyncio.timeout(self._timeout):
                 return await self._authorized(request)
+
+    def _slot(self, request: Request, user: UserInfo) -> AbstractContextManager[None]:
+        """A place for a request that is not long-running. Raises ApiError (429)."""
+        try:
+            return self._inflight.slot(request.info.verb in ("get", "list") or request.method == "GET", user)
+        except ApiError as error:
+            self._metrics.terminated(request, error.code)
+            raise
 
     async def _authorized(self, request: Request) -> Answer:
         decision = await self._parts.authorizer.authorize(request.user, request.info)

@@ -12,7 +12,9 @@ from kprov.kube.apiserver.resources import find
 
 _BUCKETS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0,
             30.0, 45.0, 60.0)  # fmt: skip
+_SIZES = tuple(10**exponent for exponent in range(3, 10))
 _LABELS = ("verb", "dry_run", "group", "version", "resource", "subresource", "scope", "component")
+_WITHOUT_DRY_RUN = (_LABELS[0], *_LABELS[2:])
 _VERBS = frozenset(
     [
         "GET",
@@ -31,6 +33,7 @@ _VERBS = frozenset(
         "OPTIONS",
     ]
 )
+_READ = frozenset({"GET", "LIST"})
 _CONNECTED = frozenset({"exec", "attach", "portforward", "proxy"})
 
 
@@ -51,11 +54,23 @@ class RequestMetrics:
             _LABELS,
             _BUCKETS,
         )
+        self._sizes = registry.histogram(
+            "apiserver_response_sizes",
+            "Response size distribution in bytes for each group, version, verb, resource, subresource, scope and "
+            "component.",
+            _WITHOUT_DRY_RUN,
+            _SIZES,
+        )
+        self._terminated = registry.counter(
+            "apiserver_request_terminations_total",
+            "Number of requests which apiserver terminated in self-defense.",
+            (*_WITHOUT_DRY_RUN, "code"),
+        )
         self._open = registry.gauge(
             "apiserver_longrunning_requests",
             "Gauge of all active long-running apiserver requests broken out by verb, group, version, resource, scope "
             "and component.",
-            ("verb", "group", "version", "resource", "subresource", "scope", "component"),
+            _WITHOUT_DRY_RUN,
         )
         registry.gauge(
             "apiserver_current_inflight_requests",
@@ -64,12 +79,19 @@ class RequestMetrics:
             lambda: {("readOnly",): float(inflight.counts[True]), ("mutating",): float(inflight.counts[False])},
         )
 
-    def observe(self, request: Request, status: int, seconds: float) -> None:
-        """Note one request that was answered (a stream: begun)."""
+    def observe(self, request: Request, status: int, seconds: float, size: int | None = None) -> None:
+        """Note one request that was answered (a stream: begun), and how large the answer's body is."""
         labels = _labels(request, status)
         self._total.inc(*labels, str(status or 101))
         if request.info.verb != "watch":
             self._seconds.observe(seconds, *labels)
+        if size is not None and labels[0] in _READ:
+            self._sizes.observe(size, labels[0], *labels[2:])
+
+    def terminated(self, request: Request, status: int) -> None:
+        """Note one request that was refused, or given up, because there was too much to do."""
+        labels = _labels(request, status)
+        self._terminated.inc(labels[0], *labels[2:], str(status))
 
     def opened(self, request: Request) -> Callable[[], None]:
         """Note a stream that began. Returns what to call at its end."""

@@ -11,10 +11,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kprov.kube.api.client_authorities import Authorities, Chain
-from kprov.kube.api.metrics import REGISTRY
 from kprov.kube.apiserver.authentication.bootstrap_tokens import BootstrapTokens
 from kprov.kube.apiserver.authentication.certificates import end_of, user_of_certificate
 from kprov.kube.apiserver.authentication.headers import Headers
+from kprov.kube.apiserver.authentication.instruments import (
+    ATTEMPTS,
+    CERTIFICATES_END,
+    FETCHED,
+    SECONDS,
+    TOKENS,
+    USERS,
+    shown,
+)
 from kprov.kube.apiserver.authentication.jwt import BoundObjectMissing, TokenError
 from kprov.kube.apiserver.authentication.objects import NODES, PODS, SECRETS, SERVICE_ACCOUNTS
 from kprov.kube.apiserver.authentication.request_header import RequestHeaderAuthentication
@@ -28,15 +36,6 @@ ANONYMOUS_USER = UserInfo(ANONYMOUS, groups=(UNAUTHENTICATED_GROUP,))
 
 CACHES = (PODS, NODES, SECRETS, SERVICE_ACCOUNTS)
 """The kinds that must be in the watch cache for tokens to be checked."""
-
-_DAY = 86400.0
-_CERTIFICATES_END = REGISTRY.histogram(
-    "apiserver_client_certificate_expiration_seconds",
-    "Distribution of the remaining lifetime on the certificate used to authenticate a request.",
-    (),
-    (0.0, 1800.0, 3600.0, 7200.0, 21600.0, 43200.0, _DAY, 2 * _DAY, 4 * _DAY, 7 * _DAY, 30 * _DAY, 90 * _DAY,
-     180 * _DAY, 360 * _DAY),
-)  # fmt: skip
 
 _CACHE_SECONDS = 10.0
 _CACHE_SIZE = 2048
@@ -68,7 +67,7 @@ class ClientCertificates:
             return None
         user = user_of_certificate(der)
         if user is not None:
-            _CERTIFICATES_END.observe(left)
+            CERTIFICATES_END.observe(left)
         return user
 
 
@@ -120,6 +119,20 @@ class Authenticator:
         Returns:
             The user, or None: answer 401.
         """
+        began = time.monotonic()
+        user = None
+        result = "error"
+        try:
+            user = await self._user_of(headers, peer_cert, chain)
+            result = "failure" if user is None else "success"
+        finally:
+            SECONDS.observe(time.monotonic() - began, result)
+            ATTEMPTS.inc(result)
+        if user is not None:
+            USERS.inc(shown(user.name))
+        return user
+
+    async def _user_of(self, headers: Headers, peer_cert: bytes | None, chain: Chain) -> UserInfo | None:
         if peer_cert:
             user = self._of_peer(headers, peer_cert, chain)
             if user is not None:
@@ -148,7 +161,9 @@ class Authenticator:
         key = hashlib.sha256("\0".join((token, *audiences)).encode()).digest()
         known = self._cache.get(key)
         if known is not None and known.until > now:
+            TOKENS.inc("hit")
             return known
+        TOKENS.inc("miss")
         try:
             try:
                 found = self._look_up(token, audiences)
@@ -159,7 +174,9 @@ class Authenticator:
                 found = self._look_up(token, audiences)
         except TokenError as error:
             _log.info("a bearer token is not accepted: %s", error)
+            FETCHED.inc("error")
             return None
+        FETCHED.inc("ok" if found is not None else "error")
         if found is None:
             return None
         known = _Known(_standing(found[0]), found[1], now + _CACHE_SECONDS)

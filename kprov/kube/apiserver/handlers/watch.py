@@ -20,6 +20,7 @@ from kprov.kube.apiserver.resources.selection import Selection
 from kprov.kube.apiserver.storage.cache import ResourceCache, TooOld
 from kprov.kube.apiserver.storage.entry import ADDED, DELETED, MODIFIED, CacheEvent, Entry
 from kprov.kube.apiserver.storage.feed import Feed
+from kprov.kube.apiserver.watch_metrics import told_of
 
 _BOOKMARK_SECONDS = 60.0
 _LONGEST_SECONDS = 365 * 86_400
@@ -129,6 +130,7 @@ class _Watcher:
         self._feed = feed
         self._write: Callable[[str, Entry, bytes | None], bytes] = renderer.event_writer()
         self._plain = renderer.form.ready
+        self._told = told_of(renderer.info.group, renderer.version, renderer.info.kind)
         self._outlet: Outlet | None = None
         self.shared: Hashable = None  # the same for all that see the same of an event
 
@@ -146,7 +148,7 @@ class _Watcher:
         stopping: asyncio.Event | None = self._parts.stopping
         try:
             matching = await self._converted([entry for entry in start if selection.matches(entry)])
-            for piece in _pieces(write(ADDED, entry, None) for entry in matching):
+            for piece in _pieces(self._noted(write(ADDED, entry, None) for entry in matching)):
                 yield piece
             if initial_end:
                 yield self._renderer.bookmark(initial_end, initial_end=True)
@@ -158,9 +160,9 @@ class _Watcher:
                         return
                     await self._next(after, min(loop_end, next_bookmark))
                 events = [event for event in feed.take() if event.revision > after]
-                lines = [line for event in await self._in_version(events) if (line := self._line(event))]
-                if lines:
-                    yield b"".join(lines)
+                lines = (line for event in await self._in_version(events) if (line := self._line(event)))
+                if piece := b"".join(self._noted(lines)):
+                    yield piece
                 if time.monotonic() < next_bookmark:
                     continue
                 if bookmarks:
@@ -174,6 +176,12 @@ class _Watcher:
         finally:
             feed.close()
 
+    def _noted(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """Lines that are sent to this watcher alone."""
+        for line in lines:
+            self._told(len(line), 1)
+            yield line
+
     async def _next(self, after: int, moment: float) -> None:
         """Return when there are events to read, when the feed is closed, or at a moment (of the monotonic clock)."""
         feed, outlet = self._feed, self._outlet
@@ -181,7 +189,7 @@ class _Watcher:
             await outlet.drain()
             if feed.pending or feed.closed:
                 return
-            feed.join(self.shared, self._line, outlet)
+            feed.join(self.shared, self._line, outlet, self._told)
         await feed.wait(moment - time.monotonic())
 
     async def _converted(self, entries: list[Entry]) -> list[Entry]:

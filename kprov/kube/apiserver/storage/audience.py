@@ -24,6 +24,9 @@ _LONGEST_GATHERING = 0.05  # seconds that an event may wait for others while muc
 Line = Callable[[CacheEvent], bytes | None]
 """The words for an event; None where the audience does not see it."""
 
+Told = Callable[[int, int], None]
+"""Takes the size of an event's words and to how many they are sent."""
+
 
 def frame(content: bytes) -> bytes:
     """Content as HTTP/1.1 sends it where the length of the whole is not known."""
@@ -37,10 +40,11 @@ class Audience:
         prefix: what the keys that they watch begin with.
         line: puts an event into words.
         most: bytes that are sent without asking whether the client reads.
+        told: hears of each event.
     """
 
-    def __init__(self, prefix: str, line: Line, most: int) -> None:
-        self._prefix, self._line, self._most = prefix, line, most
+    def __init__(self, prefix: str, line: Line, most: int, told: Told | None = None) -> None:
+        self._prefix, self._line, self._most, self._told = prefix, line, most, told
         self.feeds: dict[Feed, Outlet] = {}
 
     def tell(self, events: Sequence[CacheEvent]) -> None:
@@ -69,6 +73,8 @@ class Audience:
                 continue
             lines.append(line)
             size += len(line)
+            if self._told is not None:
+                self._told(len(line), len(self.feeds))
             if size >= self._most:
                 yield frame(b"".join(lines)), number
                 lines, size = [], 0
@@ -94,13 +100,13 @@ class Audiences:
     def __bool__(self) -> bool:
         return bool(self._audiences)
 
-    def join(self, feed: Feed, key: Hashable, line: Line, outlet: Outlet) -> None:
+    def join(self, feed: Feed, key: Hashable, line: Line, outlet: Outlet, told: Told | None = None) -> None:
         """Put a feed, which has been read, into the audience of a key."""
         self.tell()  # it has read what the others have not been told
         whole = (feed.prefix, key)
         audience = self._audiences.get(whole)
         if audience is None:
-            audience = self._audiences[whole] = Audience(feed.prefix, line, self._most)
+            audience = self._audiences[whole] = Audience(feed.prefix, line, self._most, told)
         audience.feeds[feed] = outlet
         self._audience_of[feed] = whole
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 from kprov.kube.apiserver.http.message import Outlet
-from kprov.kube.apiserver.storage.audience import Audiences, Line
+from kprov.kube.apiserver.storage.audience import Audiences, Line, Told
 from kprov.kube.apiserver.storage.entry import ADDED, DELETED, MODIFIED, CacheEvent, Entry
 from kprov.kube.apiserver.storage.etcd import EtcdClient
 from kprov.kube.apiserver.storage.etcd_metrics import timed
@@ -183,9 +183,9 @@ class ResourceCache:
         """Tell audiences what they have not been told yet."""
         self._audiences.tell()
 
-    def join(self, feed: Feed, key: Hashable, line: Line, outlet: Outlet) -> None:
+    def join(self, feed: Feed, key: Hashable, line: Line, outlet: Outlet, told: Told | None = None) -> None:
         """See ``Feed.join``."""
-        self._audiences.join(feed, key, line, outlet)
+        self._audiences.join(feed, key, line, outlet, told)
         self._reading.discard(feed)
 
     def leave(self, feed: Feed) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from kprov.kube.apiserver.http.message import Outlet
-from kprov.kube.apiserver.storage.audience import Line
+from kprov.kube.apiserver.storage.audience import Line, Told
 from kprov.kube.apiserver.storage.entry import CacheEvent
 
 if TYPE_CHECKING:
@@ -69,12 +69,13 @@ class Feed:
         self._bytes = max(0, self._bytes - size) if pending else 0
         return events
 
-    def join(self, key: Hashable, line: Line, outlet: Outlet) -> None:
+    def join(self, key: Hashable, line: Line, outlet: Outlet, told: Told | None = None) -> None:
         """Leave events to the audience of all feeds with this prefix and key, whose events ``line`` puts into words.
 
         They are sent to the outlet from now on, and none is ``pending``, until the outlet's client is too slow.
+        ``told`` hears of each.
         """
-        self._cache.join(self, key, line, outlet)
+        self._cache.join(self, key, line, outlet, told)
         self.joined = True
 
     def fall_behind(self, events: Sequence[CacheEvent]) -> None:

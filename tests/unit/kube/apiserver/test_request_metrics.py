@@ -12,6 +12,7 @@ from kprov.kube.apiserver.request import UserInfo, parse_request_info
 from kprov.kube.apiserver.request_metrics import RequestMetrics
 from kprov.kube.apiserver.storage.etcd import EtcdError
 from kprov.kube.apiserver.storage.etcd_metrics import FAILURES, REQUESTS, kind_of, timed
+from kprov.kube.apiserver.watch_metrics import EVENTS, SIZES, told_of
 
 
 def request(method: str, path: str, query: dict[str, str] | None = None, **headers: str) -> Request:
@@ -121,3 +122,36 @@ def test_a_failed_request_to_etcd_is_counted_as_one() -> None:
         pass
     assert REQUESTS.values[("get", "pods")] == before[0] + 2
     assert FAILURES.values[("get", "pods")] == before[1] + 1
+
+
+def test_sizes_of_what_is_read_are_kept(registry: Registry, metrics: RequestMetrics) -> None:
+    metrics.observe(request("GET", "/api/v1/namespaces/x/pods/y"), 200, 0.01, 1_500)
+    metrics.observe(request("GET", "/api/v1/pods"), 200, 0.01, 2_000_000)
+    metrics.observe(request("POST", "/api/v1/namespaces/x/pods"), 201, 0.01, 1_500)
+    metrics.observe(request("GET", "/api/v1/pods", {"watch": "true"}), 200, 0.01)
+    text = registry.render()
+    one = 'verb="GET",group="",version="v1",resource="pods",subresource="",scope="resource",component="apiserver"'
+    all_ = 'verb="LIST",group="",version="v1",resource="pods",subresource="",scope="cluster",component="apiserver"'
+    assert f'apiserver_response_sizes_bucket{{{one},le="1000"}} 0\n' in text
+    assert f'apiserver_response_sizes_bucket{{{one},le="10000"}} 1\n' in text
+    assert f"apiserver_response_sizes_sum{{{all_}}} 2000000\n" in text
+    assert text.count("apiserver_response_sizes_count{") == 2
+
+
+def test_what_is_turned_away_is_counted(registry: Registry, metrics: RequestMetrics) -> None:
+    metrics.terminated(request("PUT", "/api/v1/namespaces/x/pods/y"), 429)
+    labels = 'verb="UPDATE",group="",version="v1",resource="pods",subresource="",scope="resource",component="apiserver"'
+    assert f'apiserver_request_terminations_total{{{labels},code="429"}} 1\n' in registry.render()
+
+
+def test_an_event_counts_once_for_each_who_is_told() -> None:
+    told = told_of("apps", "v1", "Gadget")
+    told(1_500, 1_000)
+    told(3_000, 1)
+    labels = ("apps", "v1", "Gadget")
+    assert EVENTS.values[labels] == 1_001
+    lines = list(SIZES.samples())
+    series = 'group="apps",version="v1",kind="Gadget"'
+    assert f'apiserver_watch_events_sizes_bucket{{{series},le="1024"}} 0' in lines
+    assert f'apiserver_watch_events_sizes_bucket{{{series},le="2048"}} 1000' in lines
+    assert f"apiserver_watch_events_sizes_sum{{{series}}} 1503000" in lines

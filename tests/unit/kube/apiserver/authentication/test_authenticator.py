@@ -16,11 +16,13 @@ from kprov.kube.api.client_authorities import Authorities
 from kprov.kube.apiserver.authentication import discovery, jwt
 from kprov.kube.apiserver.authentication.authenticator import Authenticator, ClientCertificates
 from kprov.kube.apiserver.authentication.bootstrap_tokens import BootstrapTokens
+from kprov.kube.apiserver.authentication.instruments import ATTEMPTS, FETCHED, TOKENS, USERS, shown
 from kprov.kube.apiserver.authentication.keys import read_signing_key, read_verification_keys
 from kprov.kube.apiserver.authentication.request_header import RequestHeaderAuthentication
 from kprov.kube.apiserver.authentication.service_accounts import ServiceAccountTokens
 from kprov.kube.apiserver.authentication.static_tokens import StaticTokens, TokenFileError
 from kprov.kube.apiserver.authentication.token_issuer import TokenIssuer
+from kprov.kube.apiserver.request import UserInfo
 
 ISSUER = "https://kubernetes.default.svc"
 NOW = 1_700_000_000.0
@@ -366,3 +368,30 @@ def test_bootstrap_tokens(store, changed, good):
     if user:
         assert user.name == "system:bootstrap:abcdef"
         assert user.groups == ("system:bootstrappers", "system:bootstrappers:workers")
+
+
+async def test_attempts_are_counted_by_what_came_of_them():
+    tokens = StaticTokens({"good": UserInfo("ann@example.org")})
+    asking = Authenticator(static_tokens=tokens, anonymous=False)
+
+    def counts():
+        return [
+            ATTEMPTS.values.get(("success",), 0),
+            ATTEMPTS.values.get(("failure",), 0),
+            USERS.values.get(("email_id",), 0),
+            TOKENS.values.get(("hit",), 0),
+            TOKENS.values.get(("miss",), 0),
+            FETCHED.values.get(("ok",), 0),
+            FETCHED.values.get(("error",), 0),
+        ]
+
+    before = counts()
+    for token in ("good", "good", "bad"):
+        await asking.authenticate(CIMultiDict({"Authorization": f"Bearer {token}"}), None)
+    assert [now - then for now, then in zip(counts(), before, strict=True)] == [2, 1, 2, 1, 2, 1, 1]
+
+
+def test_no_user_chooses_how_many_series_there_are():
+    assert {shown(f"user-{number}") for number in range(100)} == {"other"}
+    assert {shown(f"user-{number}@x") for number in range(100)} == {"email_id"}
+    assert shown("system:anonymous") == "other" and shown("kubelet") == "kubelet"

@@ -192,3 +192,14 @@ async def test_much_is_gathered_while_telling_takes_long(cache: ResourceCache) -
         while not outlet.frames:  # noqa: ASYNC110 - the loop's own clock decides
             await asyncio.sleep(0.001)
     assert outlet.frames == [frame(b"11:a/x\n12:a/y\n")]
+
+
+async def test_what_is_told_is_counted_as_often_as_it_is_sent(cache: ResourceCache) -> None:
+    words, heard = _Words(), []
+    for _ in range(3):
+        cache.open_feed("", None).join("same", words, _Outlet(), lambda size, times: heard.append((size, times)))
+    _put(cache, 11, "a/x")
+    _put(cache, 12, "a/unseen")
+    _put(cache, 13, "a/yy")
+    cache.tell()
+    assert heard == [(len(b"11:a/x\n"), 3), (len(b"13:a/yy\n"), 3)]
