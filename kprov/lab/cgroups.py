@@ -49,8 +49,9 @@ class MachineGroup:
 
     @staticmethod
     def _weigh(lab: Path) -> None:
-        # On a busy host a group gets as much of the processors as a single process outside: that is for one machine.
-        machines = len(list(lab.glob("*/")))
+        # On a busy host a group gets as much of the processors as a single process outside: that is for one machine,
+        # whose supervisor has a group too.
+        machines = (len(list(lab.glob("*/"))) + 1) // 2
         for name, one, most in (("cpu.shares", 1024, 262144), ("cpu.weight", 100, 10000)):
             if (lab / name).exists():
                 (lab / name).write_text(str(min(one * machines, most)))
