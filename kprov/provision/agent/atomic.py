@@ -41,6 +41,26 @@ def sweep(folder: str) -> None:
                     pass
 
 
+_unsynced: dict[str, None] = {}
+_together: list[bool] = []  # holds something where `sync` is called before anyone is told
+
+
+def sync_together() -> None:
+    """From now on folders are synced by `sync`: once for many files in them."""
+    _together.append(True)
+
+
+def sync() -> None:
+    """Make the names of all files that were written outlive a loss of power."""
+    while _unsynced:
+        path = next(iter(_unsynced))
+        try:
+            _sync_directory(path)
+        except (FileNotFoundError, NotADirectoryError):
+            pass  # gone meanwhile, and the files with it
+        del _unsynced[path]
+
+
 def _sync_directory(path: str) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -104,7 +124,8 @@ def replace(
 ) -> None:
     """Write a file beside its place, with its mode and owner set before any content, then rename it there.
 
-    The old file's access lists and extended attributes go over to the new one.
+    The old file's access lists and extended attributes go over to the new one. Once it returns, the file has its new
+    content whatever happens to the machine; after `sync_together` once `sync` has.
 
     Args:
         path: the file.
@@ -135,7 +156,9 @@ def replace(
         if isinstance(error, OSError) and error.errno is not None:
             raise explained(error, path) from None
         raise
-    _sync_directory(folder)
+    _unsynced[os.path.abspath(folder)] = None
+    if not _together:
+        sync()
 
 
 def _fill(

@@ -7,7 +7,7 @@ import os
 import pwd
 import re
 import stat
-from typing import Any
+from typing import Any, Callable
 
 from kprov.provision.agent.failures import ModuleFailed
 from kprov.provision.agent.parameters import Parameter
@@ -99,16 +99,39 @@ def group_id(group: str) -> int | None:
         return None
 
 
+_names: dict[tuple[str, int, tuple[int, int, int]], str] = {}
+
+
+def _name(path: str, number: int, ask: Callable[[int], str]) -> str:
+    """A name that does not change while its file does not: every task asks for the same few."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ask(number)
+    key = (path, number, (status.st_ino, status.st_mtime_ns, status.st_size))
+    if key not in _names:
+        _names[key] = ask(number)
+    return _names[key]
+
+
 def owner_name(uid: int) -> str:
     """A user's name, its number where it has none."""
+    return _name("/etc/passwd", uid, _owner_name)
+
+
+def group_name(gid: int) -> str:
+    """A group's name, its number where it has none."""
+    return _name("/etc/group", gid, _group_name)
+
+
+def _owner_name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
 
 
-def group_name(gid: int) -> str:
-    """A group's name, its number where it has none."""
+def _group_name(gid: int) -> str:
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:

@@ -19,7 +19,7 @@ try:
 except ImportError:
     from queue import SimpleQueue
 
-from kprov.provision.agent import deferred, identity, modules, parameters, processes, wire
+from kprov.provision.agent import atomic, deferred, identity, modules, outcomes, processes, wire
 from kprov.provision.agent.call import Call
 from kprov.provision.agent.contents import Contents, file_hash
 from kprov.provision.agent.failures import ConnectionEnded, ModuleFailed
@@ -91,6 +91,7 @@ class Session:
             self._flush()
 
     def _flush(self) -> None:
+        atomic.sync()
         if self._line:
             line, self._line = bytes(self._line), bytearray()
             self._send_bytes(line)
@@ -201,6 +202,7 @@ class Session:
 
     def run(self) -> None:
         """Serve until the connection ends."""
+        atomic.sync_together()
         # Not by `threading`, whose import takes as long as reading a role's tasks.
         _thread.start_new_thread(self._read, ())
         _thread.start_new_thread(self._watch_silence, ())
@@ -231,20 +233,8 @@ class Session:
         except TimeUp:
             words = "was still at work %s and was ended, with what it had started" % self._limits.words()
             answer = {"failed": True, "timed_out": self._limits.kind, "msg": words}
-        except ModuleFailed as failure:
-            answer = {"failed": True, "msg": failure.message, **failure.data}
-        except parameters.WrongArguments as wrong:
-            answer = {"failed": True, "msg": "%s %s" % (message.get("module"), "; ".join(wrong.problems))}
         except Exception as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            text = str(error) or type(error).__name__
-            if isinstance(error, OSError) and error.strerror:
-                text = error.strerror + (": %s" % error.filename if error.filename else "")
-            answer = {
-                "failed": True,
-                "msg": text,
-                "exception": "%s at %s:%d" % (type(error).__name__, place.name, place.lineno or 0),
-            }
+            answer = outcomes.of_failure(error, message.get("module"))
         frame = {"op": "result", "id": message["id"], "seconds": round(time.monotonic() - started, 4), "result": answer}
         data = wire.encode(frame)
         excess = wire.excess(data[wire.HEADER.size :]) or (wire.too_deep(answer) and "values nested too deep")
@@ -337,7 +327,12 @@ class Session:
                 become_user=user,
                 contents=self._contents,
             )
-            return modules.execute(name, call)
+            job = message.get("job")
+            if job is None:
+                return modules.execute(name, call)
+            # Its code comes with async_status's: few connections need it.
+            begun: dict[str, Any] = modules.load("async_status").begin(name, call, job)
+            return begun
 
 
 def _check_python() -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from kprov.provision.agent import atomic
+from kprov.provision.agent.attributes import Wanted
 from kprov.provision.agent.lock import MachineLock
+from kprov.provision.agent.session import Session
 
 NOBODY = 2**22 + 1  # above the kernel's highest process id
 
@@ -56,3 +62,45 @@ def test_archives_that_a_killed_run_fetched_are_dropped(module: Any, tmp_path: P
     assert (tmp_path / "abc").exists()
     assert not module("deb", packages=[wanted], cache=str(tmp_path))["changed"]
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def synced_folders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The folders that were synced, one after the other."""
+    found: list[str] = []
+    real = os.fsync
+
+    def note(descriptor: int) -> None:
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
+        if Path(path).is_dir():
+            found.append(path)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    return found
+
+
+def test_each_file_has_its_folder_synced(tmp_path: Path, synced_folders: list[str]) -> None:
+    for name in "ab":
+        atomic.write(str(tmp_path / name), b"x", Wanted({}))
+    assert synced_folders == [str(tmp_path)] * 2
+
+
+def test_a_session_syncs_a_folder_once_before_it_answers(
+    tmp_path: Path, synced_folders: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(atomic, "_together", [])
+    told: list[tuple[int, int]] = []
+    reading, writing = os.pipe()
+    session = Session(io.BytesIO(), writing)
+    monkeypatch.setattr(session, "_send_bytes", lambda data: told.append((len(data), len(synced_folders))))
+    (tmp_path / "gone").mkdir()
+    atomic.sync_together()
+    for name in ("a", "b", "gone/c"):
+        atomic.write(str(tmp_path / name), b"x", Wanted({}))
+    shutil.rmtree(tmp_path / "gone")
+    assert synced_folders == []
+    session._answer_later(b"answer", asked=True)
+    assert synced_folders == [str(tmp_path)] and told == [(6, 1)]
+    os.close(reading)
+    os.close(writing)
