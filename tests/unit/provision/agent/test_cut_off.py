@@ -71,7 +71,7 @@ def synced_folders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     real = os.fsync
 
     def note(descriptor: int) -> None:
-        path = os.readlink(f"/proc/self/fd/{descriptor}")
+        path = str(Path(f"/proc/self/fd/{descriptor}").readlink())
         if Path(path).is_dir():
             found.append(path)
         real(descriptor)
