@@ -22,11 +22,11 @@ def size(count: int) -> str:
 
 def verdict(state: EtcdState) -> str:
     """One sentence: does it take writes, and what would the next loss cost."""
+    if state.has_no_data:
+        return f"no machine that answers has data of etcd: {state.way_out}"
     if not state.has_quorum:
-        return (
-            f"NO QUORUM: {state.healthy} of {state.voters} members take part, {state.quorum} are needed. "
-            "Bring one back; if they are lost for good: kprov etcd recover"
-        )
+        taking_part = f"{state.healthy} of {state.voters} members take part, {state.quorum} are needed"
+        return f"NO QUORUM: {taking_part}: {state.way_out}"
     if state.voters == 1:
         loss = "its loss ends it"
     else:

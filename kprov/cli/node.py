@@ -186,7 +186,7 @@ def replace_machine(
     """Put a new machine in the place of one that is lost, with its name and address.
 
     The lost one's Node is deleted; the lost member is taken out of etcd, when the others have a quorum without it, and
-    the new one joins as a learner. Refused while the lost machine's kubelet still reports.
+    the new one joins as a learner. Refused when the lost machine's kubelet still reports. Safe to interrupt and repeat.
     """
     from kprov.cli.node_runs import join
 

@@ -78,7 +78,7 @@ def reset(
                     f"all pods, volumes on the machines and images on {', '.join(loaded.hosts)}",
                 ]
             )
-        with operation(loaded, shown.reporter, options) as context:
+        with operation(loaded, shown.reporter, options, known=False) as context:
             times = run_phases(context, RESET)
             engine = context.engine
         code = of_outcome(engine.outcome())

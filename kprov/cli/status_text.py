@@ -43,8 +43,18 @@ def _lines(state: ClusterState, findings: Sequence[Finding]) -> Iterator[str]:
 
 def answers(state: ClusterState, findings: Sequence[Finding]) -> dict[str, str]:
     """The questions that everybody asks, answered in a sentence each."""
-    from kprov.provision.cluster.condition.judgement import cost_of_loss, is_highly_available
+    from kprov.provision.cluster.condition.judgement import cost_of_loss, is_bare, is_highly_available
 
+    if is_bare(state):
+        return {
+            "healthy": "NO: there is no cluster on these machines yet",
+            "highly available": "NO",
+            "next loss costs": "nothing",
+            **dict.fromkeys(("etcd", "API servers", "leaders", "nodes", "releases"), "none yet"),
+            "first to expire": "nothing",
+            "not in inventory": "nothing",
+            "drift": _drift(state),
+        }
     worst = findings[0].severity if findings else "note"
     healthy = {"broken": "NO", "degraded": "it works, but not everything is as it should be"}.get(str(worst), "yes")
     costs = {m.name: cost for m in state.machines if m.answers and (cost := cost_of_loss(state, m))}
@@ -84,8 +94,12 @@ def _drift(state: ClusterState) -> str:
 
 
 def _machines(state: ClusterState) -> str:
+    from kprov.provision.cluster.condition.judgement import is_bare
+
+    bare = is_bare(state)
     header = ["MACHINE", "ROLES", "ANSWERS", "UNITS", "ETCD", "API", "NODE", "DISK", "UP"]
-    etcd = {member.host: member.state for member in state.etcd.members}
+    etcd = {member.host: member.state for member in state.etcd.members if not bare}
+    api = {} if bare else state.api
     nodes = {node.name: node for node in state.nodes or ()}
     rows = []
     for machine in state.machines:
@@ -101,7 +115,7 @@ def _machines(state: ClusterState) -> str:
                 "yes" if machine.answers else "NO",
                 f"{running}/{len(machine.units)}" if machine.answers else "-",
                 etcd.get(machine.name, "-"),
-                "-" if machine.name not in state.api else ("NOT READY" if state.api[machine.name] else "ready"),
+                "-" if machine.name not in api else ("NOT READY" if api[machine.name] else "ready"),
                 ready,
                 f"{max(machine.disks.values()):.0f}%" if machine.disks else "-",
                 _duration(machine),

@@ -155,13 +155,14 @@ def run(
     from kprov.cli.report.writing import reported
     from kprov.cli.run_output import open_run_output
     from kprov.provision.cluster.planning import Planning
-    from kprov.provision.cluster.procedure import Options, run_procedure
+    from kprov.provision.cluster.procedure import Options, refuse_wrong_selection, run_procedure
     from kprov.provision.cluster.up import UP
 
     assert isinstance(options, Options)
     if listing:
         lists.show(inventory, UP, options, listing)
         return ExitCode.OK
+    refuse_wrong_selection(UP, options)
     with (
         reported(inventory.cluster.state_directory, wanted=not options.check),
         open_run_output(diff=options.diff) as output,

@@ -38,7 +38,7 @@ def upgrade(
         typer.Option("--bundle", help="Upgrade to this bundle as it is. Default: the inventory's, brought up to date."),
     ] = None,
     rollback: Annotated[
-        bool, typer.Option("--rollback", help="Back to the release that each machine ran before its last upgrade.")
+        bool, typer.Option("--rollback", help="Back to what the machines ran before the last upgrade began.")
     ] = False,
     drain: Annotated[
         bool, typer.Option("--drain/--no-drain", help="Move pods away first; they go on running all the same.")

@@ -45,6 +45,7 @@ def operation(
     *,
     bundle: Bundle | None = None,
     signs: bool = False,
+    known: bool = True,
 ) -> Iterator[Context]:
     """Connect to the machines of an operation.
 
@@ -55,13 +56,15 @@ def operation(
         hosts: those that it concerns; None: all.
         bundle: what machines need, where it brings them something.
         signs: open the authorities' keys, which may need a passphrase.
+        known: refuse to begin where the cluster was not raised from here; else only the machines are asked.
 
     Raises:
         NoClusterError: the cluster was not raised from here.
         SealedError: the passphrase is missing or wrong.
         LockedError, UnreachableError: as for `connect`.
     """
-    refuse_no_cluster(inventory)
+    if known:
+        refuse_no_cluster(inventory)
     folder = inventory.cluster.state_directory
     with engine_for(inventory, reporter, options) as engine:
         chosen = list(inventory.hosts.values()) if hosts is None else list(hosts)

@@ -23,6 +23,7 @@ from kprov.provision.cluster.sources import roles_folder, templates_folder
 from kprov.provision.cluster.surroundings import tell_cluster, tell_machines, tell_releases
 from kprov.provision.engine import Engine
 from kprov.provision.engine.reporter import Reporter
+from kprov.provision.engine.roles import Roles
 from kprov.provision.inventory import Host, Inventory
 from kprov.provision.inventory.timeouts import Timeouts
 
@@ -141,6 +142,15 @@ def connect(engine: Engine, hosts: Sequence[Host], *, only_answering: bool) -> l
     if lost and (not only_answering or not alive):
         raise UnreachableError(lost)
     return alive
+
+
+def refuse_wrong_selection(phases: Sequence[Phase], options: Options) -> None:
+    """A selection that can't be right is refused before anything is waited for: another run may hold the bundle.
+
+    Raises: SelectionError, RoleErrors.
+    """
+    if not options.selection.is_whole:
+        choose(phases, options.selection, Roles(roles_folder(), templates_folder()).tags_of)
 
 
 def run_procedure(

@@ -70,6 +70,31 @@ def test_mistakes_end_with_2(kprov: Kprov, inventory_file: Path, arguments: list
     assert "Traceback" not in done.err
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--tags", "nosuch"), "no phase has a task that these tags choose"),
+        (("--start-at-phase", "nosuch"), 'there is no phase "nosuch"'),
+    ],
+)
+@pytest.mark.parametrize("verb", ["up", "plan"])
+def test_a_wrong_selection_waits_for_nobody(
+    kprov: Kprov,
+    monkeypatch: pytest.MonkeyPatch,
+    inventory_file: Path,
+    verb: str,
+    options: tuple[str, ...],
+    message: str,
+) -> None:
+    def held(*args: object) -> None:
+        raise AssertionError("the bundle is asked for")
+
+    monkeypatch.setattr("kprov.cli.bundle_source.complete_bundle", held)
+    done = kprov(verb, inventory_file, *options)
+    assert done.code == ExitCode.USAGE, done.err
+    assert message in " ".join(done.err.split())
+
+
 def test_errors_as_json(kprov: Kprov, tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text("all:\n  host: {}\n")

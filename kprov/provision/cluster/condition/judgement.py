@@ -71,7 +71,7 @@ def _etcd(state: ClusterState, inventory: str) -> Iterator[Finding]:
             where="etcd",
             what=f"no quorum: {etcd.healthy} of {etcd.voters} members take part, {etcd.quorum} are needed",
             why="the API takes no writes",
-            mend="bring a member's machine back; if they are lost for good: kprov etcd recover",
+            mend=etcd.way_out,
         )
     stopped = {each.name for each in state.machines if each.answers and not each.runs("etcd")}
     for member in etcd.members:

@@ -165,7 +165,8 @@ class _Work:
                 return
             raise DrainExpired(
                 f"{self.node} is not empty {self.timeouts.expired('drain')}. Still there: {reasons}\n"
-                "The same command tries again; --at-deadline says what else is done then"
+                "The same command tries again; with --at-deadline delete they are deleted then, whatever their budgets "
+                "say; --timeout drain=DURATION gives them longer"
             )
         now = time.monotonic()
         if now - self.last_told >= TELL_SECONDS:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from kprov.provision.cluster.context import Context
 from kprov.provision.cluster.etcd import DATA
+from kprov.provision.cluster.joining import node_labels
 from kprov.provision.cluster.nodes.knowing import joining, leave_strangers_out, telling
 from kprov.provision.cluster.phase import ClusterError, Phase
+from kprov.provision.engine.waiting import Wait
 from kprov.provision.inventory import Host, Inventory
 from kprov.provision.kubeapi import nodes
 from kprov.provision.kubeapi.client import ClusterApiError
 
-_ALIVE_SECONDS = 40.0  # upstream's node-monitor-grace-period: a kubelet that renewed since is no lost one
+_ALIVE_SECONDS = 40.0  # upstream's node-monitor-grace-period
 
 
 class JoinRefused(ClusterError):
@@ -77,15 +80,19 @@ class Joining:
                 phase.record(host, "May join")
 
     def _is_half_done(self, context: Context, host: Host) -> bool:
-        """Whether an earlier run of the same command was cut off: it has deleted the Node, or has no Ready one yet."""
+        """Whether an earlier run of the same command was cut off: its last step is to give the new Node its labels."""
         node = nodes.find_node(context.api, host.name)
-        return node is None or not nodes.is_ready(node)
+        return (
+            node is None
+            or not nodes.is_ready(node)
+            or not node_labels(host).items() <= (node["metadata"].get("labels") or {}).items()
+        )
 
     def _forget(self, context: Context, hosts: list[Host]) -> None:
         """Delete the lost ones' Nodes, and so their pods. What etcd has of them is for the phase that forms it.
 
         Raises:
-            JoinRefused: a kubelet has just said that it lives.
+            JoinRefused: a kubelet says that it lives.
         """
         with context.engine.phase("Forget the lost ones", hosts) as phase:
             found = {host.name: nodes.find_node(context.api, host.name) for host in hosts}
@@ -94,24 +101,51 @@ class Joining:
                 for host in hosts
                 if not context.engine.facts[host.name].get("kprov_release") and found[host.name] is not None
             ]
-            alive = [name for name in fresh if self._renewed(context, name)]
-            if alive:
-                raise JoinRefused(
-                    f"the kubelet of {', '.join(alive)} has renewed its lease a moment ago, so the machine that "
-                    "is to be replaced is alive somewhere: switch it off first"
-                )
+            if not context.engine.check:
+                _wait_for_silence(context, fresh)
             for host in hosts:
                 if host.name in fresh and not context.engine.compares(host):
                     nodes.delete_node(context.api, host.name)
                 phase.record(host, "Node of the lost one", changed=host.name in fresh)
 
-    def _renewed(self, context: Context, name: str) -> bool:
-        try:
-            lease = context.api.request("GET", f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{name}")
-        except ClusterApiError as error:
-            if error.code == 404:
-                return False
+
+def _wait_for_silence(context: Context, names: Sequence[str]) -> None:
+    """Wait until the kubelets of lost machines have not been heard of for as long as upstream gives them.
+
+    Raises:
+        JoinRefused: one renews its lease meanwhile.
+        ClusterError: a lease is from a future that does not come.
+    """
+    wait = Wait(
+        f"the last word of the lost {', '.join(names)} to be {_ALIVE_SECONDS:.0f} s old",
+        "nodes",
+        context.engine.timeouts,
+        context.engine.waiting,
+        ClusterError,
+    )
+    first = {name: _renewed(context, name) for name in names}
+    last = dict(first)
+    while True:
+        alive = [name for name in names if last[name] != first[name]]
+        if alive:
+            raise JoinRefused(
+                f"the kubelet of {', '.join(alive)} renews its lease, so the machine that is to be replaced is alive "
+                "somewhere: switch it off first"
+            )
+        now = datetime.now(UTC)
+        if all((now - said).total_seconds() >= _ALIVE_SECONDS for said in last.values()):
+            return
+        wait.longer("where it takes longer, its clock is ahead of this computer's", pause=1.0)
+        last = {name: _renewed(context, name) for name in names}
+
+
+def _renewed(context: Context, name: str) -> datetime:
+    """When a kubelet was last heard of; long ago where it never was."""
+    try:
+        lease = context.api.request("GET", f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{name}")
+    except ClusterApiError as error:
+        if error.code != 404:
             raise
-        text = str(lease["spec"].get("renewTime") or "1970-01-01T00:00:00Z")
-        renewed = datetime.fromisoformat(text.replace("Z", "+00:00"))
-        return (datetime.now(UTC) - renewed).total_seconds() < _ALIVE_SECONDS
+        lease = {}
+    text = str(lease.get("spec", {}).get("renewTime") or "1970-01-01T00:00:00Z")
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))

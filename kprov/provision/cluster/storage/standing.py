@@ -70,6 +70,21 @@ class EtcdState:
         return any(member.state == "leader" for member in self.members) and self.healthy >= self.quorum
 
     @property
+    def has_no_data(self) -> bool:
+        """Whether no machine that answers has been a member, or has its data still."""
+        states = {member.state for member in self.members}
+        return "no data" in states and states <= {"no data", "unreachable"}
+
+    @property
+    def way_out(self) -> str:
+        """What brings a quorum back, where there is none."""
+        if not self.has_no_data:
+            return "bring a member's machine back; if they are lost for good: kprov etcd recover"
+        silent = [member.host for member in self.members if member.state == "unreachable"]
+        first = f"bring {', '.join(silent)} back; " if silent else ""
+        return f"{first}where there has been no cluster: kprov up; from a snapshot: kprov etcd restore SNAPSHOT"
+
+    @property
     def can_lose(self) -> int:
         """How many members may be lost now, and it goes on."""
         return max(0, self.healthy - self.quorum)

@@ -110,7 +110,7 @@ def refuse_without_quorum(state: EtcdState) -> None:
         )
         raise ClusterError(
             f"etcd has no quorum: {state.healthy} of {state.voters} members are healthy, {state.quorum} are needed "
-            f"({sick}). Bring a member back; if those are lost for good: `kprov etcd recover`"
+            f"({sick}). What mends it: {state.way_out}"
         )
 
 

@@ -31,11 +31,11 @@ from kprov.provision.cluster.upgrading.checks import (
     wanted_releases,
 )
 from kprov.provision.cluster.upgrading.way_back import (
-    PREVIOUS,
+    Releases,
     go_back,
     keep_way_back,
     machines_to_bring_back,
-    releases,
+    releases_of,
 )
 from kprov.provision.engine.batches import Serial, batches
 from kprov.provision.engine.result import TaskFailed
@@ -83,24 +83,26 @@ class Upgrade:
         """
         engine = context.engine
         wanted = {} if self.rollback else wanted_releases(context, hosts)
+        found = releases_of(context, hosts)
         if self.rollback:
-            due = machines_to_bring_back(context, hosts, in_the_middle(context))
+            due = machines_to_bring_back(context, hosts, found, in_the_middle(context))
         else:
-            due = self._due(context, hosts, wanted)
+            due = self._due(context, hosts, found, wanted)
         if not due:
-            self.tell("every machine runs this release already, with the packages of this bundle")
+            there = "what it ran before the last upgrade" if self.rollback else "this release"
+            packages = "" if self.rollback else ", with the packages of this bundle"
+            self.tell(f"every machine runs {there} already{packages}")
             return
         sick = sick_of(context)
         problems = self._in_the_way_back(context, due, sick) if self.rollback else []
         if not self.rollback:
-            now = releases(context, hosts)
-            problems += [skew_problem(host.name, now.get(host.name, ""), wanted[host.name]) for host in due]
+            problems += [skew_problem(host.name, found.now.get(host.name, ""), wanted[host.name]) for host in due]
             problems += [str(each) for each in preflight(context.inventory, list(hosts), engine.facts, {})]
             problems += [*sick.problems(), *node_problems(context, due, self.drain)]
         if problems := [problem for problem in problems if problem]:
             raise NotFit(problems)
         order = self._batches(due, sick.machines)
-        to = releases(context, due, PREVIOUS) if self.rollback else wanted
+        to = found.goals if self.rollback else wanted
         for index, batch in enumerate(order):
             names = ", ".join(host.name for host in batch)
             goals = " and ".join(dict.fromkeys(to.get(host.name) or "what it runs" for host in batch))
@@ -113,13 +115,17 @@ class Upgrade:
             lost = [host.name for host in due if host not in engine.alive(due)]
             if lost:
                 raise UpgradeFailed(f"{', '.join(lost)}: the new release can't be laid down; nothing was switched")
+            try:
+                keep_way_back(context, due, found, wanted)
+            except TaskFailed as error:
+                raise UpgradeFailed(f"{error}; nothing was switched") from error
         for index, batch in enumerate(order):
             rest = [host.name for later in order[index + 1 :] for host in later]
-            self._one_batch(context, batch, wanted, rest)
+            self._one_batch(context, batch, to, rest)
 
-    def _due(self, context: Context, hosts: Sequence[Host], wanted: dict[str, str]) -> list[Host]:
+    def _due(self, context: Context, hosts: Sequence[Host], found: Releases, wanted: dict[str, str]) -> list[Host]:
         """The machines that have anything left to do."""
-        now = releases(context, hosts)
+        now = found.now
         stale = stale_units(context, list(hosts))
         packages = missing_packages(context, list(hosts))
         cut_off = in_the_middle(context)
@@ -155,18 +161,17 @@ class Upgrade:
         first = [batch for batch in keepers if batch[0].name in sick]
         return [*first, *cut, *(batch for batch in keepers if batch not in first)]
 
-    def _one_batch(self, context: Context, batch: list[Host], wanted: dict[str, str], rest: Sequence[str]) -> None:
+    def _one_batch(self, context: Context, batch: list[Host], to: dict[str, str], rest: Sequence[str]) -> None:
         names = ", ".join(host.name for host in batch)
         untouched = f"\nLeft untouched: {', '.join(rest)}" if rest else ""
         context.limit = frozenset(host.name for host in batch)
         try:
             with self._without_pods(context, batch):
                 if self.rollback:
-                    go_back(context, batch)
+                    go_back(context, batch, to)
                     self._healthy(context, batch)
                     return
                 try:
-                    keep_way_back(context, batch, wanted)
                     self.times += run_phases(context, UP, Pace())
                     lost = [host.name for host in batch if host not in context.engine.alive(batch)]
                     if lost:
@@ -189,7 +194,8 @@ class Upgrade:
         for host in back:
             context.engine.forgive(host)
         try:
-            went = go_back(context, [host for host in back if host.name in self.switched])
+            ours = [host for host in back if host.name in self.switched]
+            went = go_back(context, ours, releases_of(context, ours).before)
             self._healthy(context, back)
         except _TROUBLE as error:
             return f"the way back failed, too: {error}"

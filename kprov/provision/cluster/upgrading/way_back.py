@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from kprov.provision.cluster.artifacts import CURRENT, RELEASES, daemons_of
 from kprov.provision.cluster.context import Context
@@ -29,41 +30,81 @@ def _files(host: Host) -> list[str]:
     return [*_FILES, *(f"/etc/systemd/system/{unit}.service" for unit in sorted(daemons_of(host)))]
 
 
-def releases(context: Context, hosts: Sequence[Host], link: str = CURRENT) -> dict[str, str]:
-    """By machine: the release that a link leads to; "" where there is none."""
-    found = context.engine.module_all({host.name: ("stat", {"path": link, "_quiet": True}) for host in hosts})
-    return {
-        name: str(result["stat"].get("lnk_source") or "").removeprefix(f"{RELEASES}/")
-        for name, result in found.items()
-        if not result.failed
+@dataclass(frozen=True, slots=True)
+class Releases:
+    """What machines run, and what they ran before; "" where there is none, no entry for one that can't be asked.
+
+    Attributes:
+        now: by machine.
+        before: by machine, what it ran before its last upgrade began.
+    """
+
+    now: Mapping[str, str]
+    before: Mapping[str, str]
+
+    @property
+    def goals(self) -> dict[str, str]:
+        """By machine: where the way back leads it; "" for nowhere.
+
+        A machine that runs what another one goes back to, or has gone back to, was not reached by the upgrade that is
+        undone, and stays: what it ran before is of an earlier upgrade.
+        """
+        ends = {*self.before.values()} - {""}
+        return {name: run if run in ends else self.before.get(name, "") for name, run in self.now.items()}
+
+    def is_within(self, name: str) -> bool:
+        """Whether a machine was switched by an upgrade that did not reach all: some run what it ran before."""
+        before = self.before.get(name, "")
+        return before not in ("", self.now.get(name)) and before in self.now.values()
+
+
+def releases_of(context: Context, hosts: Sequence[Host]) -> Releases:
+    """Ask machines for their releases."""
+    asked = [("stat", {"path": link, "_quiet": True}) for link in (CURRENT, PREVIOUS)]
+    found = context.engine.module_all({host.name: asked for host in hosts})
+    links = {
+        name: [str(each["stat"].get("lnk_source") or "").removeprefix(f"{RELEASES}/") for each in answers]
+        for name, answers in found.items()
+        if not any(each.failed for each in answers)
     }
+    return Releases({name: now for name, (now, _) in links.items()}, {name: old for name, (_, old) in links.items()})
 
 
-def keep_way_back(context: Context, hosts: Sequence[Host], wanted: Mapping[str, str]) -> None:
-    """Note how machines run now. One that a run before has switched already keeps the notes of before that.
+def keep_way_back(context: Context, hosts: Sequence[Host], found: Releases, wanted: Mapping[str, str]) -> None:
+    """Note how machines run now, all of them before the first is switched.
+
+    So those that the upgrade does not get to have nowhere to go back to. A machine that was switched by an upgrade
+    which did not end keeps the notes of before that. The link comes first: killed after it, a machine has nothing to go
+    back to, and its files are noted by the run that goes on.
+
+    Args:
+        found: what they run.
+        wanted: by machine, what they are to run.
 
     Raises: TaskFailed.
     """
-    now = releases(context, hosts)
     with context.engine.phase("Keep the way back", hosts):
         calls = {}
         for host in hosts:
-            if now.get(host.name) and now[host.name] != wanted[host.name]:
+            now = found.now.get(host.name)
+            if now and now != wanted[host.name] and not found.is_within(host.name):
                 calls[host.name] = [
+                    ("file", {"path": PREVIOUS, "src": f"{RELEASES}/{now}", "state": "link"}),
                     ("file", {"path": _KEPT, "state": "absent"}),
                     ("baseline", {"dest": _KEPT, "paths": _files(host), "after": f"{_KEPT}/none"}),
-                    ("file", {"path": PREVIOUS, "src": f"{RELEASES}/{now[host.name]}", "state": "link"}),
                 ]
         for results in context.engine.module_all(calls).values():
             for result in results:
                 result.raise_if_failed()
 
 
-def go_back(context: Context, hosts: Sequence[Host]) -> list[Host]:
+def go_back(context: Context, hosts: Sequence[Host], goals: Mapping[str, str]) -> list[Host]:
     """Bring machines back to the release that they ran before, and its configuration; restart what runs the other.
 
     One that was killed on its way back has the links of before already, and daemons of the other release: these are
     restarted, too.
+
+    Args: ``goals``: by machine, the release.
 
     Returns: those that had a release to go back to.
 
@@ -74,14 +115,14 @@ def go_back(context: Context, hosts: Sequence[Host]) -> list[Host]:
     engine = context.engine
     for host in hosts:
         engine.forgive(host)
-    before, now = releases(context, hosts, PREVIOUS), releases(context, hosts)
-    back = [host for host in hosts if before.get(host.name)]
-    switched = [host for host in back if before[host.name] != now.get(host.name)]
+    now = releases_of(context, hosts).now
+    back = [host for host in hosts if goals.get(host.name)]
+    switched = [host for host in back if goals[host.name] != now.get(host.name)]
     with engine.phase("Go back to the release before", switched):
         calls = {
             host.name: [
                 ("baseline", {"dest": _KEPT, "state": "restored", "_title": "Configuration of before"}),
-                ("file", {"path": CURRENT, "src": f"{RELEASES}/{before[host.name]}", "state": "link"}),
+                ("file", {"path": CURRENT, "src": f"{RELEASES}/{goals[host.name]}", "state": "link"}),
                 ("systemd", {"daemon_reload": True}),
             ]
             for host in switched
@@ -110,26 +151,27 @@ def _be_ready_for_the_address(context: Context, hosts: Sequence[Host]) -> None:
         context.engine.module_all({host.name: started for host in hosts if "control_plane" in host.groups})
 
 
-def machines_to_bring_back(context: Context, hosts: Sequence[Host], in_the_middle: Collection[str]) -> list[Host]:
+def machines_to_bring_back(
+    context: Context, hosts: Sequence[Host], found: Releases, in_the_middle: Collection[str]
+) -> list[Host]:
     """The machines that have a release to go back to, or that a run has left on their way.
 
-    Args: ``in_the_middle`` are those that are cordoned for an upgrade which did not end.
+    Args:
+        found: what they run, and ran before.
+        in_the_middle: those that are cordoned for an upgrade which did not end.
 
     Raises:
-        ClusterError: there are none.
+        ClusterError: there has been no upgrade.
     """
-    before, now = releases(context, hosts, PREVIOUS), releases(context, hosts)
-    stale = stale_units(context, list(hosts))
-    found = [
+    if not any(found.before.values()):
+        raise ClusterError(
+            f"no machine has a release to go back to: {PREVIOUS} is written by kprov upgrade, and there has been none"
+        )
+    goals, stale = found.goals, stale_units(context, list(hosts))
+    return [
         host
         for host in hosts
         if host.name in in_the_middle
-        or (before.get(host.name) and before[host.name] != now.get(host.name))
-        or (before.get(host.name) and daemons_of(host) & set(stale.get(host.name) or ()))
+        or (goals.get(host.name) and goals[host.name] != found.now.get(host.name))
+        or (goals.get(host.name) and daemons_of(host) & set(stale.get(host.name) or ()))
     ]
-    if not found:
-        raise ClusterError(
-            f"no machine has another release to go back to: {PREVIOUS} is written by kprov upgrade, and gone where the "
-            "machine has gone back already"
-        )
-    return found

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kprov.cli.etcd_texts import verdict
 from kprov.cli.status_text import answers, explanation, screen
 from kprov.provision.cluster.condition.cluster import ClusterState, NodeState
 from kprov.provision.cluster.condition.comparison import Comparison
@@ -207,6 +208,28 @@ def test_bare_machines_are_no_broken_cluster() -> None:
         ("cp3", "does not answer"),
     ]
     assert found[0].mend == "kprov up -i inventory.yaml"
+    shown = screen(state, found)
+    assert "QUORUM" not in shown and "recover" not in shown and "NOT READY" not in shown, shown
+    assert answers(state, found).keys() == answers(cluster(), []).keys()  # who reads them finds each question
+
+
+@pytest.mark.parametrize(
+    ("states", "way"),
+    [
+        (("no data", "no data", "no data"), "where there has been no cluster: kprov up"),
+        (("no data", "unreachable", "no data"), "bring cp2 back; where there has been no cluster: kprov up"),
+        (("unreachable", "unreachable", "unreachable"), "kprov etcd recover"),
+        (("silent", "no data", "no data"), "kprov etcd recover"),
+        (("no quorum", "unreachable", "unreachable"), "kprov etcd recover"),
+    ],
+)
+def test_where_there_are_no_data_nobody_is_sent_to_recover_them(states: tuple[str, ...], way: str) -> None:
+    state = cluster()
+    state.etcd = EtcdState(members=[member(f"cp{index + 1}", each) for index, each in enumerate(states)], voters=3)
+    assert way in state.etcd.way_out
+    assert way in verdict(state.etcd)
+    assert way in judge(state, "i")[0].mend
+    assert ("recover" in state.etcd.way_out) != ("kprov up" in state.etcd.way_out)
 
 
 def test_a_machine_without_the_programs_of_a_cluster_answers_all_the_same(tmp_path: Path) -> None:

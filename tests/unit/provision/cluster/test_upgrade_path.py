@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kprov.provision.cluster.artifacts import CURRENT
+from kprov.provision.cluster.artifacts import CURRENT, RELEASES
 from kprov.provision.cluster.phase import ClusterError
 from kprov.provision.cluster.sources import roles_folder
 from kprov.provision.cluster.upgrading import way_back
@@ -66,40 +68,100 @@ def test_who_goes_first(rollback: bool, sick: set[str], order: list[list[str]]) 
     assert [[host.name for host in batch] for batch in work._batches(due, sick)] == order
 
 
-class Links:
-    """An engine of machines that have links to releases."""
+class Machines:
+    """An engine of machines with links to releases; what else is done to them is taken down."""
 
-    def __init__(self, links: dict[str, dict[str, str]]) -> None:
-        self.links = links
+    def __init__(self, now: dict[str, str], before: dict[str, str]) -> None:
+        self.links = {CURRENT: dict(now), PREVIOUS: dict(before)}
+        self.done: list[tuple[str, str, str]] = []
 
-    def module_all(self, calls: dict[str, Any]) -> dict[str, Result]:
-        return {
-            name: Result(name, "x", Status.OK, data={"stat": {"lnk_source": self.links[name].get(given["path"])}})
-            for name, (_, given) in calls.items()
-        }
+    @contextmanager
+    def phase(self, title: str, hosts: Any) -> Iterator[None]:
+        yield
+
+    def forgive(self, host: Any) -> None:
+        pass
+
+    check = True  # nothing is restarted
+
+    def module_all(self, calls: dict[str, Any]) -> dict[str, Any]:
+        return {name: [self._call(name, *call) for call in given] for name, given in calls.items()}
+
+    def _call(self, name: str, module: str, given: dict[str, Any]) -> Result:
+        path = given.get("path", given.get("dest", ""))
+        if module == "stat":
+            return Result(name, module, Status.OK, data={"stat": {"lnk_source": self.links[path].get(name)}})
+        self.done.append((name, module, path))
+        if given.get("state") == "link":
+            self.links[path][name] = given["src"]
+        return Result(name, module, Status.CHANGED)
+
+
+def _machines(**links: str) -> tuple[Any, list[Any]]:
+    """Machines by what they run and, after a slash, what they ran before: ``cp1="C/B"``."""
+    now = {name: f"{RELEASES}/{text.partition('/')[0]}" for name, text in links.items()}
+    before = {name: f"{RELEASES}/{text.partition('/')[2]}" for name, text in links.items() if "/" in text}
+    return SimpleNamespace(engine=Machines(now, before)), [_host(name, "node") for name in links]
+
+
+def _runs(context: Any) -> str:
+    return " ".join(link.removeprefix(f"{RELEASES}/") for link in context.engine.links[CURRENT].values())
+
+
+@pytest.mark.parametrize(
+    ("links", "goals"),
+    [
+        ({"cp1": "B/A", "w1": "B/A"}, "A A"),
+        ({"cp1": "C/B", "cp2": "B/B", "w1": "B/B"}, "B B B"),
+        # w1 was not reached, and no run has told it so: what it ran before is of the upgrade from A to B.
+        ({"cp1": "C/B", "cp2": "B/A", "w1": "B/A"}, "B B B"),
+        ({"cp1": "B/B", "w1": "B/A", "w2": "B/A"}, "B B B"),
+        # On the way back, killed after w1.
+        ({"cp1": "C/B", "w1": "B/B"}, "B B"),
+        # There and back, and there again: only who was reached goes back.
+        ({"cp1": "A/B", "w1": "B/B"}, "B B"),
+        ({"cp1": "B/A", "new": "B"}, "A "),
+        ({"cp1": "B", "w1": "B"}, " "),
+    ],
+)
+def test_where_the_way_back_leads(links: dict[str, str], goals: str) -> None:
+    context, hosts = _machines(**links)
+    assert " ".join(way_back.releases_of(context, hosts).goals.values()) == goals
+
+
+def test_an_upgrade_that_ended_midway_takes_nobody_further_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(way_back, "stale_units", lambda context, hosts: {})
+    context, hosts = _machines(cp1="B/A", cp2="B/A", w1="B/A")
+    found = way_back.releases_of(context, hosts)
+    way_back.keep_way_back(context, hosts, found, dict.fromkeys(("cp1", "cp2", "w1"), "C"))
+    first = [(module, path) for name, module, path in context.engine.done if name == "w1"]
+    assert first[0] == ("file", PREVIOUS)  # killed after it, there is nowhere to go back to
+    context.engine.links[CURRENT]["cp1"] = f"{RELEASES}/C"
+    # Another bundle: what cp1 ran before the upgrade that did not end is what it goes back to.
+    found = way_back.releases_of(context, hosts)
+    way_back.keep_way_back(context, hosts, found, dict.fromkeys(("cp1", "cp2", "w1"), "D"))
+    context.engine.links[CURRENT]["cp1"] = f"{RELEASES}/D"
+    found = way_back.releases_of(context, hosts)
+    due = way_back.machines_to_bring_back(context, hosts, found, {"w1"})
+    assert [host.name for host in due] == ["cp1", "w1"]
+    assert [host.name for host in way_back.go_back(context, due, found.goals)] == ["cp1"]
+    assert _runs(context) == "B B B"
+    again = way_back.releases_of(context, hosts)
+    assert way_back.machines_to_bring_back(context, hosts, again, set()) == []
 
 
 def test_whom_the_way_back_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    def links(now: str, before: str = "") -> dict[str, str]:
-        folder = "/opt/kprov/releases/"
-        return {CURRENT: folder + now} | ({PREVIOUS: folder + before} if before else {})
-
-    machines = {
-        "untouched": links("1", "1"),
-        "switched": links("2", "1"),
-        "killed-on-its-way-back": links("1", "1"),
-        "cordoned": links("1", "1"),
-        "new": links("2"),
-        "old-certificate": links("2"),
-    }
-    stale = {"killed-on-its-way-back": ["kubelet"], "old-certificate": ["kubelet"], "untouched": ["containerd"]}
+    stale = {"killed_on_its_way_back": ["kubelet"], "old_certificate": ["kubelet"], "untouched": ["containerd"]}
     monkeypatch.setattr(way_back, "stale_units", lambda context, hosts: stale)
-    hosts = [_host(name) for name in machines]
-    context: Any = SimpleNamespace(engine=Links(machines))
-    found = way_back.machines_to_bring_back(context, hosts, {"cordoned"})
-    assert [host.name for host in found] == ["switched", "killed-on-its-way-back", "cordoned"]
-    with pytest.raises(ClusterError, match="no machine has another release"):
-        way_back.machines_to_bring_back(context, hosts[:1], set())
+    context, hosts = _machines(
+        untouched="1/1", switched="2/1", killed_on_its_way_back="1/1", cordoned="1/1", new="2", old_certificate="2"
+    )
+    found = way_back.releases_of(context, hosts)
+    due = way_back.machines_to_bring_back(context, hosts, found, {"cordoned"})
+    assert [host.name for host in due] == ["switched", "killed_on_its_way_back", "cordoned"]
+    context, hosts = _machines(new="2", other="2")
+    with pytest.raises(ClusterError, match="no machine has a release to go back to"):
+        way_back.machines_to_bring_back(context, hosts, way_back.releases_of(context, hosts), set())
 
 
 def test_every_path_that_a_role_writes_is_noted_before() -> None:
