@@ -172,9 +172,9 @@ class Registry:
         self._metrics[metric.name] = metric
         return metric
 
-    def render(self) -> str:
-        """All metrics, and the process's own, as text."""
-        return "".join(metric.render() for metric in self._metrics.values()) + _process()
+    def render(self, *, process: bool = True) -> str:
+        """All metrics, and unless told otherwise the process's own, as text."""
+        return "".join(metric.render() for metric in self._metrics.values()) + (_process() if process else "")
 
 
 REGISTRY = Registry()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kprov.kube.api.metrics import REGISTRY, LabelValues
+from kprov.kube.kubelet.node.facts import Disk, disk
 
 if TYPE_CHECKING:
     from kprov.kube.kubelet.pods.manager import PodManager
@@ -93,6 +95,34 @@ def watch_pods(manager: PodManager, node: str) -> None:
         (),
         lambda: time.time() - (time.monotonic() - manager.relist.last) if manager.relist.last else 0.0,
     )
+
+
+_ROOM: dict[str, tuple[str, Callable[[Disk], int]]] = {
+    "capacity_bytes": ("Capacity in bytes of the volume", lambda disk: disk.size),
+    "available_bytes": ("Number of available bytes in the volume", lambda disk: disk.available),
+    "used_bytes": ("Number of used bytes in the volume", lambda disk: disk.size - disk.free),
+    "inodes": ("Maximum number of inodes in the volume", lambda disk: disk.inodes),
+    "inodes_free": ("Number of free inodes in the volume", lambda disk: disk.inodes_free),
+    "inodes_used": ("Number of used inodes in the volume", lambda disk: disk.inodes - disk.inodes_free),
+}
+
+
+def watch_volumes(claimed: Callable[[], dict[LabelValues, Path]]) -> None:
+    """Show how full the claimed volumes are: the file systems on which they lie, as upstream does.
+
+    Args:
+        claimed: gives the claims in use, by namespace and name, and where they lie.
+    """
+    for name, (text, measure) in _ROOM.items():
+        REGISTRY.gauge(
+            f"kubelet_volume_stats_{name}", text, ("namespace", "persistentvolumeclaim"), _room(claimed, measure)
+        )
+
+
+def _room(
+    claimed: Callable[[], dict[LabelValues, Path]], measure: Callable[[Disk], int]
+) -> Callable[[], dict[LabelValues, float]]:
+    return lambda: {claim: float(measure(disk(path))) for claim, path in claimed().items() if path.exists()}
 
 
 def certificate_end(which: str) -> Callable[[float], None]:

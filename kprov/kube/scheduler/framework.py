@@ -6,6 +6,8 @@ upstream, a node is rejected by the first plugin that says so, and later plugins
 
 from __future__ import annotations
 
+import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
@@ -13,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from kprov.kube.scheduler import instruments
 from kprov.kube.scheduler.cluster import Cluster
 from kprov.kube.scheduler.node_table import Mask
 from kprov.kube.scheduler.pod_info import PodInfo
@@ -77,6 +80,7 @@ class Cycle:
         self.pod = pod
         self.alive: Mask = self.table.valid.copy()
         self.memo: dict[str, Any] = {}
+        self.timed = random.random() < instruments.SAMPLED
         self._statics = statics
 
     def static(self, name: str, compute: Callable[[], Any]) -> Any:
@@ -159,6 +163,7 @@ class Framework:
         for plugin in self.filters:
             if not left:
                 break
+            began = time.perf_counter() if cycle.timed else 0.0
             rejected: Mask | None = None
             hopeless: Mask | None = None
             for mask, reason, can_be_cured in plugin.filter(cycle):
@@ -171,6 +176,8 @@ class Framework:
                 rejected = hit if rejected is None else rejected | hit
                 if not can_be_cured:
                     hopeless = hit if hopeless is None else hopeless | hit
+            if cycle.timed:
+                instruments.asked_plugin(plugin.name, "Filter", began, found=rejected is None)
             if rejected is not None:
                 curable |= rejected if hopeless is None else rejected & ~hopeless
                 cycle.alive &= ~rejected
@@ -183,11 +190,14 @@ class Framework:
 
     def _pre_filter(self, cycle: Cycle, total: int, reasons: Counter[str], culprits: set[str]) -> None:
         for plugin in self.filters:
+            began = time.perf_counter() if cycle.timed else 0.0
             try:
                 only = plugin.pre_filter(cycle)
             except Refused as refusal:
                 text = f"0/{total} nodes are available: {refusal}."
                 raise Unschedulable(text, frozenset((plugin.name,))) from None
+            if cycle.timed:
+                instruments.asked_plugin(plugin.name, "PreFilter", began)
             if only is not None:
                 count = int(np.count_nonzero(cycle.alive & ~only))
                 if count:
@@ -211,7 +221,10 @@ class Framework:
             return int(rows[0])
         total = np.zeros(len(alive), np.int64)
         for plugin, weight in self.scores:
+            began = time.perf_counter() if cycle.timed else 0.0
             scores = plugin.score(cycle)
+            if cycle.timed:
+                instruments.asked_plugin(plugin.name, "Score", began)
             if scores is not None:
                 total += scores * weight
         total[~alive] = -1

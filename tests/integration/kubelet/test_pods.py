@@ -6,7 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from conftest import IMAGE, Machine
+import aiohttp
+from conftest import IMAGE, NODE_IP, Machine
 from fake_api import FakeApi
 
 Object = dict[str, Any]
@@ -104,6 +105,12 @@ async def test_a_failing_container_is_restarted_and_backs_off(api: FakeApi, mach
     await api.until(lambda: status_of(api, "crash")["restartCount"] == 2, "the second restart", 20)
 
 
+def samples(text: str, *wanted: str) -> dict[str, float]:
+    """The values of the metrics whose labels are so, by name."""
+    lines = [line for line in text.splitlines() if not line.startswith("#") and all(each in line for each in wanted)]
+    return {line.partition("{")[0]: float(line.rpartition(" ")[2]) for line in lines}
+
+
 async def test_liveness_failure_restarts_and_readiness_gates(api: FakeApi, machine: Machine) -> None:
     probe = {"exec": {"command": ["test", "-e", "/tmp/well"]}, "periodSeconds": 1, "failureThreshold": 1}
     api.pod(
@@ -124,9 +131,24 @@ async def test_liveness_failure_restarts_and_readiness_gates(api: FakeApi, machi
     await api.until(lambda: "Unhealthy" in api.events("probed"), "the event")
 
 
+async def see_what_is_counted(kubelet: str) -> None:
+    async with aiohttp.ClientSession(kubelet) as session:
+        async with session.get("/metrics/probes", ssl=False) as answer:
+            probes = samples(await answer.text(), 'probe_type="Readiness"', 'result="successful"', 'pod="stays"')
+        async with session.get("/metrics/cadvisor", ssl=False) as answer:
+            text = await answer.text()
+    assert probes["prober_probe_total"] >= 1
+    used = samples(text, 'container="c"', 'pod="stays"', f'image="{IMAGE}"')
+    assert used["container_memory_working_set_bytes"] > 0
+    assert used["container_cpu_usage_seconds_total"] > 0
+    assert used["container_processes"] >= 1
+    assert samples(text, 'container=""', 'pod="stays"', 'id="/')["container_memory_usage_bytes"] > 0
+
+
 async def test_restarting_the_kubelet_leaves_containers_alone(api: FakeApi, machine: Machine) -> None:
     api.pod("stays", {"containers": [container(readinessProbe={"exec": {"command": ["true"]}, "periodSeconds": 1})]})
     await api.until(lambda: condition(api, "stays", "Ready") == "True", "the pod to be ready")
+    await see_what_is_counted(f"https://{NODE_IP}:10250")
     before = status_of(api, "stays")
     machine.stop(kill=True)
     versions = (api.get_pod("stays") or {})["metadata"]["resourceVersion"]

@@ -27,7 +27,7 @@ OTHERS = {
     "etcd_server_quota_backend_bytes",
 }
 # What stands in an expression of PromQL and is no metric.
-_WORDS = {"sum", "by", "rate", "increase", "changes", "max", "count", "topk", "time", "vector", "or", "and", "on", "le",
+_WORDS = {"sum", "by", "rate", "increase", "changes", "max", "min", "count", "topk", "time", "vector", "or", "and", "on", "le",
           "histogram_quantile"}  # fmt: skip
 
 
@@ -46,7 +46,7 @@ def registered() -> Iterator[str]:
                     yield _pattern(node.args[0])
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield from re.findall(r"^# TYPE (\w+)", node.value)
-                if re.fullmatch(r"process_[a-z_]+", node.value):
+                if re.fullmatch(r"(process|container|machine)_[a-z_]+", node.value):
                     yield node.value
                 if node.value.startswith("# HELP kubernetes_build_info"):
                     yield "kubernetes_build_info"

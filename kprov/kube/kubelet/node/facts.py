@@ -20,12 +20,13 @@ ARCHITECTURES = {
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """Room on a file system, in bytes and inodes."""
+    """Room on a file system, in bytes and inodes; of what is free some may be kept for root, and is not available."""
 
     size: int
     available: int
     inodes: int
     inodes_free: int
+    free: int
 
 
 def _read(path: str) -> str:
@@ -60,7 +61,8 @@ def disk(path: Path) -> Disk:
     while not path.exists():
         path = path.parent
     found = os.statvfs(path)
-    return Disk(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize, found.f_files, found.f_favail)
+    unit = found.f_frsize
+    return Disk(found.f_blocks * unit, found.f_bavail * unit, found.f_files, found.f_favail, free=found.f_bfree * unit)
 
 
 def processes() -> tuple[int, int]:

@@ -46,6 +46,22 @@ class Cgroups:
         tier = "" if quality == resources.GUARANTEED else f"/{quality.lower()}"
         return f"/{self.prefix}/kubepods{tier}/pod{uid}" if self.prefix else f"/kubepods{tier}/pod{uid}"
 
+    def group(self, pod: Pod) -> str:
+        """Where the pod's group lies below the root of each controller."""
+        parent = self.parent(pod)
+        return _slice(parent) if self.systemd else parent
+
+    def inside(self, group: str, container: str) -> str:
+        """Where a container, or a sandbox, of containerd's lies in its pod's group."""
+        return f"{group}/cri-containerd-{container}.scope" if self.systemd else f"{group}/{container}"
+
+    def tiers(self) -> tuple[str, ...]:
+        """The groups above those of pods: all pods', and those of the two lower classes of quality."""
+        if self.systemd:
+            return tuple(_slice(f"kubepods{tier}.slice") for tier in ("", "-burstable", "-besteffort"))
+        top = f"/{self.prefix}/kubepods" if self.prefix else "/kubepods"
+        return top, f"{top}/burstable", f"{top}/besteffort"
+
     def prepare(self, pod: Pod) -> None:
         """Make the pod's group with its limits; where the machine lets nobody write, containers' own remain."""
         requests, limits = resources.pod_requests(pod), resources.pod_limits(pod)
@@ -141,6 +157,12 @@ class Cgroups:
             if folder.is_dir():
                 found |= {entry.name[3:] for entry in folder.iterdir() if entry.name.startswith("pod")}
         return found
+
+
+def _slice(unit: str) -> str:
+    """The folder of a slice: systemd lays a-b.slice into a.slice."""
+    parts = unit.removesuffix(".slice").split("-")
+    return "/" + "/".join(f"{'-'.join(parts[: length + 1])}.slice" for length in range(len(parts)))
 
 
 def _write(path: Path, value: int | str) -> None:

@@ -21,6 +21,7 @@ from kprov.kube.kubelet.pods.records import EXITED, RUNNING, PodRecord
 from kprov.kube.kubelet.pods.starter import Starter, StartError, field_path
 from kprov.kube.kubelet.pods.status import Observation, pod_status
 from kprov.kube.kubelet.pods.stopper import Stopper
+from kprov.kube.kubelet.probes.counts import ProbeCounts
 from kprov.kube.kubelet.probes.prober import LIVENESS, STARTUP, Prober
 from kprov.kube.kubelet.volumes.sources import VolumeError
 
@@ -58,7 +59,7 @@ class PodWorker:
         # when the pod was first seen, until it runs; one that ran before the kubelet was restarted is not timed
         self._seen_at = None if (pod.get("status") or {}).get("startTime") else time.monotonic()
         self._starter, self._stopper = Starter(host), Stopper(host)
-        self._prober = Prober(host.checker, self._wake.set, self._probe_event)
+        self._prober = Prober(host.checker, self._wake.set, self._probe_event, ProbeCounts(pod))
         self._task = asyncio.create_task(self._run(), name=f"pod {full_name(pod)}")
 
     # ---- what others tell the worker
@@ -121,7 +122,7 @@ class PodWorker:
     async def stop(self) -> None:
         """Stop working; containers go on (the kubelet stops, not the pod)."""
         self._task.cancel()
-        self._prober.keep(set())
+        self._prober.close()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
 
@@ -135,7 +136,7 @@ class PodWorker:
                 async with asyncio.timeout(delay):
                     await self._wake.wait()
             self._wake.clear()
-        self._prober.keep(set())
+        self._prober.close()
         self._gone(self.uid)
 
     async def _guarded(self, step: Callable[[], Any]) -> float | None:
@@ -310,7 +311,7 @@ class PodWorker:
                 await self._stopper.stop_pod(self.pod, self.record, self._grace)
             finally:
                 self._grace = None
-            self._prober.keep(set())
+            self._prober.close()
             self.record = await host.reader.read(self.uid)
             if self.record.running:
                 return 0.5

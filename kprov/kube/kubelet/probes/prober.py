@@ -12,6 +12,7 @@ from typing import Any
 
 from kprov.kube.kubelet.cri.client import RuntimeFailure
 from kprov.kube.kubelet.probes.checks import Checker
+from kprov.kube.kubelet.probes.counts import FAILED, SUCCESSFUL, UNKNOWN, ProbeCounts
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +35,9 @@ class _Probed:
 class Prober:
     """Keeps probe tasks in step with a pod's containers, and remembers what they found."""
 
-    def __init__(self, checker: Checker, changed: Callable[[], None], report: Report) -> None:
-        """``changed`` is called whenever a result changes, ``report`` for events."""
-        self._checker, self._changed, self._report = checker, changed, report
+    def __init__(self, checker: Checker, changed: Callable[[], None], report: Report, counts: ProbeCounts) -> None:
+        """``changed`` is called whenever a result changes, ``report`` for events; ``counts`` are the pod's."""
+        self._checker, self._changed, self._report, self._counts = checker, changed, report, counts
         self._containers: dict[str, _Probed] = {}
 
     def watch(
@@ -66,6 +67,11 @@ class Prober:
         for container_id in [known for known in self._containers if known not in running]:
             for task in self._containers.pop(container_id).tasks.values():
                 task.cancel()
+
+    def close(self) -> None:
+        """Stop all, and forget what was counted: the pod has ended."""
+        self.keep(set())
+        self._counts.forget()
 
     def stop_kinds(self, *kinds: str) -> None:
         """Stop probes of these kinds: a pod that ends is not restarted for failing."""
@@ -143,12 +149,17 @@ class Prober:
     async def _once(
         self, kind: str, probe: dict[str, Any], container: dict[str, Any], container_id: str, address: str
     ) -> tuple[bool, str]:
+        name, began = container["name"], time.monotonic()
         for _ in range(3):  # a runtime that hiccups is not a container that is ill
             try:
-                return await self._checker.check(probe, container, container_id, address)
+                passed, output = await self._checker.check(probe, container, container_id, address)
             except RuntimeFailure as failure:
                 output = failure.message
+                continue
             except ValueError as error:
-                return False, str(error)
+                passed, output = False, str(error)
+            self._counts.probed(kind, name, SUCCESSFUL if passed else FAILED, time.monotonic() - began)
+            return passed, output
+        self._counts.probed(kind, name, UNKNOWN, time.monotonic() - began)
         log.warning("%s probe of container %s could not run: %s", kind, container["name"], output)
         return False, output

@@ -19,7 +19,9 @@ from kprov.kube.kubelet import instruments
 from kprov.kube.kubelet.cri.client import RuntimeFailure
 from kprov.kube.kubelet.pods.host import Host
 from kprov.kube.kubelet.pods.manager import PodManager
+from kprov.kube.kubelet.probes.counts import PROBES
 from kprov.kube.kubelet.server.access import Access
+from kprov.kube.kubelet.server.container_metrics import ContainerMetrics
 from kprov.kube.kubelet.server.log_requests import LogRequests
 from kprov.kube.kubelet.server.streams import Streams
 from kprov.kube.kubelet.server.usage import Usage
@@ -36,7 +38,7 @@ class NodeServer:
     def __init__(self, host: Host, pods: PodManager, access: Access, healthy: Callable[[], str]) -> None:
         """``healthy`` is empty or says what is wrong."""
         self._host, self._pods, self._access, self._healthy = host, pods, access, healthy
-        self._usage = Usage(host)
+        self._usage, self._containers = Usage(host), ContainerMetrics(host, pods)
         self._tls: ServerTLS | None = None
         self._following: asyncio.Task[None] | None = None
         self._runner: web.AppRunner | None = None
@@ -88,6 +90,8 @@ class NodeServer:
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/healthz/{check}", self._health)
         app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/metrics/cadvisor", self._container_metrics)
+        app.router.add_get("/metrics/probes", self._probe_metrics)
         app.router.add_get("/metrics/resource", self._resource_metrics)
         app.router.add_get("/stats/summary", self._summary)
         app.router.add_get("/pods", self._list_pods)
@@ -122,6 +126,12 @@ class NodeServer:
 
     async def _metrics(self, request: web.Request) -> web.Response:
         return web.Response(text=REGISTRY.render(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _container_metrics(self, request: web.Request) -> web.Response:
+        return web.Response(text=await self._containers.text(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _probe_metrics(self, request: web.Request) -> web.Response:
+        return web.Response(text=PROBES.render(process=False), headers={"Content-Type": CONTENT_TYPE})
 
     async def _resource_metrics(self, request: web.Request) -> web.Response:
         return web.Response(text=await self._usage.resource_metrics(), headers={"Content-Type": CONTENT_TYPE})

@@ -15,7 +15,7 @@ from kprov.kube.kubelet.names import PodPaths
 from kprov.kube.kubelet.volumes import mounts
 from kprov.kube.kubelet.volumes.atomic_writer import UnsafePathError, write_payload
 from kprov.kube.kubelet.volumes.host_path import prepare_host_path
-from kprov.kube.kubelet.volumes.persistent import claim_path
+from kprov.kube.kubelet.volumes.persistent import claim_name, claim_path
 from kprov.kube.kubelet.volumes.sources import ContentSources, VolumeError
 
 Pod = dict[str, Any]
@@ -29,6 +29,7 @@ class PodVolumes:
     """What is set up for one pod."""
 
     paths: dict[str, Path] = field(default_factory=dict)
+    claims: dict[tuple[str, ...], Path] = field(default_factory=dict)  # (namespace, name) of what is claimed
     refresh_at: float | None = None  # by the steady clock; None: nothing that changes
 
 
@@ -66,6 +67,9 @@ class VolumeManager:
                 raise VolumeError(f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}') from None
             if until is not None:
                 changing.append(until)
+            if "persistentVolumeClaim" in volume or "ephemeral" in volume:
+                claim = (pod["metadata"]["namespace"], claim_name(pod, volume))
+                found.claims[claim] = found.paths[volume["name"]]
         found.refresh_at = min(changing) if changing else None
         self._known[uid] = found
         return found
@@ -98,6 +102,10 @@ class VolumeManager:
         """When the pod's volumes are due for a refresh, by the steady clock."""
         known = self._known.get(uid)
         return known.refresh_at if known else None
+
+    def claimed(self) -> dict[tuple[str, ...], Path]:
+        """The claims that pods here use, by namespace and name, and where they lie."""
+        return {claim: path for known in self._known.values() for claim, path in known.claims.items()}
 
     def expire(self, uid: str) -> None:
         """Make the next ``prepare`` refresh everything, e.g. after the pod's labels changed."""

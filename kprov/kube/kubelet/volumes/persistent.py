@@ -13,15 +13,18 @@ from kprov.kube.kubelet.volumes.sources import VolumeError
 Pod = dict[str, Any]
 
 
+def claim_name(pod: Pod, volume: dict[str, Any]) -> str:
+    """The name of the claim behind a volume."""
+    if "ephemeral" in volume:
+        return f"{pod['metadata']['name']}-{volume['name']}"
+    return str(volume["persistentVolumeClaim"]["claimName"])
+
+
 async def claim_path(
     pod: Pod, volume: dict[str, Any], fetch: Callable[[str, str, str], Awaitable[dict[str, Any] | None]]
 ) -> Path:
     """Where the claimed volume lies; raises VolumeError where it is not bound, or not on this machine."""
-    namespace = pod["metadata"]["namespace"]
-    if "ephemeral" in volume:
-        name = f"{pod['metadata']['name']}-{volume['name']}"
-    else:
-        name = volume["persistentVolumeClaim"]["claimName"]
+    namespace, name = pod["metadata"]["namespace"], claim_name(pod, volume)
     claim = await fetch("PersistentVolumeClaim", namespace, name)
     if claim is None:
         raise VolumeError(f'persistentvolumeclaim "{name}" not found')

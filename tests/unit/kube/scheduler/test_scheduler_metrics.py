@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from scheduling_objects import node, pod
 
 from kprov.kube.scheduler import instruments
 from kprov.kube.scheduler.cluster import Cluster
+from kprov.kube.scheduler.configuration import Profile
+from kprov.kube.scheduler.framework import Unschedulable
 from kprov.kube.scheduler.pod_info import PodInfo
+from kprov.kube.scheduler.profiles import framework_of
 from kprov.kube.scheduler.queue import SchedulingQueue
 
 
@@ -56,3 +60,34 @@ def test_the_size_of_what_is_known_is_told() -> None:
     assert cluster.sizes == {"nodes": 1, "pods": 0, "assumed_pods": 0}
     cluster.assume(PodInfo(pod("a")), "n")
     assert cluster.sizes == {"nodes": 1, "pods": 1, "assumed_pods": 1}
+
+
+def test_plugins_are_timed_one_by_one_for_some_of_the_pods() -> None:
+    before = {key: series[:] for key, series in instruments.PLUGIN_SECONDS.series.items()}
+
+    def came() -> dict[tuple[str, ...], float]:
+        now = instruments.PLUGIN_SECONDS.series
+        counts = {key: sum(series[:-1]) - sum(before.get(key, (0.0, 0.0))[:-1]) for key, series in now.items()}
+        return {key: count for key, count in counts.items() if count}
+
+    framework, cluster = framework_of(Profile(), seed=1), Cluster()
+    cluster.put_node(node("a"))
+    cluster.put_node(node("b"))
+    cycle = framework.cycle(cluster, PodInfo(pod("seen")))
+    cycle.timed = False
+    framework.find_feasible(cycle)
+    framework.best(cycle)
+    assert came() == {}
+    cycle = framework.cycle(cluster, PodInfo(pod("seen")))
+    cycle.timed = True
+    framework.find_feasible(cycle)
+    framework.best(cycle)
+    assert came()[("NodeResourcesFit", "Filter", "Success")] == 1
+    assert came()[("NodeResourcesFit", "Score", "Success")] == 1
+    assert {point for _, point, _ in came()} == {"PreFilter", "Filter", "Score"}
+    cycle = framework.cycle(cluster, PodInfo(pod("none", nodeSelector={"no": "such"})))
+    cycle.timed = True
+    with pytest.raises(Unschedulable):
+        framework.find_feasible(cycle)
+    assert came()[("NodeAffinity", "Filter", "Unschedulable")] == 1
+    assert sum(framework.cycle(cluster, PodInfo(pod("one"))).timed for _ in range(2000)) in range(50, 500)
