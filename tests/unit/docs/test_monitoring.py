@@ -27,8 +27,8 @@ OTHERS = {
     "etcd_server_quota_backend_bytes",
 }
 # What stands in an expression of PromQL and is no metric.
-_WORDS = {"sum", "by", "rate", "increase", "changes", "max", "min", "count", "topk", "time", "vector", "or", "and", "on", "le",
-          "histogram_quantile"}  # fmt: skip
+_WORDS = {"sum", "by", "rate", "increase", "changes", "max", "min", "count", "topk", "time", "vector", "or", "and",
+          "on", "le", "histogram_quantile"}  # fmt: skip
 
 
 @lru_cache(maxsize=1)
