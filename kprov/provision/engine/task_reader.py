@@ -141,7 +141,8 @@ class TaskReader:
         if base.unsupported and self.strict:
             self.tell(named.line, base.unsupported)
         name = str(entry.get("name") or _default_name(module or named.key, arguments))
-        task = apply_keywords(entry, replace(base, name=name, arguments=arguments, apply=applied), self.tell)
+        base = replace(base, name=name, nameless=not entry.get("name"), arguments=arguments, apply=applied)
+        task = apply_keywords(entry, base, self.tell)
         if named.local:
             task = replace(task, delegate_to="localhost")
         return inherited(outer, task)

@@ -28,6 +28,8 @@ class Task:
     role: str
     file: str
     line: int
+    nameless: bool = False
+    """It was given no name: `name` is one that kprov made."""
     unsupported: str = ""
     """Why kprov cannot do it, for a task that it could read; empty for all others."""
     when: tuple[Any, ...] = ()

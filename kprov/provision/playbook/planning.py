@@ -25,7 +25,7 @@ def plan_of(seen: Seen, pieces: Sequence[Piece], magic: Mapping[str, Any]) -> Pl
     """
     play = seen.play
     place = Place(play.role, play.frame)
-    roles = list({id(piece.place.role): piece for piece in pieces}.values())
+    roles = _with_handlers(pieces)
     defaults: dict[str, Any] = {}
     variables: dict[str, Any] = {}
     for piece in pieces:
@@ -49,6 +49,17 @@ def plan_of(seen: Seen, pieces: Sequence[Piece], magic: Mapping[str, Any]) -> Pl
         any_errors_fatal=play.any_errors_fatal or seen.lockstep,
         force_handlers=play.force_handlers,
     )
+
+
+def _with_handlers(pieces: Sequence[Piece]) -> list[Piece]:
+    """Each role once, where its handlers have their turn: its first place; that of its last use where uses differ."""
+    found: dict[int, Piece] = {}
+    for piece in pieces:
+        known = found.get(id(piece.place.role))
+        if known is not None and known.once_key != piece.once_key:
+            del found[id(piece.place.role)]
+        found[id(piece.place.role)] = piece
+    return list(found.values())
 
 
 def _of_play(seen: Seen, roles: list[Role]) -> dict[str, Any]:

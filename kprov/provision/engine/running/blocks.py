@@ -55,7 +55,7 @@ def _described(task: Task | None) -> dict[str, Any]:
     if task is None:
         return {}
     return {
-        "name": task.name,
+        "name": "" if task.nameless else task.name,
         "action": task.module,
         "args": dict(task.arguments),
         "register": task.register,

@@ -51,7 +51,7 @@ class HostRunner:
         self.run = run
         self.session = session
         self.phase = phase
-        self.handlers = Handlers(session, run.account, run.pending_handlers)
+        self.handlers = Handlers(session, run.account, run.pending_handlers, self.scope)
         self.limits = TimeLimits(session.link, run.timeouts, session.state.reason)
         self.results = Results(session, self.limits, run.account, self.handlers.notify, self._learnt)
         self.rescuing = 0
@@ -86,6 +86,7 @@ class HostRunner:
             except EndHost:
                 self.flush_handlers()
             self.results.settle()
+            self.handlers.end()
         except Stopped:
             self.results.drain()
             self._after_failure()
@@ -279,7 +280,7 @@ class HostRunner:
     def _write_down(self, sent: Sent) -> None:
         """Before a task is sent: whoever finds this run dead must know that it may have been done."""
         if sent.task.notify and not sent.check:
-            self.handlers.expect(sent.task)
+            self.handlers.expect(sent)
         sent.number = self.run.account.sent(self.session, sent.place.role.name, sent.name, check=sent.check)
 
     def _learnt(self, sent: Sent, facts: dict[str, Any]) -> None:
