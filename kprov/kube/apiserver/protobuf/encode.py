@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import struct
+from base64 import b64decode
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from typing import Any
 
 import orjson
@@ -39,14 +39,19 @@ _SMALL = [varint(number) for number in range(1024)]
 _CONTENT = 2  # the number of an envelope's content, and of a list's items
 
 
+def _small(value: int) -> bytes:
+    return _SMALL[value] if 0 <= value < len(_SMALL) else varint(value)
+
+
 def _bytes(number: int, value: bytes) -> bytes:
-    return varint(number << 3 | 2) + varint(len(value)) + value
+    return _small(number << 3 | 2) + _small(len(value)) + value
 
 
 def _number(number: int, value: int) -> bytes:
-    return varint(number << 3) + varint(value)
+    return _small(number << 3) + _small(value)
 
 
+@lru_cache(maxsize=1024)
 def _time(value: str) -> bytes:
     moment = datetime.fromisoformat(value.replace("Z", "+00:00")) - _EPOCH
     seconds = moment.days * 86400 + moment.seconds
@@ -82,70 +87,100 @@ _SPECIAL: dict[str, Encoder] = {
 }
 
 
-def _sized(tag: bytes, value: bytes) -> bytes:
-    size = len(value)
-    return tag + (_SMALL[size] if size < len(_SMALL) else varint(size)) + value
-
-
 @cache
 def _field(number: int, kind: str) -> Encoder:
     """What encodes a field of a type, with its tag."""
-    if kind in ("n", "b"):
+    if kind in ("n", "h", "b"):
         plain = varint(number << 3)
-        return lambda value: plain + varint(int(value))
+        return lambda value: plain + _small(int(value))
     if kind == "f":
         fixed = varint(number << 3 | 1)
         return lambda value: fixed + struct.pack("<d", value)
-    tag = varint(number << 3 | 2)
+    tag, small, most = varint(number << 3 | 2), _SMALL, len(_SMALL)
     if kind == "s":
-        return lambda value: _sized(tag, str(value).encode())
-    if kind == "y":
-        return lambda value: _sized(tag, base64.b64decode(value))
-    inner = _SPECIAL.get(kind) or partial(_message, kind)
-    return lambda value: _sized(tag, inner(value))
+
+        def text(value: Any) -> bytes:
+            content = value.encode() if type(value) is str else str(value).encode()
+            size = len(content)
+            return tag + (small[size] if size < most else varint(size)) + content
+
+        return text
+    inner = b64decode if kind == "y" else _SPECIAL.get(kind) or _Message(kind)
+
+    def sized(value: Any) -> bytes:
+        content = inner(value)
+        size = len(content)
+        return tag + (small[size] if size < most else varint(size)) + content
+
+    return sized
 
 
-def _entry(number: int, kind: str) -> Callable[[str, Any], bytes]:
-    """What encodes a map's entry."""
+def _map(number: int, kind: str) -> Encoder:
+    """What encodes a map, its entries one by one."""
     tag, name, content = varint(number << 3 | 2), _field(1, "s"), _field(2, kind)
-    return lambda key, value: _sized(tag, name(key) + content(value))
+
+    def entries(value: dict[str, Any]) -> bytes:
+        out = []
+        for key, item in value.items():
+            entry = name(key) + content(item)
+            out.append(tag + _small(len(entry)) + entry)
+        return b"".join(out)
+
+    return entries
+
+
+def _list(each: Encoder) -> Encoder:
+    """What encodes the items of a list."""
+    return lambda items: b"".join([each(item) for item in items])
+
+
+class _Message:
+    """What encodes messages of one type. Their fields are looked up when the first one comes: types refer to others,
+    and to themselves.
+
+    The fields come in the order of their numbers, as upstream has them. One without a name in JSON is the value itself.
+    """
+
+    __slots__ = ("_fields", "_name")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._fields: tuple[tuple[str | None, Encoder], ...] | None = None
+
+    def _plan(self) -> tuple[tuple[str | None, Encoder], ...]:
+        plan: list[tuple[str | None, Encoder]] = []
+        for text, (field, kind, flags) in (rows_of(self._name) or {}).items():
+            number = int(text)
+            if "i" in flags:  # a part that JSON does not tell from the whole
+                plan.append((None, _field(number, kind)))
+            elif not field:  # a list that Go gives a name
+                plan.append((None, _list(_field(number, kind))))
+            elif "m" in flags:
+                plan.append((field, _map(number, kind)))
+            else:
+                plan.append((field, _list(_field(number, kind)) if "l" in flags else _field(number, kind)))
+        self._fields = tuple(plan)
+        return self._fields
+
+    def __call__(self, value: Any) -> bytes:
+        fields = self._fields
+        if fields is None:
+            fields = self._plan()
+        out = []
+        for field, encoder in fields:
+            item = value if field is None else value.get(field)
+            if item is not None:
+                out.append(encoder(item))
+        return b"".join(out)
 
 
 @cache
-def _plan(name: str) -> tuple[tuple[str, str, Any], ...]:
-    """A message's fields in the order of their numbers: JSON name, how often it is there, and what encodes one."""
-    plan: list[tuple[str, str, Any]] = []
-    for text, (field, kind, flags) in (rows_of(name) or {}).items():
-        number = int(text)
-        if "i" in flags:
-            plan.append(("", "i", _field(number, kind)))
-        elif "m" in flags:
-            plan.append((field, "m", _entry(number, kind)))
-        else:
-            plan.append((field, "l" if "l" in flags else "", _field(number, kind)))
-    return tuple(plan)
+def _message_encoder(name: str) -> _Message:
+    return _Message(name)
 
 
 def _message(name: str, value: Any) -> bytes:
-    plan = _plan(name)
-    if plan and plan[0][0] == "" and plan[0][1] != "i":  # a list that Go gives a name
-        each = _field(1, (rows_of(name) or {})["1"][1])
-        return b"".join([each(item) for item in value])
-    out = []
-    for field, often, encoder in plan:
-        if often == "i":  # a part that JSON does not tell from the whole
-            out.append(encoder(value))
-            continue
-        item = value.get(field)
-        if item is None:
-            continue
-        if not often:
-            out.append(encoder(item))
-        elif often == "l":
-            out += [encoder(each) for each in item]
-        else:
-            out += [encoder(key, each) for key, each in item.items()]
-    return b"".join(out)
+    return _message_encoder(name)(value)
 
 
 def encodable(group: str, version: str, kind: str) -> bool:
