@@ -15,6 +15,7 @@ import pytest
 from kprov.cli import main as front_door
 from kprov.cli.exit_codes import MEANINGS, ExitCode
 from kprov.cli.verbs import VERBS, available
+from kprov.provision.cluster.procedure import UnreachableError
 
 Kprov = Callable[..., Any]
 ROOT = Path(__file__).resolve().parents[3]
@@ -93,6 +94,19 @@ def test_a_wrong_selection_waits_for_nobody(
     done = kprov(verb, inventory_file, *options)
     assert done.code == ExitCode.USAGE, done.err
     assert message in " ".join(done.err.split())
+
+
+def test_a_reset_needs_nothing_but_the_inventory(
+    kprov: Kprov, monkeypatch: pytest.MonkeyPatch, inventory_file: Path
+) -> None:
+    def silent(*args: object, **kwargs: object) -> None:
+        raise UnreachableError(["cp1: timed out"])
+
+    monkeypatch.setattr("kprov.provision.cluster.operation.connect", silent)
+    done = kprov("reset", inventory_file, "--yes")  # there is no state directory
+    assert done.code == ExitCode.UNREACHABLE and "cp1: timed out" in done.err + done.out, done
+    refused = kprov("node", "remove", "node1", "-i", inventory_file, "--yes")
+    assert refused.code == ExitCode.FAILED and "authorities of demo are not in" in refused.err + refused.out, refused
 
 
 def test_errors_as_json(kprov: Kprov, tmp_path: Path) -> None:
