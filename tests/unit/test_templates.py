@@ -117,6 +117,15 @@ def test_an_api_server_asks_the_member_of_its_own_machine_first(variables: dict[
     assert asked(members[1], lost_etcd_members=[members[0]]) == list(members[1:])
 
 
+def test_a_single_machine_shares_its_address_with_no_peer(variables: dict[str, Any]) -> None:
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined)
+    template = environment.get_template("keepalived/keepalived.conf.j2")
+    assert "unicast_peer {" in template.render(variables)
+    alone = template.render({**variables, "groups": {**variables["groups"], "control_plane": ["cp1"]}})
+    assert "unicast" not in alone  # keepalived's own check refuses a list without a peer
+    assert alone.count("{") == alone.count("}")
+
+
 def test_the_profile_cis_adds_what_it_is_for(variables: dict[str, Any]) -> None:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True
