@@ -13,13 +13,17 @@ import pytest
 import yaml
 
 from kprov.provision.cluster.artifacts import CURRENT, RELEASES
+from kprov.provision.cluster.nodes.drain import DrainOptions
 from kprov.provision.cluster.phase import ClusterError
 from kprov.provision.cluster.sources import roles_folder
+from kprov.provision.cluster.upgrading import upgrade as upgrading
 from kprov.provision.cluster.upgrading import way_back
 from kprov.provision.cluster.upgrading.checks import Sick, skew_problem
-from kprov.provision.cluster.upgrading.upgrade import Upgrade
+from kprov.provision.cluster.upgrading.upgrade import Upgrade, UpgradeFailed
 from kprov.provision.cluster.upgrading.way_back import PREVIOUS
 from kprov.provision.engine import Result, Status
+from kprov.provision.inventory.timeouts import Timeouts
+from kprov.provision.kubeapi.client import ClusterApiError
 
 
 @pytest.mark.parametrize(
@@ -162,6 +166,51 @@ def test_whom_the_way_back_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
     context, hosts = _machines(new="2", other="2")
     with pytest.raises(ClusterError, match="no machine has a release to go back to"):
         way_back.machines_to_bring_back(context, hosts, way_back.releases_of(context, hosts), set())
+
+
+class Nodes:
+    """An API that has Nodes alone."""
+
+    def __init__(self, *names: str) -> None:
+        self.nodes: dict[str, Any] = {name: {"metadata": {"name": name}, "spec": {}} for name in names}
+        self.evictions = 0
+
+    def find(self, wanted: dict[str, Any]) -> Any:
+        return self.nodes[wanted["metadata"]["name"]]
+
+    def request(self, method: str, path: str, **given: Any) -> Any:
+        if path.endswith("/eviction"):
+            self.evictions += 1
+            raise ClusterApiError("POST: would violate the pod's disruption budget", 429)
+        if path == "/api/v1/pods":
+            pod = {"namespace": "default", "name": "web", "uid": "u", "ownerReferences": [{"controller": True}]}
+            return {"items": [{"metadata": pod}]}
+        node = self.nodes[path.rpartition("/")[2]]
+        node["spec"] = given["body"]["spec"]
+        node["metadata"]["annotations"] = given["body"]["metadata"]["annotations"]
+        return node
+
+
+def test_a_budget_that_keeps_a_pod_too_long_ends_the_upgrade_with_the_machine_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("kprov.provision.cluster.nodes.drain._LOOK_AGAIN", 0.0)
+    monkeypatch.setattr(upgrading, "run_phases", lambda *given: pytest.fail("it is upgraded all the same"))
+
+    @contextmanager
+    def phase(title: str, hosts: Any) -> Iterator[Any]:
+        yield SimpleNamespace(record=lambda *given, **more: None)
+
+    engine = SimpleNamespace(phase=phase, timeouts=Timeouts(drain=0.01), waiting=lambda line: None)
+    context: Any = SimpleNamespace(engine=engine, api=Nodes("w1"), limit=None)
+    work = Upgrade(DrainOptions(), None, False, lambda line: None)
+    with pytest.raises(UpgradeFailed) as raised:
+        work._one_batch(context, [_host("w1", "node")], {"w1": "C"}, ["w2"])
+    for words in ("default/web: would violate", "--at-deadline delete", "Left untouched: w2"):
+        assert words in str(raised.value)
+    assert raised.value.exit_code == 1 and context.api.evictions
+    assert context.api.nodes["w1"]["spec"] == {"unschedulable": None}
+    assert context.limit is None
 
 
 def test_every_path_that_a_role_writes_is_noted_before() -> None:
