@@ -62,7 +62,7 @@ FREE = Shape(Form.FREE)
 # What upstream's types fill in for a key that is left out.
 KEY_DEFAULTS = {"protocol": "TCP"}
 
-_LEAVES = frozenset({"s", "n", "b", "y", "f", "Time", "MicroTime", "Duration", "IntOrString", "Quantity"})
+_LEAVES = frozenset({"s", "n", "h", "b", "y", "f", "Time", "MicroTime", "Duration", "IntOrString", "Quantity"})
 
 
 @cache

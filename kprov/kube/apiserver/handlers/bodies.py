@@ -15,6 +15,7 @@ from kprov.kube.apiserver.resources.info import ResourceInfo
 from kprov.kube.apiserver.versions import to_storage
 
 Object = dict[str, Any]
+_OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}
 
 
 def media_type(request: Request) -> str:
@@ -83,6 +84,14 @@ def check_place(obj: Object, info: ResourceInfo, namespace: str, name: str) -> N
         metadata["name"] = name
 
 
+def check_named(obj: Object, name: str) -> None:
+    """See that what replaces an object says which one it is. Raises ApiError (400): an empty body replaces nothing."""
+    metadata = obj.get("metadata")
+    if not isinstance(metadata, dict) or not metadata.get("name"):
+        told = f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        raise errors.bad_request(told)
+
+
 def without_nulls(value: Any) -> Any:
     """A copy of a value without members that are null: typed servers drop them as they decode."""
     try:
@@ -105,6 +114,8 @@ def decode_object(request: Request, info: ResourceInfo, name: str = "", known: O
     obj = decode(request)
     version = request.info.api_version
     check_kind(obj, info, version)
+    if name:
+        check_named(obj, name)
     check_place(obj, info, request.info.namespace, name)
     obj = conform(obj, info, version, request.query.get("fieldValidation", ""), request.warnings, known=known)
     return to_storage(info, version, obj)
@@ -114,10 +125,7 @@ def dry_run(request: Request, options: Object | None = None) -> bool:
     """Whether nothing may be kept. Raises ApiError for a value other than All."""
     wanted = request.query.getall("dryRun", []) or (options or {}).get("dryRun") or []
     if any(value != "All" for value in wanted):
-        shown = '", "'.join(wanted)
-        raise errors.make(
-            422,
-            "Invalid",
-            f'dryRun: Unsupported value: ["{shown}"]: supported values: "All"',
-        )
+        told = f'Unsupported value: {orjson.dumps(list(wanted)).decode()}: supported values: "All"'
+        cause = {"reason": "FieldValueNotSupported", "message": told, "field": "dryRun"}
+        raise errors.invalid(_OPTIONS.get(request.method, "DeleteOptions"), "", [cause], group="meta.k8s.io")
     return bool(wanted)

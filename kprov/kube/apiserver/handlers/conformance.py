@@ -27,8 +27,8 @@ from kprov.kube.apiserver.resources.info import ResourceInfo
 Object = dict[str, Any]
 
 _JSON_NAMES = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}
-_GO_NAMES = {"s": "string", "n": "int64", "b": "bool", "y": "[]uint8", "f": "float64", "Time": "time.Time",
-             "MicroTime": "time.Time", "Duration": "string"}  # fmt: skip
+_GO_NAMES = {"s": "string", "n": "int64", "h": "int32", "b": "bool", "y": "[]uint8", "f": "float64",
+             "Time": "time.Time", "MicroTime": "time.Time", "Duration": "string"}  # fmt: skip
 _MAX_REPORTED = 32
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 # Types that the table of upstream's has not: (group, plural, version) -> schema.
@@ -56,6 +56,17 @@ class _Unreadable(_Mismatch):
 
     def __init__(self, said: str, path: str) -> None:
         Exception.__init__(self, f"{path}: {said}")
+
+
+class _TooLarge(_Mismatch):
+    """A number that its field has no room for."""
+
+    def __init__(self, path: str, value: int, wanted: str) -> None:
+        Exception.__init__(self, f"json: cannot unmarshal number {value} into Go struct field {path} of type {wanted}")
+
+
+def _fits(value: int, bits: int) -> bool:
+    return -(1 << bits - 1) <= value < 1 << bits - 1
 
 
 def _is_base64(text: str) -> bool:
@@ -93,14 +104,18 @@ def _scalar(kind: str, value: Any, path: str) -> Any:
             if good and not _is_time(value):
                 layout = "2006-01-02T15:04:05Z07:00"
                 raise _Unreadable(f'parsing time "{value}" as "{layout}": cannot parse "{value}" as a time', path)
-        case "n":
+        case "n" | "h":
             good = isinstance(value, int) and not isinstance(value, bool)
+            if good and not _fits(value, 32 if kind == "h" else 64):  # one such number, and no client reads the list
+                raise _TooLarge(path, value, _GO_NAMES[kind])
         case "b":
             good = isinstance(value, bool)
         case "f":
             good = isinstance(value, (int, float)) and not isinstance(value, bool)
         case "IntOrString":
             good = isinstance(value, (int, str)) and not isinstance(value, bool)
+            if isinstance(value, int) and good and not _fits(value, 32):
+                raise _TooLarge(path, value, "int32")
         case "Quantity":
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 return str(value)

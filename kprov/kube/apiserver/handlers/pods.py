@@ -15,6 +15,7 @@ from kprov.kube.apiserver.handlers.metadata import now
 from kprov.kube.apiserver.handlers.parts import Parts
 from kprov.kube.apiserver.http.message import Request, Response, json_response
 from kprov.kube.apiserver.resources import RESOURCES, ResourceInfo
+from kprov.kube.apiserver.strategy.base import not_supported, required
 
 Object = dict[str, Any]
 _SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
@@ -44,12 +45,16 @@ async def bind(parts: Parts, request: Request, info: ResourceInfo) -> Response:
     binding = held_against("core.v1.Binding", bodies.decode(request), "Binding")
     metadata = binding.get("metadata") or {}
     name = request.info.name or metadata.get("name") or ""
-    if request.info.name and metadata.get("name") and metadata["name"] != request.info.name:
+    if not name:
+        raise errors.bad_request("Name parameter required.")
+    if metadata.get("name") != name:
         raise errors.bad_request("name in URL does not match name in Binding object")
     target = binding.get("target") or {}
-    if target.get("kind", "Node") not in ("", "Node") or not target.get("name"):
-        raise errors.invalid("Binding", name, [{"reason": "FieldValueRequired", "field": "target.name",
-                                                "message": "Required value"}])  # fmt: skip
+    if target.get("kind", "Node") not in ("", "Node"):
+        wrong = not_supported("target.kind", target["kind"], ["Node", "<empty>"])
+        raise errors.invalid("Binding", name, [wrong.cause()])
+    if not target.get("name"):
+        raise errors.invalid("Binding", name, [required("target.name").cause()])
     dry_run = bodies.dry_run(request, binding)
     await _admit(parts, request, "binding", name, binding, dry_run)
 
@@ -95,17 +100,29 @@ async def evict(parts: Parts, request: Request, info: ResourceInfo) -> Response:
     """POST of an Eviction: delete the pod if its disruption budget lets it."""
     eviction = held_against("policy.v1.Eviction", bodies.decode(request), "Eviction")
     name, namespace = request.info.name, request.info.namespace
-    if (eviction.get("metadata") or {}).get("name", name) != name:
+    if (eviction.get("metadata") or {}).get("name") != name:
         raise errors.bad_request("name in URL does not match name in Eviction object")
     options = eviction.get("deleteOptions") or {}
     dry_run = bodies.dry_run(request, options)
     await _admit(parts, request, "eviction", name, eviction, dry_run)
     pod = (await parts.store.get_entry(_PODS, namespace, name)).object()
+    _check_preconditions(options.get("preconditions") or {}, pod)
     if not _goes_anyway(pod):
         await _spend_budget(parts, pod, dry_run)
     options = {**options, "preconditions": {**(options.get("preconditions") or {}), "uid": pod["metadata"]["uid"]}}
     await Deletion(parts, request, _PODS, options, dry_run=dry_run).run(namespace, name)
     return json_response(_SUCCESS, 201)
+
+
+def _check_preconditions(wanted: Object, pod: Object) -> None:
+    """See that it is the pod that the client means. Raises ApiError (409)."""
+    metadata = pod["metadata"]
+    words = {"uid": "UID", "resourceVersion": "ResourceVersion"}
+    for field, word in words.items():
+        if wanted.get(field) and wanted[field] != metadata[field]:
+            told = f"the {word} in the precondition ({wanted[field]}) does not match the {word} in record "
+            moved = "The object might have been deleted and then recreated" if field == "uid" else "The object might have been modified"  # fmt: skip # noqa: E501
+            raise errors.conflict(_PODS, metadata["name"], f"{told}({metadata[field]}). {moved}")
 
 
 def _goes_anyway(pod: Object) -> bool:

@@ -19,6 +19,7 @@ from kprov.kube.apiserver.resources.info import ResourceInfo
 
 Object = dict[str, Any]
 _SCALE = ResourceInfo("autoscaling", ("v1",), "scales", "Scale", "scale", True)
+_SPOKEN = ("autoscaling/v1", "extensions/v1beta1", "apps/v1beta1", "apps/v1beta2")  # of one shape, but for selectors
 _COPIED = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
@@ -75,6 +76,12 @@ def _replicas(scale: Object, info: ResourceInfo, name: str) -> int:
     return replicas
 
 
+def _check_kind(obj: Object) -> None:
+    if obj.get("kind", "Scale") != "Scale" or obj.get("apiVersion", "autoscaling/v1") not in _SPOKEN:
+        given = f"{obj.get('apiVersion', '')}, Kind={obj.get('kind', '')}"
+        raise errors.bad_request(f"expected a Scale of autoscaling/v1, not {given}")
+
+
 async def scale(parts: Parts, request: Request, info: ResourceInfo) -> Response:
     """GET, PUT or PATCH of a Scale."""
     namespace, name = request.info.namespace, request.info.name
@@ -91,12 +98,16 @@ async def scale(parts: Parts, request: Request, info: ResourceInfo) -> Response:
         given: Object = {}
     else:
         change, given = None, bodies.decode(request)
-        if given.get("kind", "Scale") != "Scale":
-            raise errors.bad_request(f"expected a Scale, not {given.get('kind')}")
+        bodies.check_named(given, name)
+        _check_kind(given)
         given = conform(given, _SCALE, "v1", request.query.get("fieldValidation", ""), request.warnings)
 
     def make_new(current: Object) -> Object:
-        wanted = conform(change.apply(scale_of(current, paths)), _SCALE, "v1", "Ignore", []) if change else given
+        wanted = given
+        if change:
+            wanted = change.apply(scale_of(current, paths))
+            _check_kind(wanted)
+            wanted = conform(wanted, _SCALE, "v1", "Ignore", [])
         metadata = wanted.get("metadata") or {}
         if metadata.get("name", name) != name:
             raise errors.bad_request(f"the name of the object ({metadata['name']}) does not match the URL's ({name})")

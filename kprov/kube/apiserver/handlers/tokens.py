@@ -71,6 +71,8 @@ async def _bound_objects(parts: Parts, reference: Object | None, namespace: str,
     kind = reference.get("kind", "")
     if kind not in _BOUND:
         raise errors.bad_request(f"cannot bind token for serviceaccount {account} to object type {kind!r}")
+    if not reference.get("name"):
+        raise errors.bad_request("Name parameter required.")
     place = "" if kind == "Node" else namespace
     obj = await parts.store.get(("", _BOUND[kind]), place, reference.get("name", ""))
     uid = obj["metadata"]["uid"]

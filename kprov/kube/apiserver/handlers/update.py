@@ -265,8 +265,6 @@ async def update(parts: Parts, request: Request, info: ResourceInfo) -> Response
     renderer = Renderer(request, info)
     obj = bodies.decode_object(request, info, request.info.name, _known(parts, request, info))
     dry = bodies.dry_run(request)
-    if not obj["metadata"].get("name"):
-        raise errors.bad_request("the name of the object could not be determined: name must be provided")
     try:
         encoded = encode({**obj, "metadata": obj["metadata"]})
         version = obj["metadata"].get("resourceVersion")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
@@ -12,7 +11,9 @@ from kprov.kube.api.errors import ApiError
 from kprov.kube.apiserver.admission.attributes import CONNECT, AdmissionAttributes
 from kprov.kube.apiserver.handlers.parts import Parts
 from kprov.kube.apiserver.http.message import Answer, Request, Tunnel
+from kprov.kube.apiserver.kubelet import log_options
 from kprov.kube.apiserver.kubelet.connection import KubeletTarget
+from kprov.kube.apiserver.kubelet.proxyable import check_address, endpoint_address, port_of, scheme_name_port
 from kprov.kube.apiserver.kubelet.web_proxy import web_answer
 from kprov.kube.apiserver.resources import RESOURCES, ResourceInfo
 
@@ -96,7 +97,7 @@ def _options(request: Request, info: ResourceInfo) -> Object:
                 options["command"] = query.getall("command", [])
         case "portforward":
             ports = [port for each in query.getall("ports", []) for port in each.split(",")]
-            options["ports"] = [int(port) for port in ports if port.isdigit()]
+            options["ports"] = [port_of(port, f"cannot convert to []int32: {port[:64]!r} is no port") for port in ports]
         case "proxy":
             options["path"] = unquote(_rest(request).partition("?")[0])
     return options
@@ -122,6 +123,8 @@ async def _admit(parts: Parts, request: Request, info: ResourceInfo) -> None:
 async def pod_stream(parts: Parts, request: Request, info: ResourceInfo) -> Answer:
     """exec, attach, portforward and log of a pod."""
     namespace, name, what = request.info.namespace, request.info.name, request.info.subresource
+    if what == "log":
+        log_options.check(request.query, name)
     pod = (await parts.store.get_entry(info, namespace, name)).object()
     if what != "log":
         await _admit(parts, request, info)
@@ -153,9 +156,12 @@ async def pod_stream(parts: Parts, request: Request, info: ResourceInfo) -> Answ
 async def node_proxy(parts: Parts, request: Request, info: ResourceInfo) -> Answer:
     """nodes/NAME/proxy/...: the kubelet's own API."""
     await _admit(parts, request, info)
-    name, _, port = request.info.name.partition(":")
+    _, name, port = scheme_name_port(request.info.name, "node")
+    wanted = port_of(port, f'invalid node request "{request.info.name}"') if port else 0
     target = await node_target(parts, name)
-    return await _proxied(request, target.host, int(port or target.port), target.tls)
+    if wanted and wanted != target.port:
+        check_address(target.host)
+    return await _proxied(request, target.host, wanted or target.port, target.tls)
 
 
 def _rest(request: Request) -> str:
@@ -168,20 +174,10 @@ def _rest(request: Request) -> str:
     return "".join(f"/{segment}" for segment in below) + mark + query
 
 
-def _scheme_name_port(text: str) -> tuple[str, str, str]:
-    """ "scheme:name:port", "name:port" or "name"."""
-    parts = text.split(":")
-    if len(parts) == 3:
-        return parts[0], parts[1], parts[2]
-    if len(parts) == 2:
-        return "", parts[0], parts[1]
-    return "", parts[0], ""
-
-
 async def pod_proxy(parts: Parts, request: Request, info: ResourceInfo) -> Answer:
     """pods/NAME/proxy/...: a port of the pod's, reached from this machine."""
     await _admit(parts, request, info)
-    scheme, name, port = _scheme_name_port(request.info.name)
+    scheme, name, port = scheme_name_port(request.info.name, "pod")
     pod = (await parts.store.get_entry(info, request.info.namespace, name)).object()
     address = (pod.get("status") or {}).get("podIP")
     if not address:
@@ -195,7 +191,8 @@ async def pod_proxy(parts: Parts, request: Request, info: ResourceInfo) -> Answe
         port = str(ports[0]) if ports else "80"
     elif not port.isdigit():
         port = _named_port(pod, port)
-    return await _through(request, scheme, address, int(port))
+    check_address(address)
+    return await _through(request, scheme, address, port_of(port, f'invalid pod request "{request.info.name}"'))
 
 
 def _named_port(pod: Object, name: str) -> str:
@@ -229,7 +226,7 @@ async def _proxied(request: Request, address: str, port: int, tls: Any) -> Answe
 async def service_proxy(parts: Parts, request: Request, info: ResourceInfo) -> Answer:
     """services/NAME/proxy/...: one of the Service's endpoints."""
     await _admit(parts, request, info)
-    scheme, name, wanted = _scheme_name_port(request.info.name)
+    scheme, name, wanted = scheme_name_port(request.info.name, "service")
     namespace = request.info.namespace
     service = (await parts.store.get_entry(info, namespace, name)).object()
     unavailable = errors.service_unavailable(f'no endpoints available for service "{request.info.name}"')
@@ -246,6 +243,8 @@ async def service_proxy(parts: Parts, request: Request, info: ResourceInfo) -> A
     for subset in endpoints.get("subsets") or ():
         for port in subset.get("ports") or ():
             if port.get("name", "") == chosen[0].get("name", "") and subset.get("addresses"):
-                address = random.choice(subset["addresses"])["ip"]
-                return await _through(request, scheme, address, int(port["port"]))
+                address = await endpoint_address(parts, namespace, subset["addresses"])
+                if address is not None:
+                    check_address(address)
+                    return await _through(request, scheme, address, int(port["port"]))
     raise unavailable

@@ -124,7 +124,7 @@ def _value(kind: str, value: Any) -> Any:
     match kind:
         case "s":
             return value.decode()
-        case "n":
+        case "n" | "h":
             return _signed(value)
         case "b":
             return bool(value)
@@ -165,7 +165,7 @@ def _message(name: str, data: bytes) -> Any:
 
 def _entry(kind: str, data: bytes) -> tuple[str, Any]:
     found = dict(_fields(data))
-    missing: Any = b"" if kind not in ("n", "b", "f") else 0
+    missing: Any = b"" if kind not in ("n", "h", "b", "f") else 0
     return found.get(1, b"").decode(), _value(kind, found.get(2, missing))
 
 

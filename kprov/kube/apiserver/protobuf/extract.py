@@ -2,8 +2,8 @@
 
     python -m kprov.kube.apiserver.protobuf.extract K8S_API_DIR APIMACHINERY_DIR
 
-A field's row is [JSON name, type, flags]. Types: s string, b bool, n number (signed), f float, y bytes, or a
-message's name.
+A field's row is [JSON name, type, flags]. Types: s string, b bool, n number (signed), h one of half the size (32
+bits), f float, y bytes, or a message's name.
 Flags: l list, m map from strings, p a pointer in Go (an explicit zero means something), o left out when empty, i
 inlined.
 """
@@ -36,7 +36,7 @@ _SPECIAL = {
     "resource.Quantity": "Quantity",
     "runtime.RawExtension": "RawExtension", "metav1.FieldsV1": "FieldsV1", "FieldsV1": "FieldsV1",
 }  # fmt: skip
-_SCALARS = {"string": "s", "bool": "b", "int32": "n", "int64": "n", "int": "n", "uint32": "n", "float64": "f",
+_SCALARS = {"string": "s", "bool": "b", "int32": "h", "int64": "n", "int": "n", "uint32": "n", "float64": "f",
             "types.UID": "s", "types.NodeName": "s", "[]byte": "y", "byte": "y", "uint8": "y"}  # fmt: skip
 _STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 _ALIAS = re.compile(r"^type (\w+) (?!struct)(\S+)$", re.MULTILINE)

@@ -120,3 +120,23 @@ def test_every_stored_kind_has_a_type() -> None:
     for info in RESOURCES.values():
         if info.storage_prefix and (info.group, info.plural, info.versions[0]) not in _SCHEMAS:
             assert message_of(info.group, info.versions[0], info.kind), info.group_resource
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"priority": 1 << 31}, "number 2147483648 into Go struct field spec.priority of type int32"),
+        ({"priority": -(1 << 31) - 1}, "of type int32"),
+        ({"activeDeadlineSeconds": 1 << 63}, "of type int64"),
+        ({"containers": [{"name": "c", "livenessProbe": {"httpGet": {"port": 1 << 31}}}]}, "of type int32"),
+    ],
+)
+def test_numbers_that_no_client_could_read_are_refused(spec: Any, said: str) -> None:
+    with pytest.raises(ApiError, match="json: cannot unmarshal") as refused:
+        conform(_pod(spec), POD, "v1", "", [])
+    assert refused.value.code == 400 and said in refused.value.message
+
+
+def test_numbers_as_large_as_they_may_be() -> None:
+    spec = {"priority": (1 << 31) - 1, "activeDeadlineSeconds": (1 << 63) - 1}
+    assert conform(_pod(spec), POD, "v1", "", [])["spec"] == spec

@@ -1,0 +1,38 @@
+"""Bodies that do not say what they are about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kprov.kube.api.errors import ApiError
+from kprov.kube.apiserver.handlers.bodies import check_named
+from kprov.kube.apiserver.handlers.pods import _check_preconditions
+from kprov.kube.apiserver.handlers.scale import _check_kind
+
+POD: dict[str, Any] = {"metadata": {"name": "web", "uid": "u", "resourceVersion": "7"}}
+
+
+@pytest.mark.parametrize("body", [{}, {"metadata": {}}, {"metadata": {"name": ""}}, {"metadata": None}])
+def test_what_replaces_an_object_names_it(body: dict[str, Any]) -> None:
+    with pytest.raises(ApiError, match="name must be provided"):
+        check_named(body, "web")
+    check_named(POD, "web")
+
+
+@pytest.mark.parametrize("wanted", [{"uid": "v"}, {"resourceVersion": "6"}, {"uid": "u", "resourceVersion": "6"}])
+def test_an_eviction_of_another_pod_of_the_name_is_a_conflict(wanted: dict[str, Any]) -> None:
+    with pytest.raises(ApiError, match="in the precondition") as raised:
+        _check_preconditions(wanted, POD)
+    assert raised.value.code == 409
+    _check_preconditions({"uid": "u", "resourceVersion": "7"}, POD)
+    _check_preconditions({}, POD)
+
+
+@pytest.mark.parametrize("body", [{"kind": "Pod"}, {"kind": "Scale", "apiVersion": "v1"}])
+def test_a_scale_is_a_scale(body: dict[str, Any]) -> None:
+    with pytest.raises(ApiError, match="expected a Scale"):
+        _check_kind(body)
+    _check_kind({"kind": "Scale", "apiVersion": "autoscaling/v1"})
+    _check_kind({"spec": {"replicas": 1}})
