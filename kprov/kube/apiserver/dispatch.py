@@ -16,6 +16,7 @@ from kprov.kube.apiserver import deprecations
 from kprov.kube.apiserver.audit.auditor import Auditor
 from kprov.kube.apiserver.authentication.impersonation import impersonate, is_requested
 from kprov.kube.apiserver.authorization.refusal import forbidden
+from kprov.kube.apiserver.deadlines import Deadlines
 from kprov.kube.apiserver.discovery.documents import subresource_verbs
 from kprov.kube.apiserver.handlers import (
     apply,
@@ -107,7 +108,7 @@ class Dispatcher:
         self._paths = paths
         self._inflight = inflight
         self._metrics = metrics
-        self._timeout = timeout
+        self._deadlines = Deadlines(timeout)
         self._auditor = auditor
 
     async def handle(self, request: Request) -> Answer:
@@ -184,9 +185,8 @@ class Dispatcher:
         long_running = info.verb == "watch" or info.subresource in _LONG_RUNNING
         if long_running:
             return await self._authorized(request)
-        with self._slot(request, user):
-            async with asyncio.timeout(self._timeout):
-                return await self._authorized(request)
+        with self._slot(request, user), self._deadlines.limit():
+            return await self._authorized(request)
 
     def _slot(self, request: Request, user: UserInfo) -> AbstractContextManager[None]:
         """A place for a request that is not long-running. Raises ApiError (429)."""
