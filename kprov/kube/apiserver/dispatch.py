@@ -242,7 +242,8 @@ class Dispatcher:
             request.warnings.append(told)
         if info.subresource:
             return await self._subresource(request, resource)
-        if info.verb not in resource.verbs or (request.method == "POST" and info.name):
+        everywhere = info.verb == "deletecollection" and resource.namespaced and not info.namespace
+        if info.verb not in resource.verbs or everywhere or (request.method == "POST" and info.name):
             raise errors.method_not_supported(resource, _METHODS.get(info.verb, "GET"))
         if resource.plural == "bindings":
             return await pods.bind(self._parts, request, resource)

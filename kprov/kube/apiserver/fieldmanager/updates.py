@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from kprov.kube.api import errors
 from kprov.kube.apiserver.fieldmanager.comparing import Difference, added_on_wire, difference
 from kprov.kube.apiserver.fieldmanager.field_set import FieldSet
 from kprov.kube.apiserver.fieldmanager.managers import (
@@ -23,16 +24,30 @@ from kprov.kube.apiserver.fieldmanager.managers import (
 from kprov.kube.apiserver.fieldmanager.shapes import shape_of
 from kprov.kube.apiserver.http.message import Request
 from kprov.kube.apiserver.resources.info import ResourceInfo
+from kprov.kube.apiserver.strategy.base import invalid, too_long
 from kprov.kube.apiserver.versions import from_storage
 
 Object = dict[str, Any]
 MAXIMUM_MANAGER_LENGTH = 128
 
 
+def checked_manager(name: str, method: str) -> str:
+    """The name that a client gives its changes. Raises ApiError (422) where it is no name to be kept."""
+    problem = None
+    if len(name) > MAXIMUM_MANAGER_LENGTH:
+        problem = too_long("fieldManager", MAXIMUM_MANAGER_LENGTH)
+    elif not name.isprintable():
+        problem = invalid("fieldManager", name, "should only contain printable characters")
+    if problem is not None:
+        kind = {"POST": "CreateOptions", "PUT": "UpdateOptions"}.get(method, "PatchOptions")
+        raise errors.invalid(kind, "", [problem.cause()], group="meta.k8s.io")
+    return name
+
+
 def manager_of(request: Request) -> str:
     """Who a request's changes belong to: its fieldManager, or the first word of its user agent, as upstream."""
     if named := str(request.query.get("fieldManager", "")):
-        return named
+        return checked_manager(named, request.method)
     agent = request.headers.get("User-Agent", "").partition("/")[0]
     return "".join(letter for letter in agent if letter.isprintable())[:MAXIMUM_MANAGER_LENGTH]
 

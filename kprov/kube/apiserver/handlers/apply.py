@@ -5,6 +5,7 @@ from __future__ import annotations
 from kprov.kube.api import errors
 from kprov.kube.api.errors import ApiError
 from kprov.kube.apiserver.fieldmanager import Apply
+from kprov.kube.apiserver.fieldmanager.updates import checked_manager
 from kprov.kube.apiserver.handlers import bodies
 from kprov.kube.apiserver.handlers.conformance import conform
 from kprov.kube.apiserver.handlers.create import create_object
@@ -42,6 +43,7 @@ def _read_apply(request: Request, info: ResourceInfo) -> Apply:
               "message": "Required value: is required for apply patch"}],
             group="meta.k8s.io",
         )  # fmt: skip
+    checked_manager(manager, request.method)
     applied = bodies.decode(request)
     for name in ("apiVersion", "kind"):
         if not applied.get(name):

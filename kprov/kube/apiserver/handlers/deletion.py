@@ -79,6 +79,10 @@ def read_options(request: Request) -> Object:
     if query.get("orphanDependents", ""):
         options.setdefault("orphanDependents", request.flag("orphanDependents"))
     policy = options.get("propagationPolicy")
+    if policy is not None and options.get("orphanDependents") is not None:
+        told = f'Invalid value: "{policy}": orphanDependents and deletionPropagation cannot be both set'
+        cause = {"reason": "FieldValueInvalid", "field": "propagationPolicy", "message": told}
+        raise errors.invalid("DeleteOptions", "", [cause], group="meta.k8s.io")
     if policy not in (None, "Orphan", "Background", "Foreground"):
         supported = '"Foreground", "Background", "Orphan", "nil"'
         cause = {

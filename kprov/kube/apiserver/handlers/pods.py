@@ -87,8 +87,8 @@ def set_condition(obj: Object, kind: str, status: str) -> None:
     """Set a condition of an object's status."""
     conditions = obj.setdefault("status", {}).setdefault("conditions", [])
     for condition in conditions:
-        if condition["type"] == kind:
-            if condition["status"] != status:
+        if condition.get("type") == kind:
+            if condition.get("status") != status:
                 condition.update(status=status, lastTransitionTime=now())
                 condition.pop("reason", None)
                 condition.pop("message", None)
@@ -132,7 +132,7 @@ def _goes_anyway(pod: Object) -> bool:
 
 def _ready(pod: Object) -> bool:
     conditions = (pod.get("status") or {}).get("conditions") or ()
-    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+    return any(condition.get("type") == "Ready" and condition.get("status") == "True" for condition in conditions)
 
 
 async def _spend_budget(parts: Parts, pod: Object, dry_run: bool) -> None:

@@ -22,6 +22,7 @@ from kprov.kube.apiserver.resources.info import ResourceInfo
 from kprov.kube.apiserver.storage.encoding import encode
 from kprov.kube.apiserver.storage.entry import Entry
 from kprov.kube.apiserver.strategy import StrategyContext, strategy_of
+from kprov.kube.apiserver.strategy.base import forbidden
 from kprov.kube.apiserver.versions import from_storage, to_storage
 
 Object = dict[str, Any]
@@ -305,12 +306,16 @@ async def patch(parts: Parts, request: Request, info: ResourceInfo) -> Response:
     renderer = Renderer(request, info)
     change = Patch.of(request, info)
     dry = bodies.dry_run(request)
+    if "force" in request.query:
+        cause = forbidden("force", "may not be specified for non-apply patch").cause()
+        raise errors.invalid("PatchOptions", "", [cause], group="meta.k8s.io")
     version = request.info.api_version
 
     def make_new(current: Object) -> Object:
         shown = from_storage(info, version, current)
         new = change.apply(shown)
         bodies.check_kind(new, info, version)
+        bodies.check_named(new, request.info.name)
         bodies.check_place(new, info, request.info.namespace, request.info.name)
         noted: list[str] = []
         validation = request.query.get("fieldValidation", "")

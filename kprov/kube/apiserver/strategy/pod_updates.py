@@ -6,6 +6,7 @@ from typing import Any
 
 from kprov.kube.apiserver.strategy.base import FieldError, dns_subdomain_error, forbidden, invalid, required
 from kprov.kube.apiserver.strategy.equality import differences, semantically_equal
+from kprov.kube.apiserver.strategy.fields import qualified_name_errors
 from kprov.kube.apiserver.strategy.pod_validation import validate_pod
 
 Object = dict[str, Any]
@@ -92,8 +93,14 @@ def validate_pod_status_update(pod: Object, old: Object) -> list[FieldError]:
     if nominated and nominated != before.get("nominatedNodeName"):
         error = dns_subdomain_error(nominated)
         found += [invalid("status.nominatedNodeName", nominated, error)] if error else []
+    for index, condition in enumerate(status.get("conditions") or ()):
+        kind, path = condition.get("type") or "", f"status.conditions[{index}].type"
+        found += [invalid(path, kind, problem) for problem in qualified_name_errors(kind)]
     policy = old["spec"].get("restartPolicy")
     for field in ("containerStatuses", "initContainerStatuses"):
+        for index, each in enumerate(status.get(field) or ()):
+            if not each.get("name"):
+                found.append(required(f"status.{field}[{index}].name"))
         found += _transition_errors(status.get(field) or [], before.get(field) or [], f"status.{field}", policy, old)
     return found
 

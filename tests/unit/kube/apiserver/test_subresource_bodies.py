@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from kprov.kube.api.errors import ApiError
+from kprov.kube.apiserver.fieldmanager.updates import checked_manager
 from kprov.kube.apiserver.handlers.bodies import check_named
 from kprov.kube.apiserver.handlers.pods import _check_preconditions
 from kprov.kube.apiserver.handlers.scale import _check_kind
+from kprov.kube.apiserver.strategy.pod_updates import validate_pod_status_update
 
 POD: dict[str, Any] = {"metadata": {"name": "web", "uid": "u", "resourceVersion": "7"}}
 
@@ -36,3 +38,21 @@ def test_a_scale_is_a_scale(body: dict[str, Any]) -> None:
         _check_kind(body)
     _check_kind({"kind": "Scale", "apiVersion": "autoscaling/v1"})
     _check_kind({"spec": {"replicas": 1}})
+
+
+@pytest.mark.parametrize(("name", "said"), [("a" * 129, "Too long"), ("a\x07", "printable characters")])
+def test_managers_have_names_that_can_be_kept(name: str, said: str) -> None:
+    with pytest.raises(ApiError, match=said) as raised:
+        checked_manager(name, "POST")
+    assert raised.value.code == 422 and raised.value.message.startswith("CreateOptions.meta.k8s.io")
+    assert checked_manager("a" * 128, "POST") == "a" * 128
+
+
+@pytest.mark.parametrize(
+    "status",
+    [{"conditions": [{"status": "True"}]}, {"conditions": [{"type": "a b"}]}, {"containerStatuses": [{"ready": True}]}],
+)
+def test_what_a_pod_tells_of_itself_has_a_name(status: dict[str, Any]) -> None:
+    pod = {**POD, "spec": {"restartPolicy": "Always"}}
+    assert validate_pod_status_update({**pod, "status": status}, pod)
+    assert not validate_pod_status_update({**pod, "status": {"conditions": [{"type": "example.com/Gate"}]}}, pod)
