@@ -156,9 +156,10 @@ def replace(
         if isinstance(error, OSError) and error.errno is not None:
             raise explained(error, path) from None
         raise
-    _unsynced[os.path.abspath(folder)] = None
-    if not _together:
-        sync()
+    if _together:
+        _unsynced[os.path.abspath(folder)] = None
+    else:  # the controller's threads: each its own
+        _sync_directory(folder)
 
 
 def _fill(

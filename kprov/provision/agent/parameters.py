@@ -34,9 +34,10 @@ class Parameter:
         aliases: other names for it.
         secret: its value is never shown, logged or journalled.
         elements: what each entry of a list must be, one of KINDS.
+        nullable: null is a value of its own, and not as if it were left out.
     """
 
-    __slots__ = ("aliases", "choices", "default", "elements", "kind", "required", "secret")
+    __slots__ = ("aliases", "choices", "default", "elements", "kind", "nullable", "required", "secret")
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class Parameter:
         aliases: Sequence[str] = (),
         secret: bool = False,
         elements: str | None = None,
+        nullable: bool = False,
     ) -> None:
         self.kind = kind
         self.required = required
@@ -56,6 +58,7 @@ class Parameter:
         self.aliases = aliases
         self.secret = secret
         self.elements = elements
+        self.nullable = nullable
 
 
 Specification = Mapping[str, Parameter]
@@ -271,7 +274,7 @@ def values(
         if value is None:
             if parameter.required:
                 problems.append("needs '%s'" % name)
-            arguments[name] = parameter.default
+            arguments[name] = None if parameter.nullable and name in own else parameter.default
             continue
         if open_value is not None and open_value(value):
             continue

@@ -14,9 +14,11 @@ from kprov.provision.agent import identity, spawning
 from kprov.provision.agent.failures import ConnectionEnded, ModuleFailed
 from kprov.provision.agent.limits import TimeUp
 
-_lock = _thread.allocate_lock()
-_running: dict[int, bool] = {}  # process group -> must be let finish
-_ending: list[bool] = []  # holds something once the connection has ended
+lock = _thread.allocate_lock()
+running: dict[int, bool] = {}
+"""The programs that run: process group -> must be let finish. To be changed with the lock held."""
+ended: list[bool] = []
+"""Holds something once the connection has ended."""
 
 
 class Completed:
@@ -36,7 +38,7 @@ class Completed:
 
 def ending() -> bool:
     """Whether the connection has ended."""
-    return bool(_ending)
+    return bool(ended)
 
 
 def end_all() -> bool:
@@ -45,9 +47,9 @@ def end_all() -> bool:
     Returns:
         Whether something must be let finish (dpkg cut off half-way would leave a broken machine).
     """
-    _ending.append(True)
-    with _lock:
-        groups = dict(_running)
+    ended.append(True)
+    with lock:
+        groups = dict(running)
     for group, protected in groups.items():
         if not protected:
             try:
@@ -76,13 +78,37 @@ def _kill(process: subprocess.Popen[bytes] | spawning.Program) -> tuple[bytes, b
         return b"", b""
 
 
-def _identity(user: str) -> dict[str, Any]:
+def identity_of(user: str) -> dict[str, Any]:
     try:
         entry = pwd.getpwnam(user)
     except KeyError:
         raise ModuleFailed("there is no user '%s' on this machine to become" % user) from None
     groups = [group.gr_gid for group in grp.getgrall() if user in group.gr_mem]
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [*groups, entry.pw_gid]}
+
+
+def environment_of(given: dict[str, str] | None, user: str | None) -> dict[str, str]:
+    """A program's environment: the agent's own, with what the task says."""
+    env = dict(os.environ)
+    env["LC_ALL"] = "C.UTF-8"
+    # Without a login, PATH may lack the folders of system programs.
+    for folder in ("/usr/local/sbin", "/usr/sbin", "/sbin"):
+        if folder not in env.get("PATH", "").split(":"):
+            env["PATH"] = (env.get("PATH") or "/usr/bin:/bin") + ":" + folder
+    env.update(given or {})
+    if user:
+        env["HOME"], env["USER"], env["LOGNAME"] = pwd.getpwnam(user).pw_dir, user, user
+    return env
+
+
+def not_started(error: OSError, program: str, directory: str | None) -> ModuleFailed:
+    """Why a program could not be started."""
+    if isinstance(error, PermissionError):
+        return ModuleFailed("'%s' may not be run by this user" % program)
+    missing = str(error.filename or program)
+    if directory is not None and missing == directory:
+        return ModuleFailed("folder %s does not exist" % directory)
+    return ModuleFailed("program '%s' is not on this machine" % missing, rc=127)
 
 
 def run(
@@ -116,16 +142,8 @@ def run(
     """
     if ending():
         raise ConnectionEnded()
-    env = dict(os.environ)
-    env["LC_ALL"] = "C.UTF-8"
-    # Without a login, PATH may lack the folders of system programs.
-    for folder in ("/usr/local/sbin", "/usr/sbin", "/sbin"):
-        if folder not in env.get("PATH", "").split(":"):
-            env["PATH"] = (env.get("PATH") or "/usr/bin:/bin") + ":" + folder
-    env.update(environment or {})
-    extra: dict[str, Any] = _identity(user) if user else {}
-    if user:
-        env["HOME"], env["USER"], env["LOGNAME"] = pwd.getpwnam(user).pw_dir, user, user
+    extra: dict[str, Any] = identity_of(user) if user else {}
+    env = environment_of(environment, user)
     argv = [shell, "-c", str(command)] if shell else command
     plain = isinstance(argv, list) and not user and directory is None and umask is None and os.geteuid() == os.getuid()
     process: subprocess.Popen[bytes] | spawning.Program
@@ -145,15 +163,10 @@ def run(
                     umask=-1 if umask is None else umask,
                     **extra,
                 )
-    except FileNotFoundError as error:
-        missing = str(error.filename or (argv[0] if isinstance(argv, list) else argv))
-        if directory is not None and missing == directory:
-            raise ModuleFailed("folder %s does not exist" % directory) from None
-        raise ModuleFailed("program '%s' is not on this machine" % missing, rc=127) from None
-    except PermissionError:
-        raise ModuleFailed("'%s' may not be run by this user" % (argv[0] if isinstance(argv, list) else argv)) from None
-    with _lock:
-        _running[process.pid] = protected
+    except (FileNotFoundError, PermissionError) as error:
+        raise not_started(error, argv[0] if isinstance(argv, list) else argv, directory) from None
+    with lock:
+        running[process.pid] = protected
     if ending() and not protected:
         end_all()
     try:
@@ -171,8 +184,8 @@ def run(
         _kill(process)
         raise
     finally:
-        with _lock:
-            _running.pop(process.pid, None)
+        with lock:
+            running.pop(process.pid, None)
     if ending():
         raise ConnectionEnded()
     return Completed(process.returncode or 0, stdout.decode(errors="replace"), stderr.decode(errors="replace"))

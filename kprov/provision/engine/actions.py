@@ -158,6 +158,12 @@ def _unarchive(arguments: dict[str, Any], surroundings: Surroundings) -> Prepare
     return _with_file("unarchive", arguments, _find(str(arguments["src"]), surroundings))
 
 
+def _async_status(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared:
+    scope = surroundings.scope
+    folder = {"_async_dir": str(scope["ansible_async_dir"])} if "ansible_async_dir" in scope else {}
+    return Prepared("async_status", {**arguments, **folder}, {})
+
+
 def _script(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared:
     text = str(arguments.get("cmd") or arguments.get("_raw_params") or "").strip()
     try:
@@ -223,6 +229,7 @@ _TEMPLATE_PARAMETERS = {
 
 
 ACTIONS: dict[str, Action] = {
+    "async_status": Action(_async_status),
     "copy": Action(_copy),
     "script": Action(_script),
     "template": Action(_template, _TEMPLATE_PARAMETERS),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kprov.provision.documents import is_file
 from kprov.provision.engine import documents
@@ -46,6 +47,8 @@ class TaskFiles:
         libraries = [folder.parent / "library" for folder in folders] if not strict else []
         self._own_modules = frozenset(path.stem for library in libraries for path in library.glob("*.py"))
         self.vault = vault
+        self.defaults: Mapping[str, Any] = {}
+        """What the play says in `module_defaults`: parameters that its own tasks may leave out."""
         self._read: dict[Path, tuple[Step, ...]] = {}
         self._lock = threading.Lock()
 
@@ -86,7 +89,9 @@ class TaskFiles:
 
     def reader(self, shown: str, problems: list[Problem]) -> TaskReader:
         """What reads the tasks of a file."""
-        return TaskReader(self.owner, shown, problems, self._strict, self._lenient, self._own_modules)
+        reader = TaskReader(self.owner, shown, problems, self._strict, self._lenient, self._own_modules)
+        reader.defaults = self.defaults
+        return reader
 
     def load(self, path: Path, problems: list[Problem] | None = None) -> tuple[Step, ...]:
         """A file's tasks.

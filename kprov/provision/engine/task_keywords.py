@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from kprov.provision.engine import module_defaults
 from kprov.provision.engine.documents import Lines, plain
 from kprov.provision.engine.tasks import LoopControl, Task, is_open
 
@@ -21,6 +22,8 @@ INHERITED = frozenset(
         "diff",
         "environment",
         "ignore_errors",
+        "ignore_unreachable",
+        "module_defaults",
         "name",
         "no_log",
         "run_once",
@@ -59,9 +62,7 @@ REFUSED = {
     "become_exe": "kprov becomes another user through sudo",
     "become_flags": "kprov becomes another user through sudo",
     "connection": "write it in the inventory (ansible_connection) or at the play",
-    "ignore_unreachable": "an unreachable host is never passed over in silence",
     "debugger": "read what `kprov runs show` tells of the failed task",
-    "module_defaults": "write the parameters in the tasks",
     "port": "write it in the inventory (ansible_port)",
     "remote_user": "write it in the inventory (ansible_user) or at the play",
     "hosts": "plays choose hosts",
@@ -70,7 +71,16 @@ REFUSED = {
 }
 
 _LOOP_CONTROL = {"loop_var", "label", "index_var", "pause", "extended", "extended_allitems", "break_when"}
-_TRUTHS = ("check_mode", "diff", "no_log", "run_once", "ignore_errors", "any_errors_fatal", "become")
+_TRUTHS = (
+    "check_mode",
+    "diff",
+    "no_log",
+    "run_once",
+    "ignore_errors",
+    "ignore_unreachable",
+    "any_errors_fatal",
+    "become",
+)
 
 Tell = Callable[[int, str, str], None]
 
@@ -108,7 +118,10 @@ def apply_keywords(entry: Lines, task: Task, tell: Tell) -> Task:
         retries=entry.get("retries"),
         until=as_tuple(entry.get("until")),
         delay=entry.get("delay", 5),
-        timeout=entry.get("timeout", entry.get("async") or None),
+        timeout=entry.get("timeout"),
+        asynchronous=entry.get("async"),
+        poll=entry.get("poll"),
+        defaults=module_defaults.read(entry, tell),
         control=_loop_control(entry, tell),
         variables=dict(plain(variables)) if isinstance(variables, dict) else {},
         environment=tuple(plain(item) for item in as_tuple(entry.get("environment"))),
@@ -141,12 +154,6 @@ def _check(entry: Lines, tell: Tell) -> None:
     method = entry.get("become_method")
     if method not in (None, "sudo", "ansible.builtin.sudo"):
         tell(entry.key_lines["become_method"], f"become_method '{method}' is not one of kprov's", "it is sudo")
-    if entry.get("async") and str(entry.get("poll", 15)) == "0":
-        tell(
-            entry.key_lines["async"],
-            "a task that nobody waits for (poll: 0) is refused",
-            "give it a systemd unit, or poll",
-        )
     collections = [name for name in as_tuple(entry.get("collections")) if name not in ("ansible.builtin",)]
     if collections:
         tell(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from kprov.provision.engine import task_keywords
+from kprov.provision.engine import module_defaults, task_keywords
 from kprov.provision.engine.documents import Lines, Problem, plain
 from kprov.provision.engine.lookups import LOOKUPS
 from kprov.provision.engine.lookups import own_name as lookup_name
@@ -43,6 +43,8 @@ class TaskReader:
         self.strict = strict
         self.lenient = lenient
         self._own_modules = own_modules
+        self.defaults: Mapping[str, Any] = {}
+        """Parameters that tasks may leave out, because what surrounds all of them says them."""
 
     def _is_foreign(self, key: str) -> bool:
         return key in self._own_modules or is_foreign(key)
@@ -134,18 +136,23 @@ class TaskReader:
         if module in ("include_tasks", "include_role") and isinstance(arguments.get("apply"), dict):
             applied = self._apply(named, entry.get("args"))
             arguments = {key: value for key, value in arguments.items() if key != "apply"}
-        if wrong and self.lenient:
-            base = replace(base, unsupported="; ".join(f"kprov's {named.key} {problem}" for problem in wrong))
-        for problem in wrong if not self.lenient else ():
-            self.tell(named.line, f"kprov's {named.key} {problem}")
-        if base.unsupported and self.strict:
-            self.tell(named.line, base.unsupported)
         name = str(entry.get("name") or _default_name(module or named.key, arguments))
         base = replace(base, name=name, nameless=not entry.get("name"), arguments=arguments, apply=applied)
         task = apply_keywords(entry, base, self.tell)
         if named.local:
             task = replace(task, delegate_to="localhost")
-        return inherited(outer, task)
+        task = inherited(outer, task)
+        if module in ("include_tasks", "include_role"):
+            task = replace(task, around=outer)
+        if wrong:
+            wrong = module_defaults.wrong_arguments_of(task, self.defaults)
+        if wrong and self.lenient:
+            task = replace(task, unsupported="; ".join(f"kprov's {named.key} {problem}" for problem in wrong))
+        for problem in wrong if not self.lenient else ():
+            self.tell(named.line, f"kprov's {named.key} {problem}")
+        if task.unsupported and self.strict:
+            self.tell(named.line, task.unsupported)
+        return task
 
     def _named(self, entry: Lines) -> Named | None:
         """The module that the task names; None after telling why there is none."""

@@ -57,10 +57,18 @@ class Task:
     until: tuple[Any, ...] = ()
     delay: Any = 5
     timeout: Any = None
+    asynchronous: Any = None
+    """The seconds of `async`."""
+    poll: Any = None
+    ignore_unreachable: Any = None
+    defaults: dict[str, Any] = field(default_factory=dict)
+    """What `module_defaults` says, by the modules' own names."""
     variables: dict[str, Any] = field(default_factory=dict)
     environment: tuple[Any, ...] = ()
     apply: Task | None = None
     """What an include says for the tasks that it brings."""
+    around: Task | None = None
+    """What the blocks around an include say: that holds for the tasks that it brings, its own keywords do not."""
     listen: tuple[str, ...] = ()
 
     @property
@@ -104,6 +112,7 @@ def inherited(outer: Task | None, inner: Task) -> Task:
         tags=outer.tags | inner.tags,
         notify=outer.notify + inner.notify,
         variables={**outer.variables, **inner.variables},
+        defaults={**outer.defaults, **inner.defaults},
         environment=outer.environment + inner.environment,
         **{name: nearest(name) for name in _NEAREST},
     )
@@ -150,6 +159,7 @@ _NEAREST = (
     "diff",
     "no_log",
     "ignore_errors",
+    "ignore_unreachable",
     "any_errors_fatal",
     "run_once",
     "throttle",

@@ -30,6 +30,8 @@ class Seen:
     """Some task's failure is to stop all hosts."""
     waits: bool = False
     """Some task waits for the connection to its host."""
+    bears: bool = False
+    """Some task bears that its host is unreachable."""
 
 
 def look_at(play: Play, roles: Roles, problems: list[Problem]) -> Seen:
@@ -74,6 +76,7 @@ def _note(reached: Reached, seen: Seen) -> None:
         seen.shared_names |= {str(name) for name in task.arguments}
     seen.groups = seen.groups or task.module in ("group_by", "add_host")
     seen.waits = seen.waits or task.module == "wait_for_connection"
+    seen.bears = seen.bears or _says(task.ignore_unreachable)
     seen.becomes = seen.becomes or _says(task.become)
     seen.lockstep = seen.lockstep or _says(task.any_errors_fatal)
 

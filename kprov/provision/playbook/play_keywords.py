@@ -38,7 +38,6 @@ REFUSED = {
     "when": "a play has no conditions: write it at its tasks or roles",
     "validate_argspec": "roles check their own arguments (meta/argument_specs.yml)",
     "delegate_to": "write it at tasks or blocks",
-    "ignore_unreachable": "an unreachable host is never passed over in silence",
 }
 for _own in ("connection", "remote_user", "hosts", "roles"):
     REFUSED.pop(_own, None)

@@ -51,8 +51,9 @@ class PlayReader:
         templar = Templar(SearchPath((directory,)))
         role = Role(name, directory, templar, files, is_play=True)
         play = Play(name, self.shown, entry.line, directory, role, hosts=self._hosts(entry))
-        reader = files.reader(self.shown, self.problems)
         play.frame = self._frame(entry, name)
+        files.defaults = play.frame.defaults
+        reader = files.reader(self.shown, self.problems)
         variables = entry.get("vars")
         if variables is not None and not isinstance(variables, dict):
             self.tell(entry.key_lines["vars"], "'vars' must be a mapping")

@@ -11,7 +11,7 @@ from kprov.provision.engine.documents import Problem, RoleErrors
 from kprov.provision.engine.roles import FromFiles, Role, Roles
 from kprov.provision.engine.running.pieces import pieces_of, steps_of
 from kprov.provision.engine.running.place import Piece, Place
-from kprov.provision.engine.tasks import Block, Step, Task, inherited, is_open
+from kprov.provision.engine.tasks import Block, Step, Task, is_open
 from kprov.provision.playbook.play import Play
 
 
@@ -68,7 +68,7 @@ class Reach:
             if isinstance(step, Block):
                 yield from self._steps(place, (*step.steps, *step.rescue, *step.always))
                 continue
-            task = inherited(place.frame, step)
+            task = place.complete(step)
             yield Reached(task, place)
             if task.module in INCLUDES:
                 yield from self._included(place, task)

@@ -246,7 +246,8 @@ class PlaybookRun:
 def _first_play(session: HostSession, seen: Seen) -> None:
     """What the first play that is for a host says of how it is connected to, and when."""
     session.become = False
-    session.comes_later = seen.waits and not seen.play.gather_facts
+    bears_all = str(seen.play.frame.ignore_unreachable).lower() in ("true", "yes", "on")
+    session.comes_later = bears_all or ((seen.waits or seen.bears) and not seen.play.gather_facts)
     _connect_as(session, seen.play)
 
 

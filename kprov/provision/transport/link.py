@@ -248,6 +248,8 @@ class AgentLink:
         """
         if operation == "task" and self._in_parts:
             self._send_code(str(message.get("module")))
+            if "job" in message:
+                self._send_code("async_status")
         self._next_id += 1
         self._outgoing += wire.encode({"op": operation, "id": self._next_id, **message})
         self._inbound.expect(self._next_id)

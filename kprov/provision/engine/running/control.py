@@ -93,7 +93,9 @@ class Control:
         if not self._runner.run.become_by_keyword:  # kprov's own roles: an include's tags hold for what it brings
             bare = Task("", "", {}, task.role, task.file, task.line, tags=task.tags)
             frame = inherited(bare, frame) if frame is not None else bare
-        surrounding = inherited(self._surrounding(place), frame) if frame is not None else self._surrounding(place)
+        surrounding = self._surrounding(place, task)
+        if frame is not None:
+            surrounding = inherited(surrounding, frame)
         inner = place.within(
             frame=surrounding,
             params={**place.params, **self._closed(task, scope)},
@@ -108,8 +110,9 @@ class Control:
         """An include's variables, which may speak of the items of its loop."""
         return dict(task.variables)
 
-    def _surrounding(self, place: Place) -> Task | None:
-        return place.frame
+    def _surrounding(self, place: Place, task: Task) -> Task | None:
+        """What holds for the tasks that an include brings: what is said around it, less what it says itself."""
+        return inherited(place.frame, task.around) if task.around is not None else place.frame
 
     def _file(self, place: Place, task: Task, scope: Scope) -> Any:
         name = str(place.role.templar.render(task.arguments["file"], scope))

@@ -24,6 +24,7 @@ from kprov.provision.engine.running.results import Results
 from kprov.provision.engine.running.sending import Sender, new_sent
 from kprov.provision.engine.running.sent import Sent
 from kprov.provision.engine.running.stops import EndHost, EndRole, Stopped
+from kprov.provision.engine.running.unreachable import Bearing
 from kprov.provision.engine.scope import NeedsHost, NeedsResult, Scope, TemplateProblem
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.tags import is_chosen
@@ -58,6 +59,7 @@ class HostRunner:
         self.done_roles: set[str] = set()
         self._sender = Sender(run, session, self.limits, self.results, self._write_down)
         self._control = Control(self)
+        self._bearing = Bearing(self)
         self._stack: list[list[int]] = [[0, 0]]
 
     # -- the whole play
@@ -189,6 +191,13 @@ class HostRunner:
         pace = self.phase.pace
         if pace is not None and (self.phase.lockstep or task.any_errors_fatal):
             self._in_step(place, task)
+        if self._bearing.is_asked(place, task):
+            self._bearing.do(place, task, lambda: self._one(place, task))
+        else:
+            self._one(place, task)
+
+    def _one(self, place: Place, task: Task) -> None:
+        pace = self.phase.pace
         while True:
             self._tell_position()
             scope = self.scope(place, task)
@@ -279,6 +288,7 @@ class HostRunner:
 
     def _write_down(self, sent: Sent) -> None:
         """Before a task is sent: whoever finds this run dead must know that it may have been done."""
+        self._bearing.before(sent.task)
         if sent.task.notify and not sent.check:
             self.handlers.expect(sent)
         sent.number = self.run.account.sent(self.session, sent.place.role.name, sent.name, check=sent.check)

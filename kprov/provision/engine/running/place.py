@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from kprov.provision.engine.module_defaults import with_defaults
 from kprov.provision.engine.roles import Role
 from kprov.provision.engine.tasks import Step, Task, inherited
 
@@ -41,11 +42,11 @@ class Place:
 
     def complete(self, task: Task) -> Task:
         """A task with what this place says for it: worked out once, for all hosts that come by."""
-        if self.frame is None:
+        if self.frame is None and not task.defaults:
             return task
         known = self._complete.get(id(task))  # the task is kept with it, so that its id stays its own
         if known is None:
-            known = self._complete[id(task)] = (task, inherited(self.frame, task))
+            known = self._complete[id(task)] = (task, with_defaults(inherited(self.frame, task)))
         return known[1]
 
     @cached_property

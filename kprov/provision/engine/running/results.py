@@ -89,6 +89,12 @@ class Results:
         while self.awaited and all(item.result is not None for item in self.awaited[0].items):
             self.judge(self.awaited.pop(0))
 
+    def forget(self) -> list[int]:
+        """What is awaited never comes. Returns: under which numbers it is journalled."""
+        numbers = [sent.number for sent in self.awaited if sent.number is not None]
+        self.awaited.clear()
+        return numbers
+
     def drain(self) -> None:
         """After a failure: hear what the agent says to what was sent after it, which it did not do."""
         for sent in self.awaited:

@@ -11,6 +11,7 @@ from typing import Any
 from kprov.provision.engine import actions
 from kprov.provision.engine.errands.catalogue import ERRANDS, ON_THE_HOST_ITSELF, run_errand
 from kprov.provision.engine.errands.machine import Machine
+from kprov.provision.engine.running import background
 from kprov.provision.engine.running.become import truth, user_of
 from kprov.provision.engine.running.context import RunContext
 from kprov.provision.engine.running.loops import condition_against, items_of, label_of, skipped_by
@@ -33,6 +34,8 @@ class _Ready:
     prepared: actions.Prepared | None = None
     environment: dict[str, str] | None = None
     user: str | None = None
+    job: dict[str, Any] | None = None
+    """It is begun only, and goes on by itself."""
 
 
 class Sender:
@@ -85,9 +88,9 @@ class Sender:
                 self._limits.tell()
 
     def _limits_of(self, task: Task, templar: Templar, scope: Scope) -> float | None:
-        """The seconds that a task names for itself."""
+        """The seconds that a task names for itself: `async` is nothing else where it is waited for."""
         seconds = float(templar.render(task.timeout, scope) or 0) if task.timeout is not None else 0.0
-        return seconds or None
+        return seconds or background.seconds_waited_for(task, templar, scope) or None
 
     def _delegate(self, place: Place, task: Task, scope: Scope, sent: Sent, host: str) -> None:
         """A task that is done on another host, after all that was sent before it is done here."""
@@ -146,6 +149,7 @@ class Sender:
             actions.prepare(task.module, arguments, actions.Surroundings(templar, inner)),
             environment_of(task, templar, inner),
             user_of(task, templar, inner, session, self._run),
+            background.job_of(task, templar, inner),
         )
 
     def _post(
@@ -165,6 +169,8 @@ class Sender:
             message["environment"] = ready.environment
         if ready.user:
             message["become_user"] = str(ready.user)
+        if ready.job:
+            message["job"] = ready.job
         if go_on:
             message["go_on"] = True
         elif more:  # a loop goes on to its end, whatever fails; then the tasks after it are not done
