@@ -149,25 +149,27 @@ class Restoring:
                 argv = ["sh", "-c", _RESTORE, "restore", *arguments]
                 calls[host.name] = ("command", {"argv": argv, "_title": "Restore"})
             with _cleared_when_it_fails(context, wanted):
-                _all_well(engine.module_all(calls), "etcd can't be restored from this snapshot; nothing was changed")
+                refuse_failed(
+                    engine.module_all(calls), "etcd can't be restored from this snapshot; nothing was changed"
+                )
 
     def _stop(self, context: Context, hosts: list[Host]) -> None:
         engine, wanted = context.engine, self._members(context)
         with engine.phase("Stop the API servers", hosts):
             begun = ("file", {"path": NOT_FINISHED, "state": "directory", "mode": "0700"})
-            _all_well(engine.module_all({host.name: begun for host in wanted}), "the restore can't begin")
+            refuse_failed(engine.module_all({host.name: begun for host in wanted}), "the restore can't begin")
             stop = ("systemd", {"name": "kube-apiserver", "state": "stopped"})
-            _all_well(engine.module_all({host.name: stop for host in hosts}), "an API server does not stop")
+            refuse_failed(engine.module_all({host.name: stop for host in hosts}), "an API server does not stop")
 
     def _exchange(self, context: Context, hosts: list[Host]) -> None:
         engine, wanted = context.engine, self._members(context)
         with engine.phase("Exchange etcd's data", wanted):
             stop = ("systemd", {"name": "etcd", "state": "stopped"})
-            _all_well(engine.module_all({host.name: stop for host in hosts}), "etcd does not stop")
+            refuse_failed(engine.module_all({host.name: stop for host in hosts}), "etcd does not stop")
             exchange = ("command", {"argv": ["sh", "-c", _EXCHANGE], "_title": "Exchange the data"})
-            _all_well(engine.module_all({host.name: exchange for host in wanted}), "the data can't be exchanged")
+            refuse_failed(engine.module_all({host.name: exchange for host in wanted}), "the data can't be exchanged")
             start = ("systemd", {"name": "etcd", "state": "started", "enabled": True})
-            _all_well(engine.module_all({host.name: start for host in wanted}), "etcd does not start")
+            refuse_failed(engine.module_all({host.name: start for host in wanted}), "etcd does not start")
             etcd_answers(context, wanted)
             # Whatever their data were before, they are members now.
             forget_lost(context.inventory.cluster.state_directory, [host.name for host in wanted])
@@ -185,7 +187,7 @@ class Restoring:
                 for host in hosts
             }
             for results in engine.module_all(calls).values():
-                _all_well({result.host: result for result in results if result.failed}, "a daemon does not start")
+                refuse_failed({result.host: result for result in results if result.failed}, "a daemon does not start")
 
     def _clear_up(self, context: Context, hosts: list[Host]) -> None:
         engine, wanted = context.engine, self._members(context)
@@ -238,7 +240,15 @@ def what_is_lost(state: EtcdState, snapshot: SnapshotStatus) -> list[str]:
     return lines
 
 
-def _all_well(results: dict[str, Result], otherwise: str) -> None:
-    failed = [f"{name}: {result.get('stderr') or result.message}" for name, result in results.items() if result.failed]
+def refuse_failed(results: dict[str, Result], otherwise: str) -> None:
+    """Raises ClusterError with ``otherwise``, the machines and their reasons, where one of them failed."""
+    failed = [f"{name}: {_reason(result)}" for name, result in results.items() if result.failed]
     if failed:
-        raise ClusterError(f"{otherwise}: {'; '.join(text.strip()[-400:] for text in failed)}. Run the command again")
+        raise ClusterError(f"{otherwise}: {'; '.join(failed)}. Run the command again")
+
+
+def _reason(result: Result) -> str:
+    """What a program said at its end: of etcd's tools the line that is for people, without its log."""
+    said = str(result.get("stderr") or result.message).strip()
+    lines = [line for line in said.splitlines() if line.startswith("Error: ")]
+    return (lines[-1].removeprefix("Error: ") if lines else said)[-400:].rstrip(".")

@@ -10,8 +10,10 @@ import pytest
 
 from kprov.provision.cluster.phase import ClusterError
 from kprov.provision.cluster.storage.archive import unpack_archive, write_archive
+from kprov.provision.cluster.storage.restoring import refuse_failed
 from kprov.provision.cluster.storage.room import writing_to
 from kprov.provision.cluster.storage.snapshot_file import SnapshotError, check, checksum_path, write_checksum
+from kprov.provision.engine import Result, Status
 from kprov.provision.inventory import Inventory, load
 from kprov.provision.pki.authority import is_complete, open_authorities
 from kprov.provision.pki.errors import SealedError
@@ -119,3 +121,19 @@ def test_a_full_disk_is_named_and_what_was_there_stays(inventory: Inventory, sna
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert target.read_text() == "the one before" and sorted(tmp_path.iterdir()) == left
+
+
+def test_who_could_not_restore_is_named_with_what_etcd_said() -> None:
+    log = '{"level":"info","msg":"restoring snapshot","path":"/var/lib/kprov/etcd-snapshot/snapshot.db"}\n' * 9
+    results = {
+        "cp1": Result("cp1", "Restore", Status.CHANGED),
+        "cp2": Result(
+            "cp2", "Restore", Status.FAILED, data={"stderr": f"{log}Error: write x: no space left on device\n"}
+        ),
+        "cp3": Result("cp3", "Restore", Status.FAILED, message="etcdctl is not there"),
+    }
+    with pytest.raises(ClusterError) as raised:
+        refuse_failed(results, "it can't be restored")
+    assert str(raised.value) == (
+        "it can't be restored: cp2: write x: no space left on device; cp3: etcdctl is not there. Run the command again"
+    )
