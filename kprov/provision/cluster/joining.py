@@ -53,13 +53,25 @@ def make_bootstrap_token(context: Context, hosts: list[Host]) -> None:
         token_id = "".join(secrets.choice(_ALPHABET) for _ in range(6))
         token_secret = "".join(secrets.choice(_ALPHABET) for _ in range(16))
         engine.secrets.add(token_secret)
-        context.api.request(
-            "POST",
-            "/api/v1/namespaces/kube-system/secrets",
-            body=bootstrap_token_secret(token_id, token_secret, datetime.now(UTC)),
-        )
+        _create(context, bootstrap_token_secret(token_id, token_secret, datetime.now(UTC)))
         context.variables["bootstrap_token"] = f"{token_id}.{token_secret}"
         phase.record(hosts[0], _TOKEN_MADE, changed=True, message=f"its id is {token_id}")
+
+
+def _create(context: Context, secret: dict[str, Any]) -> None:
+    """Make a Secret whose name nobody else has; one that is there was made by a request whose answer was lost."""
+    wait = Wait("the API to take a token", "ready", context.engine.timeouts, context.engine.waiting, ClusterError)
+    while True:
+        try:
+            context.api.request("POST", "/api/v1/namespaces/kube-system/secrets", body=secret)
+        except ClusterApiError as error:
+            if error.code == 409:
+                return
+            if error.code:
+                raise
+            wait.longer(str(error))
+        else:
+            return
 
 
 def wait_for_nodes(context: Context, hosts: list[Host]) -> None:

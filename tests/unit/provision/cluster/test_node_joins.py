@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kprov.provision.cluster.joining import node_labels
+from kprov.provision.cluster.joining import _create, node_labels
 from kprov.provision.cluster.nodes import join
 from kprov.provision.cluster.nodes.join import Joining, JoinRefused
 from kprov.provision.inventory.timeouts import Timeouts
@@ -92,3 +92,27 @@ def _node(ready: str, **labels: str) -> dict[str, Any]:
 def test_a_run_that_was_cut_off_goes_on(node: dict[str, Any] | None, half_done: bool) -> None:
     joining = Joining((HOST,), replaces=True)  # type: ignore[arg-type]
     assert joining._is_half_done(_context(node), HOST) is half_done  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("answers", "raised"),
+    [([0, 0, None], None), ([0, 409], None), ([0, 403], "403"), ([0], "gave up waiting for the API to take a token")],
+)
+def test_a_token_is_made_by_an_api_that_answers_late(
+    answers: list[int | None], raised: str | None, no_pause: list[float]
+) -> None:
+    left = list(answers)
+
+    def request(method: str, path: str, body: dict[str, Any]) -> None:
+        code = left.pop(0) if len(left) > 1 else left[0]
+        if code is not None:
+            raise ClusterApiError(f"answer {code}", code)
+
+    context = _context(ready=5.0 if len(answers) > 1 else 0.001)
+    context.api = SimpleNamespace(request=request)
+    if raised is None:
+        _create(context, {})
+        assert len(no_pause) == answers.count(0)
+    else:
+        with pytest.raises(Exception, match=raised):
+            _create(context, {})
