@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kprov.cli.report.alike import changes, in_flight, trouble
 from kprov.cli.report.checks import certificate_ends, checks, drills
 from kprov.cli.report.choice import VERIFY
 from kprov.cli.report.timeline import timeline
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 
 NAME = "report.html"
 """What a report is called in its run's folder."""
-_TROUBLE = ("failed", "unreachable")
 # A page is read by a person: a run on a thousand machines may change a million things.
-_MOST_TASKS, _MOST_DIFF_LINES = 2000, 400
+_MOST_DIFF_LINES, _MOST_LETTERS, _MOST_WARNINGS, _MOST_MACHINES = 400, 1000, 100, 60
+_LEARNT = {"address": "mono", "groups": "", "system": "", "kernel": "mono", "processors": "number", "memory": "number"}
+_COUNTED = ("ok", "changed", "failed")
 
 
 def write_page(runs: Sequence[Run], file: Path | None = None) -> Path:
@@ -43,14 +45,19 @@ def write_page(runs: Sequence[Run], file: Path | None = None) -> Path:
 def page(runs: Sequence[Run]) -> str:
     """The HTML of runs that belong together, the first of which gives the title."""
     first = runs[0]
-    changed, left_out = _changes(runs)
+    changed, left_out = changes(runs)
+    failed, more_failed = trouble(runs)
+    warnings = list(dict.fromkeys(warning for run in runs for warning in run.warnings))
     cluster = next((run.cluster for run in runs if run.cluster), {})
     machines = _machines(runs, cluster)
+    looked_only = all(run.command == VERIFY for run in runs)
     return _template().render(
         run=first,
         runs=runs,
         cluster={"name": "", "pod_network": "", "service_network": "", **cluster},
         machines=machines,
+        columns=_columns(machines, counted=not looked_only),
+        most_machines=_MOST_MACHINES,
         topology=topology(cluster, {machine["host"]: machine["state"] for machine in machines}),
         timeline=timeline(runs),
         outcome=_outcome(runs),
@@ -58,13 +65,15 @@ def page(runs: Sequence[Run]) -> str:
         seconds=max(run.ended for run in runs) - first.started,
         phases=changed,
         left_out=left_out,
-        trouble=[task for run in runs for task in run.tasks() if task.status in _TROUBLE],
-        in_flight=[(host, tasks[0]) for run in runs for host, tasks in run.in_flight.items() if tasks],
+        trouble=failed,
+        more_trouble=more_failed,
+        in_flight=in_flight(runs),
         errors=[run.error for run in runs if run.error],
-        warnings=[warning for run in runs for warning in run.warnings],
+        warnings=warnings[:_MOST_WARNINGS],
+        more_warnings=len(warnings[_MOST_WARNINGS:]),
         checks=checks(runs),
         drills=drills(runs),
-        looked_only=all(run.command == VERIFY for run in runs),
+        looked_only=looked_only,
         certificates=certificate_ends(runs),
         releases=list(dict.fromkeys(name for run in runs for name in run.releases)),
     )
@@ -92,20 +101,6 @@ def _outcome(runs: Sequence[Run]) -> str:
     return ends[0] if ends else "failed" if unsound else "ok"
 
 
-def _changes(runs: Sequence[Run]) -> tuple[list[tuple[str, list[TaskRecord]]], int]:
-    """What was changed, by phase, and how many more changes there were than a page can hold."""
-    found: list[tuple[str, list[TaskRecord]]] = []
-    room, left_out = _MOST_TASKS, 0
-    for run in runs:
-        for phase in run.phases:
-            tasks = [task for task in phase.tasks if task.status == "changed" and not phase.rehearsal]
-            left_out += max(0, len(tasks) - room)
-            if tasks[:room]:
-                found.append((phase.title or "Between phases", tasks[:room]))
-            room -= min(room, len(tasks))
-    return found, left_out
-
-
 def _machines(runs: Sequence[Run], cluster: dict[str, Any]) -> list[dict[str, Any]]:
     """Every machine of the inventory, with what the runs learnt and did there."""
     listed = {str(each.get("host")): each for each in cluster.get("machines") or [] if isinstance(each, dict)}
@@ -126,7 +121,7 @@ def _described(listed: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
     memory = known.get("memory_mb")
     return {
         "address": listed.get("address", ""),
-        "groups": [str(group).replace("_", " ") for group in listed.get("groups") or ()],
+        "groups": ", ".join(str(group).replace("_", " ") for group in listed.get("groups") or ()),
         "system": known.get("system", ""),
         "kernel": known.get("kernel", ""),
         "processors": known.get("processors") or "",
@@ -134,13 +129,26 @@ def _described(listed: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _columns(machines: Sequence[dict[str, Any]], *, counted: bool) -> list[dict[str, str]]:
+    """What is known of at least one machine, and how many tasks ended how."""
+    known = [key for key in _LEARNT if any(machine[key] for machine in machines)]
+    columns = [{"key": key, "title": "CPU" if key == "processors" else key, "kind": _LEARNT[key]} for key in known]
+    return columns + [{"key": key, "title": key, "kind": "number"} for key in _COUNTED if counted]
+
+
 def _diff_lines(diff: str) -> list[tuple[str, str]]:
     """A diff's lines with what each is: add, remove, place or same."""
     lines = diff.splitlines()
-    shown = [(_kind(line), line) for line in lines[:_MOST_DIFF_LINES]]
+    shown = [(_kind(line), _cut(line)) for line in lines[:_MOST_DIFF_LINES]]
     if len(lines) > _MOST_DIFF_LINES:
         shown.append(("place", f"... and {len(lines) - _MOST_DIFF_LINES} more lines: the journal has them"))
     return shown
+
+
+def _cut(line: str) -> str:
+    if len(line) <= _MOST_LETTERS:
+        return line
+    return f"{line[:_MOST_LETTERS]} ... and {len(line) - _MOST_LETTERS} more letters"
 
 
 def _kind(line: str) -> str:

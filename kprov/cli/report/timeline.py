@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kprov.provision.engine.runs import ENDED, PhaseRecord, Run
+from kprov.cli.report.alike import named
+from kprov.provision.engine.runs import ENDED, PhaseRecord, Run, TaskRecord
 
 _LEAST = 0.4
 """So wide a bar must be, in hundredths of the whole, to be seen."""
+_MOST_LANES = 30
+"""More lines than these a phase does not get: of many machines, some share one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A machine at work: where it begins and how wide it is, in hundredths, and what it did."""
+    """Machines at work: where they begin and how wide it is, in hundredths, and what they did."""
 
-    host: str
     lane: int
     left: float
     width: float
@@ -41,10 +43,23 @@ class Timeline:
     """All phases on one scale."""
 
     rows: list[Row]
-    hosts: list[str]
+    lanes: list[tuple[str, ...]]
+    """The machines of each lane: one, or some that stand side by side where there are many."""
     ticks: list[tuple[float, str]]
     lane: int
-    """The height of a machine's bar, in pixels."""
+    """The height of a lane, in pixels."""
+
+    @property
+    def height(self) -> int:
+        """The height of all lanes."""
+        return len(self.lanes) * self.lane
+
+    @property
+    def from_top(self) -> str:
+        """The machines in their order."""
+        hosts = [host for lane in self.lanes for host in lane]
+        together = f", {len(self.lanes[0])} to a line" if len(hosts) > len(self.lanes) else ""
+        return f"{named(hosts)}{together}"
 
 
 def timeline(runs: Sequence[Run]) -> Timeline | None:
@@ -55,27 +70,32 @@ def timeline(runs: Sequence[Run]) -> Timeline | None:
     begin = min(run.started for run in runs)
     end = max([run.ended for run in runs] + [begin + 0.001])
     hosts = list(dict.fromkeys(host for run in runs for host in run.hosts))
-    rows = [_row(run, phase, hosts, begin, end - begin) for run, phase in phases]
+    size = -(-len(hosts) // _MOST_LANES) or 1
+    lanes = [tuple(hosts[at : at + size]) for at in range(0, len(hosts), size)]
+    rows = [_row(run, phase, lanes, begin, end - begin) for run, phase in phases]
     ticks = [(100 * at / (end - begin), _clock(at)) for at in _moments(end - begin)]
-    return Timeline(rows, hosts, ticks, 7 if len(hosts) <= 8 else 4 if len(hosts) <= 24 else 2)
+    return Timeline(rows, lanes, ticks, 7 if len(lanes) <= 8 else 4 if len(lanes) <= 24 else 2)
 
 
-def _row(run: Run, phase: PhaseRecord, hosts: Sequence[str], begin: float, whole: float) -> Row:
+def _row(run: Run, phase: PhaseRecord, lanes: Sequence[tuple[str, ...]], begin: float, whole: float) -> Row:
     ended = phase.ended if phase.ended is not None else run.ended
+    by_host: dict[str, list[TaskRecord]] = {}
+    for task in phase.tasks:
+        by_host.setdefault(task.host, []).append(task)
     bars = []
-    for lane, host in enumerate(hosts):
-        mine = [task for task in phase.tasks if task.host == host and task.sent]
-        statuses = [task.status for task in phase.tasks if task.host == host]
-        if not statuses:
+    for lane, hosts in enumerate(lanes):
+        tasks = [task for host in hosts for task in by_host.get(host, ())]
+        if not tasks:
             continue
-        first = min((task.sent for task in mine), default=phase.started)
-        last = max((task.sent + task.seconds for task in mine), default=first)
-        bad = sum(status in ("failed", "unreachable") for status in statuses)
-        changed = sum(status == "changed" for status in statuses)
-        told = f"{host}: {len(statuses)} tasks in {max(0.0, last - first):.1f} s, {changed} changed, {bad} failed"
+        sent = [task for task in tasks if task.sent]
+        first = min((task.sent for task in sent), default=phase.started)
+        last = max((task.sent + task.seconds for task in sent), default=first)
+        bad = sum(task.status in ("failed", "unreachable") for task in tasks)
+        changed = sum(task.status == "changed" for task in tasks)
+        told = f"{named(hosts)}: {len(tasks)} tasks in {max(0.0, last - first):.1f} s, {changed} changed, {bad} failed"
         kind = "failed" if bad else "changed" if changed else "ok"
         left, width = _place(first, min(last, ended), begin, whole)
-        bars.append(Bar(host, lane, left, width, kind, told))
+        bars.append(Bar(lane, left, width, kind, told))
     left, width = _place(phase.started, ended, begin, whole)
     sums = [task.status for task in phase.tasks]
     failed = sum(status in ("failed", "unreachable") for status in sums)

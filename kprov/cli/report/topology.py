@@ -8,6 +8,9 @@ from typing import Any
 
 _COLUMNS, _WIDTH, _HEIGHT, _GAP = 3, 156, 62, 16
 _TOP = 62
+_MOST = 30
+"""Of a group with more machines those that are in trouble are drawn first, and then as many as there is room for."""
+_TROUBLE = ("failed", "unreachable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +73,10 @@ def topology(cluster: Mapping[str, Any], states: Mapping[str, str]) -> Topology 
 
 def _frame(title: str, members: Sequence[Mapping[str, Any]], states: Mapping[str, str], y: int) -> Frame:
     boxes = []
-    for number, machine in enumerate(members):
+    drawn = _drawn(members, states)
+    for number, machine in enumerate(drawn):
         row, column = divmod(number, _COLUMNS)
-        inside = min(_COLUMNS, len(members) - row * _COLUMNS)
+        inside = min(_COLUMNS, len(drawn) - row * _COLUMNS)
         indent = (_COLUMNS - inside) * (_WIDTH + _GAP) // 2  # a row that is not full stands in the middle
         boxes.append(
             Box(
@@ -84,8 +88,16 @@ def _frame(title: str, members: Sequence[Mapping[str, Any]], states: Mapping[str
                 states.get(str(machine.get("host", "")), ""),
             )
         )
-    rows = (len(members) + _COLUMNS - 1) // _COLUMNS
+    rows = (len(drawn) + _COLUMNS - 1) // _COLUMNS
+    if len(drawn) < len(members):
+        title = f"{title}: {len(drawn)} of {len(members)}, the others are in the table"
     return Frame(y, 24 + rows * (_HEIGHT + 10), title, boxes)
+
+
+def _drawn(members: Sequence[Mapping[str, Any]], states: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
+    if len(members) <= _MOST:
+        return members
+    return sorted(members, key=lambda each: states.get(str(each.get("host", ""))) not in _TROUBLE)[:_MOST]
 
 
 def _parts(groups: Sequence[str]) -> str:

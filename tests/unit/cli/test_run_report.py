@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import html5lib
 import pytest
 
+from kprov.cli.report import alike
 from kprov.cli.report.checks import drills
 from kprov.cli.report.choice import reported_runs
 from kprov.cli.report.page import page, write_page
@@ -272,3 +273,54 @@ def test_a_verification_alone_has_no_empty_lists_of_changes(tmp_path: Path) -> N
     text = words(parsed(page(reported_runs(tmp_path, "last"))))
     assert "etcd has a leader" in text and "1 of 1 checks held" in text
     assert "What changed" not in text and "as they should be" not in text and "Timeline" not in text
+
+
+def many(state: Path, machines: int, diff: Callable[[str], str], status: str = "changed", tasks: int = 3) -> str:
+    """The page of a run that did the same on many machines."""
+    hosts = [f"web{number:03}" for number in range(machines)]
+    known = [{"host": host, "address": "192.0.2.9", "groups": ["node"]} for host in hosts]
+    records = [begin("kprov run site.yml"), {**MACHINES, "machines": known}, {"event": "connecting", "hosts": hosts}]
+    for phase in ("One", "Two"):
+        records.append({"event": "phase_started", "title": phase, "hosts": hosts})
+        for number in range(tasks):
+            for host in hosts:
+                records += task(host, f"Task {number}", status, number, diff=diff(host), message="no such package")
+        records.append({"event": "phase_finished", "title": phase, "seconds": 6, "failed": []})
+    records.append({"event": "run_finished", "outcome": "ok", "error": None, "hosts": {}})
+    write(state, UP, *records)
+    return page(reported_runs(state, UP))
+
+
+def test_what_machines_did_alike_is_told_once(tmp_path: Path) -> None:
+    text = many(tmp_path, 300, lambda host: "--- a\n+++ b\n+the same")
+    assert text.count("the same</span>") == 6
+    told = words(parsed(text))
+    names = ", ".join(f"web{number:03}" for number in range(10))
+    assert f"{names} and 290 more · kubelet: Task 0" in told
+    assert "all 300 machines" in told
+    assert "30 of 300, the others are in the table" in told
+    assert "10 to a line" in told
+    assert len(re.findall(r'<rect class="bar-changed"', text)) == 2 * 30
+    assert len(text) < 200_000
+
+
+def test_failures_alike_are_told_once(tmp_path: Path) -> None:
+    text = many(tmp_path, 13, lambda host: "", status="failed")
+    assert text.count('<div class="trouble">') == 6
+    assert "web009 and 3 more · One · kubelet: Task 0 no such package" in words(parsed(text))
+
+
+def test_a_page_is_never_too_large_for_a_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alike, "MOST_TASKS", 20)
+    monkeypatch.setattr(alike, "MOST_DIFFS", 60_000)
+    text = many(tmp_path, 10, lambda host: f"--- a\n+++ b\n+{host} {'x' * 5_000}\n" + f"+{host}\n" * 500)
+    assert "x" * 1001 not in text
+    assert "... and 4008 more letters" in text
+    assert "... and 103 more lines: the journal has them" in text
+    assert text.count("this page is full: the journal has the diff") == 14
+    assert "and 40 more: the journal has them" in words(parsed(text))
+
+
+def test_columns_of_which_nothing_is_known_are_left_out(tmp_path: Path) -> None:
+    heads = re.findall(r"<th[^>]*>([^<]*)</th>", many(tmp_path, 2, lambda host: ""))
+    assert heads == ["machine", "address", "groups", "ok", "changed", "failed"]
