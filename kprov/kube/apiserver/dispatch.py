@@ -243,7 +243,8 @@ class Dispatcher:
         if info.subresource:
             return await self._subresource(request, resource)
         everywhere = info.verb == "deletecollection" and resource.namespaced and not info.namespace
-        if info.verb not in resource.verbs or everywhere or (request.method == "POST" and info.name):
+        nameless = info.verb in ("update", "patch") and not info.name
+        if info.verb not in resource.verbs or everywhere or nameless or (request.method == "POST" and info.name):
             raise errors.method_not_supported(resource, _METHODS.get(info.verb, "GET"))
         if resource.plural == "bindings":
             return await pods.bind(self._parts, request, resource)

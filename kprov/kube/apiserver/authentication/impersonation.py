@@ -60,6 +60,8 @@ async def impersonate(user: UserInfo, headers: Headers, authorizer: _Authorizer)
     name, uid = headers.get(_USER) or "", headers.get(_UID) or ""
     wanted_groups = list(headers.getall(_GROUP, ()))
     extra = _extra(headers)
+    if not (name or wanted_groups or uid or extra):  # a header without a value asks for nothing
+        return user
     if not name:
         raise errors.internal(
             f"requested {wanted_groups or uid or sorted(extra)} without impersonating a user: send {_USER} too"

@@ -55,22 +55,33 @@ def _spec(obj: Object, request: Request, info: ResourceInfo) -> Object:
 def _user(spec: Object) -> UserInfo:
     groups = spec.get("groups") or ()
     if not spec.get("user") and not groups:
-        raise errors.bad_request("spec.user: Required value: at least one of user or group must be specified")
+        told = 'Invalid value: "": at least one of user or group must be specified'
+        raise _invalid("spec.user", told)
     return UserInfo(spec.get("user") or "", spec.get("uid") or "", tuple(groups), spec.get("extra") or {})
+
+
+def _invalid(field: str, told: str) -> errors.ApiError:
+    cause = {"reason": "FieldValueInvalid", "message": told, "field": field}
+    return errors.invalid("SubjectAccessReview", "", [cause], group="authorization.k8s.io")
 
 
 def _local(spec: Object, info: ResourceInfo, request: Request) -> Object:
     if info.plural == "localsubjectaccessreviews":
         attributes = spec.get("resourceAttributes") or {}
         if attributes.get("namespace", "") != request.info.namespace:
-            raise errors.bad_request("spec.resourceAttributes.namespace: Invalid value: must match metadata.namespace")
+            told = f'Invalid value: "{attributes.get("namespace", "")}": must match metadata.namespace'
+            raise _invalid("spec.resourceAttributes.namespace", told)
     return spec
 
 
 async def _access(parts: Parts, user: UserInfo, spec: Object) -> Object:
     resource, other = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     if (resource is None) == (other is None):
-        raise errors.bad_request("exactly one of nonResourceAttributes or resourceAttributes must be specified")
+        if resource is not None:
+            told = "cannot be specified in combination with resourceAttributes"
+            raise _invalid("spec.nonResourceAttributes", f"Invalid value: {told}")
+        told = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        raise _invalid("spec.resourceAttributes", f"Invalid value: null: {told}")
     if resource is not None:
         asked = RequestInfo(
             verb=resource.get("verb", ""),

@@ -10,6 +10,7 @@ from kprov.kube.api.errors import ApiError
 from kprov.kube.apiserver.fieldmanager.updates import checked_manager
 from kprov.kube.apiserver.handlers.bodies import check_named
 from kprov.kube.apiserver.handlers.pods import _check_preconditions
+from kprov.kube.apiserver.handlers.read import _check_match
 from kprov.kube.apiserver.handlers.scale import _check_kind
 from kprov.kube.apiserver.strategy.pod_updates import validate_pod_status_update
 
@@ -56,3 +57,12 @@ def test_what_a_pod_tells_of_itself_has_a_name(status: dict[str, Any]) -> None:
     pod = {**POD, "spec": {"restartPolicy": "Always"}}
     assert validate_pod_status_update({**pod, "status": status}, pod)
     assert not validate_pod_status_update({**pod, "status": {"conditions": [{"type": "example.com/Gate"}]}}, pod)
+
+
+@pytest.mark.parametrize(("match", "version"), [("Odd", "1"), ("Exact", ""), ("NotOlderThan", ""), ("Exact", "0")])
+def test_lists_of_a_revision_that_make_no_sense(match: str, version: str) -> None:
+    with pytest.raises(ApiError, match="resourceVersionMatch") as raised:
+        _check_match(match, version)
+    assert raised.value.code == 422
+    _check_match("Exact", "5")
+    _check_match("NotOlderThan", "0")

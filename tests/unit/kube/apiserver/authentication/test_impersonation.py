@@ -40,6 +40,7 @@ class Asked:
         ),
         ([("Impersonate-User", "system:anonymous")], "system:anonymous", ("system:unauthenticated",)),
         ([], "admin", ADMIN.groups),
+        ([("Impersonate-User", "")], "admin", ADMIN.groups),
     ],
 )
 async def test_who_one_becomes(headers, name, groups):
