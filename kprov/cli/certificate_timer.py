@@ -184,6 +184,11 @@ def _refuse_without_systemd(units: TimerUnits) -> None:
         raise TimerError(f"systemd is not at work on this computer. In a crontab:\n\n    {units.crontab()}")
     if units.system and os.geteuid() != 0:
         raise TimerError("only root may write the system's units: leave out --system")
+    done = _run(units, "systemctl", "show-environment")
+    if done.returncode != 0:
+        hint = "" if units.system else ". Log in with a session of your own (Debian's packages libpam-systemd and "
+        hint += "" if units.system else "dbus-user-session; not by su or sudo), or let root install it"
+        raise TimerError(f"systemd does not answer: {done.stderr.strip()}{hint}")
 
 
 def _check_schedule(schedule: str) -> None:

@@ -78,7 +78,8 @@ def test_it_is_installed_run_once_changed_and_removed(
     assert service.stat().st_mode & 0o777 == 0o600
     assert "OnCalendar=*-*-* 05:17:00\n" in timer.read_text()
     calls = played.calls()
-    assert calls[:5] == [
+    assert calls[:6] == [
+        "systemctl --user show-environment",
         "systemd-analyze calendar *-*-* 05:17:00",
         "systemctl --user daemon-reload",
         "systemctl --user enable kprov-renew-demo.timer",
@@ -120,6 +121,9 @@ def test_what_can_not_run_unattended_is_refused_before_anything_is_written(
     assert both.code == ExitCode.USAGE and "give one" in both.err
     asked = kprov(*install, "--passphrase-file", file, "--ask-vault-password")
     assert asked.code == ExitCode.FAILED and "--vault-password-file" in asked.err
+    played.answers(fails="show-environment")
+    none = kprov(*install, "--passphrase-file", file)
+    assert none.code == ExitCode.FAILED and "systemd does not answer: that is wrong. Log in with a session" in none.err
     played.answers(fails="calendar")
     wrong = kprov(*install, "--passphrase-file", file, "--schedule", "now and then")
     assert wrong.code == ExitCode.USAGE and "--schedule 'now and then' is not known to systemd" in wrong.err
