@@ -29,6 +29,19 @@ _KNOWN_ELSEWHERE = """
     xml yarn yum yum_repository zypper zypper_repository
 """
 
+# Those of them that are for other systems, and what does the same on Debian.
+_ELSEWHERE = {
+    **dict.fromkeys(("apk", "dnf", "dnf5", "pacman", "pkgng", "portage", "yum", "zypper"), "package or apt"),
+    **dict.fromkeys(("yum_repository", "zypper_repository", "rhsm_repository"), "deb822_repository or apt_repository"),
+    "rpm_key": "deb822_repository with signed_by",
+    "firewalld": "iptables, or a template for nftables",
+    "svc": "systemd",
+    "runit": "systemd",
+    "osx_defaults": "",
+    "homebrew": "package or apt",
+    "redhat_subscription": "",
+}
+
 _BUILTIN = ("ansible.builtin.", "ansible.legacy.")
 
 
@@ -50,6 +63,15 @@ def is_foreign(key: str) -> bool:
     parts = key.split(".")
     dotted = len(parts) >= 3 and all(part.isidentifier() for part in parts)
     return own_name(key) is None and (bare in _KNOWN_ELSEWHERE.split() or dotted)
+
+
+def lacking(key: str) -> str:
+    """What is said of a module that kprov does not have."""
+    name = key.rpartition(".")[2]
+    if name not in _ELSEWHERE:
+        return f"kprov has no module '{key}'"
+    instead = f" write {_ELSEWHERE[name]}, or" if _ELSEWHERE[name] else ""
+    return f"kprov has no module '{key}' (its machines are Debian's:{instead} a condition on ansible_os_family)"
 
 
 def closest(key: str, also: tuple[str, ...] = ()) -> str | None:

@@ -10,7 +10,7 @@ from kprov.provision.engine import module_defaults, task_keywords
 from kprov.provision.engine.documents import Lines, Problem, plain
 from kprov.provision.engine.lookups import LOOKUPS
 from kprov.provision.engine.lookups import own_name as lookup_name
-from kprov.provision.engine.module_names import closest, is_foreign, own_name
+from kprov.provision.engine.module_names import closest, is_foreign, lacking, own_name
 from kprov.provision.engine.task_arguments import Named, WrongForm, arguments_of, from_action
 from kprov.provision.engine.task_keywords import apply_keywords
 from kprov.provision.engine.tasks import Block, Step, Task, inherited
@@ -123,10 +123,8 @@ class TaskReader:
         module = own_name(named.key)
         base = Task("", module or named.key, {}, self.role, self.file, entry.line, loop=loop, loop_lookup=lookup)
         if module is None:
-            whose = (
-                "does not run modules that a role brings itself" if named.key in self._own_modules else "has no module"
-            )
-            base = replace(base, unsupported=f"kprov {whose} '{named.key}'")
+            own = f"kprov does not run modules that a role brings itself '{named.key}'"
+            base = replace(base, unsupported=own if named.key in self._own_modules else lacking(named.key))
         try:
             arguments, wrong = arguments_of(named, entry.get("args"))
         except WrongForm as form:

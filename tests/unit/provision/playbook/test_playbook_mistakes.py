@@ -91,7 +91,7 @@ def test_a_loop_over_nothing_is_no_obstacle(tmp_path: Path, loop: str) -> None:
 def test_a_loop_with_one_round_that_is_due_is_one(tmp_path: Path) -> None:
     loop = "loop: [{due: false}, {due: true}]\n  when: item.due"
     tasks = ROLE.replace("- {yum: {name: a}, when: CONDITION}", f"- yum: {{name: a}}\n  {loop}")
-    with pytest.raises(RoleErrors, match="kprov has no module 'yum'; it would run on h1, h2"):
+    with pytest.raises(RoleErrors, match=r"no module 'yum' \(.*write package or apt.*\); it would run on h1, h2"):
         run_case(
             PlaybookCase("o", {"site.yml": "- hosts: web\n  roles: [r]\n", "roles/r/tasks/main.yml": tasks}), tmp_path
         )
@@ -102,7 +102,7 @@ def test_a_module_that_is_not_there_stops_all_before_anything_is_done(tmp_path: 
     files = {"site.yml": "- hosts: web\n  roles: [r]\n", "roles/r/tasks/main.yml": ROLE.replace("CONDITION", condition)}
     with pytest.raises(RoleErrors) as caught:
         run_case(PlaybookCase("other", files), tmp_path)
-    assert "kprov has no module 'yum'; it would run on h" in str(caught.value.problems[0])
+    assert "a condition on ansible_os_family); it would run on h" in str(caught.value.problems[0])
     assert not (tmp_path / "out" / "h1").exists()
 
 
