@@ -72,6 +72,7 @@ class _Webhooks(Plugin):
         code = 0 if answer.refusal is None else answer.refusal.code
         asked_webhook(hook.name, attrs.operation, self.kind, perf_counter() - began, code=code)
         attrs.warnings.extend(text for text in answer.warnings if text not in attrs.warnings)
+        attrs.note(answer.notes)
         if answer.refusal is not None:
             raise answer.refusal
         return answer

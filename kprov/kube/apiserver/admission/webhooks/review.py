@@ -16,10 +16,12 @@ from kprov.kube.api.errors import ApiError
 from kprov.kube.api.patches import PatchError, apply_json_patch
 from kprov.kube.apiserver.admission.attributes import AdmissionAttributes
 from kprov.kube.apiserver.admission.webhooks.configured import Webhook
+from kprov.kube.apiserver.handlers.conformance import held_against
 from kprov.kube.apiserver.services.calling import CallFailed
 
 Object = dict[str, Any]
 _SPOKEN = ("v1", "v1beta1")
+_NO_MORE_CODES = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Answer:
     refusal: ApiError | None = None
     patch: list[Any] | None = None
     warnings: list[str] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)  # for the audit log
 
 
 def review_version(hook: Webhook) -> str:
@@ -84,39 +87,53 @@ def read_answer(hook: Webhook, asked: Object, told: Object) -> Answer:
     strict = asked["apiVersion"].endswith("/v1")
     if strict and (told.get("apiVersion"), told.get("kind")) != (asked["apiVersion"], "AdmissionReview"):
         raise CallFailed(f"expected webhook response of {asked['apiVersion']}, Kind=AdmissionReview")
+    try:  # "false" is no answer, and must not be taken for yes
+        response = held_against("admission.v1.AdmissionResponse", response, "its response")
+    except ApiError as error:
+        raise CallFailed(error.message) from None
     if strict and response.get("uid") != asked["request"]["uid"]:
         raise CallFailed(f'expected response.uid="{asked["request"]["uid"]}", got "{response.get("uid")}"')
-    warnings = [str(each) for each in response.get("warnings") or ()]
+    warnings: list[str] = response.get("warnings") or []
+    notes = {f"{hook.name}/{key}": text for key, text in (response.get("auditAnnotations") or {}).items()}
     if not response.get("allowed"):
-        return Answer(_refusal(hook, response.get("status")), None, warnings)
+        return Answer(_refusal(hook, response.get("status") or {}), None, warnings, notes)
     if not response.get("patch"):
-        return Answer(None, None, warnings)
+        return Answer(None, None, warnings, notes)
     if response.get("patchType", None if strict else "JSONPatch") != "JSONPatch":
         raise CallFailed(f"its patchType is {response.get('patchType')!r}, only JSONPatch is known")
     try:
         patch = orjson.loads(base64.b64decode(response["patch"], validate=True))
     except (binascii.Error, TypeError, ValueError):
         raise CallFailed("its patch is not a JSON patch in base64") from None
-    return Answer(None, patch, warnings)
+    return Answer(None, patch, warnings, notes)
 
 
-def _refusal(hook: Webhook, status: Any) -> ApiError:
-    said = status if isinstance(status, dict) else {}
+def _refusal(hook: Webhook, said: Object) -> ApiError:
     begun = f'admission webhook "{hook.name}" denied the request'
     words = said.get("message") or said.get("reason")
     text = f"{begun}: {words}" if words else f"{begun} without explanation"
-    code = said.get("code")
-    code = code if isinstance(code, int) and code >= HTTPStatus.BAD_REQUEST else int(HTTPStatus.BAD_REQUEST)
-    details = said.get("details")
-    return errors.make(code, str(said.get("reason") or ""), text, **(details if isinstance(details, dict) else {}))
+    code = said.get("code") or 0
+    code = code if HTTPStatus.BAD_REQUEST <= code < _NO_MORE_CODES else int(HTTPStatus.BAD_REQUEST)
+    return errors.make(code, said.get("reason") or "", text, **(said.get("details") or {}))
+
+
+def _namespace(obj: Object) -> Any:
+    return (obj.get("metadata") or {}).get("namespace")
 
 
 def patched(obj: Object, patch: list[Any]) -> Object:
-    """An object with a webhook's patch. Raises CallFailed where the patch does not fit."""
+    """An object with a webhook's patch. Raises CallFailed where the patch does not fit, or makes another's object."""
     try:
         new = apply_json_patch(obj, patch)
     except PatchError as error:
         raise CallFailed(f"its patch can't be applied: {error}") from None
     if not isinstance(new, dict) or not isinstance(new.get("metadata"), dict):
         raise CallFailed("its patch leaves no object with metadata")
+    for place, before, after in (
+        ("kind", obj.get("kind"), new.get("kind")),
+        ("apiVersion", obj.get("apiVersion"), new.get("apiVersion")),
+        ("metadata.namespace", _namespace(obj), _namespace(new)),
+    ):
+        if before and before != after:
+            raise CallFailed(f"its patch changes {place} from {before!r} to {after!r}")
     return new

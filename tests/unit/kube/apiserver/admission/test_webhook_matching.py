@@ -144,7 +144,12 @@ def told(response: Any, **more: Any) -> dict[str, Any]:
         (told({"uid": "u", "allowed": True}, apiVersion="admission.k8s.io/v1beta1"), "expected webhook response"),
         (told({"uid": "other", "allowed": True}), 'expected response.uid="u"'),
         (told({"uid": "u", "allowed": True, "patch": "W10="}), "patchType"),
-        (told({"uid": "u", "allowed": True, "patch": "%", "patchType": "JSONPatch"}), "not a JSON patch"),
+        (told({"uid": "u", "allowed": True, "patch": "%", "patchType": "JSONPatch"}), "patch: illegal base64 data"),
+        (told({"uid": "u", "allowed": "false"}), "allowed of type bool"),
+        (told({"uid": "u", "allowed": True, "warnings": "no"}), "warnings of type"),
+        (told({"uid": "u", "allowed": True, "warnings": [3]}), "of type string"),
+        (told({"uid": "u", "allowed": True, "auditAnnotations": {"a": 1}}), "of type string"),
+        (told({"uid": "u", "allowed": False, "status": {"details": "x"}}), "details of type"),
     ],
 )
 def test_an_answer_that_is_none_is_a_failure(answer: dict[str, Any], message: str) -> None:
@@ -152,8 +157,9 @@ def test_an_answer_that_is_none_is_a_failure(answer: dict[str, Any], message: st
         read_answer(webhook({}), ASKED, answer)
 
 
-def test_a_refusal_is_an_error_whatever_code_it_names() -> None:
-    answer = read_answer(webhook({}), ASKED, told({"uid": "u", "allowed": False, "status": {"code": 200}}))
+@pytest.mark.parametrize("code", [200, 0, -1, 999, 9999])
+def test_a_refusal_is_an_error_whatever_code_it_names(code: int) -> None:
+    answer = read_answer(webhook({}), ASKED, told({"uid": "u", "allowed": False, "status": {"code": code}}))
     assert answer.refusal is not None
     assert answer.refusal.code == 400
     assert answer.refusal.message == 'admission webhook "h" denied the request without explanation'
@@ -174,3 +180,17 @@ def test_a_patch_is_read_from_base64() -> None:
     )
     assert answer.patch is not None
     assert patched({"metadata": {}}, answer.patch) == {"metadata": {}, "x": 1}
+
+
+@pytest.mark.parametrize(
+    ("place", "value"), [("/metadata/namespace", "kube-system"), ("/kind", "Pod"), ("/apiVersion", "apps/v1")]
+)
+def test_no_patch_makes_another_object(place: str, value: str) -> None:
+    shown = {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "a", "namespace": "n"}}
+    with pytest.raises(CallFailed, match="its patch changes"):
+        patched(shown, [{"op": "replace", "path": place, "value": value}])
+
+
+def test_what_a_webhook_has_to_say_to_the_audit_log() -> None:
+    answer = read_answer(webhook({}), ASKED, told({"uid": "u", "allowed": True, "auditAnnotations": {"who": "me"}}))
+    assert answer.notes == {"h/who": "me"}
