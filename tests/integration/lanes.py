@@ -115,7 +115,8 @@ class Lanes:
             "-m",
             "pytest",
         ]
-        command += ["--durations=8", f"--basetemp={self.folder / part}", *words_of(part, self.parts, self.root)]
+        command += ["-v", "--no-header", "--durations=8"]  # with the checkout's own -q: a line a module
+        command += [f"--basetemp={self.folder / part}", *words_of(part, self.parts, self.root)]
         self.said[part] = []
         self._say(part, "begins")
         return subprocess.Popen(
