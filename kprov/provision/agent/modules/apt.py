@@ -36,16 +36,17 @@ Returns:
 from __future__ import annotations
 
 import contextlib
-import fnmatch
 import os
 import re
 import tempfile
 import time
 from typing import Any
 
-from kprov.provision.agent import apt_cache, diffs, dpkg, policy_rc_d, processes
+from kprov.provision.agent import apt_cache, diffs
+from kprov.provision.agent.apt_work import Work
 from kprov.provision.agent.call import Call
 from kprov.provision.agent.failures import ModuleFailed
+from kprov.provision.agent.package_wishes import Wish, at_least, table
 from kprov.provision.agent.parameters import Parameter
 from kprov.provision.agent.web import WEB_PARAMETERS, open_url
 
@@ -79,151 +80,10 @@ PARAMETERS = {
 }
 MUTUALLY_EXCLUSIVE = [("deb", "upgrade"), ("deb", "name")]
 
-_SPECIFICATION = re.compile(
-    r"^(?P<name>[^=<>!:\s]+)(?::(?P<architecture>[\w-]+))?(?:\s*(?P<operator>>?=)\s*(?P<version>\S+))?$"
-)
-_PLANNED = re.compile(r"^(Inst|Remv|Purg) (\S+)(?: \[([^\]]*)\])?(?: \((\S+))?", re.MULTILINE)
-
-Changes = list[tuple[str, object, object]]
-
-
-class Wish:
-    """One package that is asked for."""
-
-    def __init__(self, text: str) -> None:
-        match = _SPECIFICATION.match(text.strip())
-        if match is None:
-            raise ModuleFailed("'%s' is no package: write NAME or NAME=VERSION" % text)
-        self.text = text.strip().replace(" ", "")
-        self.name, self.architecture = match["name"], match["architecture"]
-        self.operator, self.version = match["operator"], match["version"]
-
-    @property
-    def word(self) -> str:
-        """It, as apt-get takes it."""
-        name = self.name + (":" + self.architecture if self.architecture else "")
-        return name + "=" + self.version if self.version and self.operator == "=" else name
-
-    def matches(self, package: dpkg.Package) -> bool:
-        """Whether a package of the table is meant."""
-        if self.architecture and package.architecture not in (self.architecture, "all"):
-            return False
-        return fnmatch.fnmatchcase(package.name, self.name)
-
-    def fulfilled(self, call: Call, table: list[dpkg.Package]) -> bool:
-        """Whether it is installed, in the version that is asked for."""
-        found = [package for package in table if package.installed and self.matches(package)]
-        if not found and not self.version:
-            return any(package.installed and self.name in package.provided for package in table)
-        if not self.version:
-            return bool(found)
-        if self.operator == ">=":
-            return any(_at_least(call, package.version, self.version) for package in found)
-        return any(fnmatch.fnmatchcase(package.version, self.version) for package in found)
-
-
-def _at_least(call: Call, version: str, wanted: str) -> bool:
-    return call.run(["dpkg", "--compare-versions", version, "ge", wanted], succeed=False).rc == 0
-
-
-def _table(call: Call) -> list[dpkg.Package]:
-    return dpkg.table(call.system_path("/var/lib/dpkg/status"))
-
-
-def _options(call: Call) -> list[str]:
-    """apt-get's, as the task's parameters say."""
-    found = ["-y", "-q"]
-    for option in filter(None, call["dpkg_options"].split(",")):
-        found += ["-o", "Dpkg::Options::=--" + option.strip()]
-    if call["install_recommends"] is not None:
-        found.append("--install-recommends" if call["install_recommends"] else "--no-install-recommends")
-    for parameter, option in (
-        ("only_upgrade", "--only-upgrade"),
-        ("allow_downgrade", "--allow-downgrades"),
-        ("allow_unauthenticated", "--allow-unauthenticated"),
-        ("allow_change_held_packages", "--allow-change-held-packages"),
-        ("autoremove", "--auto-remove"),
-        ("fail_on_autoremove", "--no-remove"),
-    ):
-        if call[parameter]:
-            found.append(option)
-    if call["force"]:
-        found += ["--allow-downgrades", "--allow-unauthenticated", "--allow-change-held-packages"]
-        found.append("--allow-remove-essential")
-    if call["default_release"]:
-        found += ["-t", call["default_release"]]
-    return found
-
-
-class Work:
-    """What is done with apt-get, and what came of it."""
-
-    def __init__(self, call: Call) -> None:
-        self.call = call
-        self.said: list[processes.Completed] = []
-        self.changes: Changes = []
-        self.changed = False
-
-    def planned(self, arguments: list[str]) -> Changes:
-        """What apt-get would do.
-
-        Raises:
-            ModuleFailed: it would not.
-        """
-        completed = self._run([*arguments, "--simulate"])
-        changes: Changes = []
-        for kind, name, old, new in _PLANNED.findall(completed.stdout):
-            changes.append((name, old or None, new if kind == "Inst" else None))
-        return changes
-
-    def _run(self, arguments: list[str]) -> processes.Completed:
-        completed = apt_cache.run_apt(
-            self.call, [*_options(self.call), *arguments], lock_timeout=self.call["lock_timeout"]
-        )
-        if completed.rc != 0:
-            lines = [line for line in (completed.stderr + completed.stdout).splitlines() if line.startswith("E: ")]
-            raise ModuleFailed(
-                "apt-get %s: %s" % (arguments[0], "; ".join(line[3:] for line in lines) or completed.words()),
-                rc=completed.rc, stdout=completed.stdout, stderr=completed.stderr,
-            )  # fmt: skip
-        return completed
-
-    def do(self, arguments: list[str]) -> None:
-        """Have apt-get do it; in check mode, say what it would do."""
-        if self.call.check:
-            changes = self.planned(arguments)
-            self.changes += changes
-            self.changed = self.changed or bool(changes)
-            return
-        before = _table(self.call)
-        policy = self.call.system_path(policy_rc_d.PATH)
-        policy_rc_d.remove_stale(policy)
-        code = self.call["policy_rc_d"]
-        with policy_rc_d.answering(code, policy) if code is not None else contextlib.nullcontext():
-            self.said.append(self._run(arguments))
-        changes = _between(before, _table(self.call))
-        self.changes += changes
-        self.changed = self.changed or bool(changes)
-
-
-def _between(before: list[dpkg.Package], after: list[dpkg.Package]) -> Changes:
-    """What became of the packages."""
-
-    def versions(table: list[dpkg.Package]) -> dict[str, str]:
-        return {package.name: package.version for package in table if package.installed}
-
-    old, new = versions(before), versions(after)
-    changes: Changes = [
-        (name, old.get(name), new.get(name)) for name in sorted({*old, *new}) if old.get(name) != new.get(name)
-    ]
-    kept = {p.name for p in after if p.status.endswith("config-files")}
-    gone = [p.name for p in before if p.status.endswith("config-files") and p.name not in kept and p.name not in new]
-    return changes + [(name, "configuration", None) for name in sorted(gone)]
-
 
 def _install(work: Work, wishes: list[Wish]) -> None:
     call = work.call
-    missing = [wish for wish in wishes if not wish.fulfilled(call, _table(call))]
+    missing = [wish for wish in wishes if not wish.fulfilled(call, table(call))]
     if call["state"] == "latest":
         wanted = wishes
         if call["only_upgrade"]:
@@ -249,7 +109,7 @@ def _install(work: Work, wishes: list[Wish]) -> None:
 def _remove(work: Work, wishes: list[Wish]) -> None:
     call = work.call
     gone = (" not-installed",) if call["purge"] else (" not-installed", " config-files")
-    found = sorted({p.name for p in _table(call) for wish in wishes if wish.matches(p) and not p.status.endswith(gone)})
+    found = sorted({p.name for p in table(call) for wish in wishes if wish.matches(p) and not p.status.endswith(gone)})
     if found:
         work.do(["purge" if call["purge"] else "remove", *found])
 
@@ -268,11 +128,11 @@ def _deb(work: Work, path: str) -> None:
             raise ModuleFailed("%s does not exist on this machine" % path)
         shown = call.run(["dpkg-deb", "--field", path, "Package", "Version", "Architecture"]).stdout
         field = dict(line.split(": ", 1) for line in shown.splitlines() if ": " in line)
-        for package in _table(call):
+        for package in table(call):
             if package.installed and package.name == field["Package"]:
                 if package.version == field["Version"]:
                     return
-                if not call["allow_downgrade"] and _at_least(call, package.version, field["Version"]):
+                if not call["allow_downgrade"] and at_least(call, package.version, field["Version"]):
                     words = "a later version of %s is installed: %s; allow_downgrade: true takes the older one"
                     raise ModuleFailed(words % (package.name, package.version))
         work.do(["install", os.path.abspath(path)])

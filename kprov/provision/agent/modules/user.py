@@ -55,7 +55,6 @@ Returns:
 from __future__ import annotations
 
 import grp
-import os
 import pwd
 from typing import Any
 
@@ -64,6 +63,7 @@ from kprov.provision.agent.attributes import group_id, group_name
 from kprov.provision.agent.call import Call
 from kprov.provision.agent.failures import ModuleFailed
 from kprov.provision.agent.parameters import Parameter
+from kprov.provision.agent.user_files import make_home, make_ssh_key
 
 # What users have on other systems. As in Ansible these mean nothing on Linux.
 ELSEWHERE = ("authorization", "hidden", "login_class", "profile", "role", "seuser")
@@ -254,41 +254,6 @@ def _days(call: Call, shadow: list[str]) -> tuple[list[str], Changes]:
     return command, changes
 
 
-def _home(call: Call, entry: pwd.struct_passwd) -> Changes:
-    """Make a home that is missing."""
-    home = entry.pw_dir
-    if not call["create_home"] or not home or os.path.exists(call.system_path(home)) or call["system"]:
-        return []
-    if not call.check:
-        call.run(["mkhomedir_helper", call["name"], call["umask"] or "0022", call["skeleton"] or "/etc/skel"])
-    return [("home folder", "absent", home)]
-
-
-def _ssh_key(call: Call, entry: pwd.struct_passwd | None) -> tuple[dict[str, Any], Changes]:
-    """Make an SSH key where there is none."""
-    home = entry.pw_dir if entry is not None else call["home"] or "/home/" + call["name"]
-    path = os.path.join(call.system_path(home), call["ssh_key_file"])
-    result: dict[str, Any] = {"ssh_key_file": path}
-    changes: Changes = []
-    if not os.path.exists(path):
-        changes.append(("ssh key", None, path))
-        if call.check or entry is None:
-            return result, changes
-        folder = os.path.dirname(path)
-        if not os.path.isdir(folder):
-            os.makedirs(folder, 0o700)
-            os.chown(folder, entry.pw_uid, entry.pw_gid)
-        bits = ["-b", str(call["ssh_key_bits"])] if call["ssh_key_bits"] else []
-        comment = call["ssh_key_comment"] or "ansible-generated on %s" % os.uname().nodename
-        secret = call["ssh_key_passphrase"] or ""
-        call.run(["ssh-keygen", "-q", "-t", call["ssh_key_type"], *bits, "-C", comment, "-N", secret, "-f", path])
-        for each in (path, path + ".pub"):
-            os.chown(each, entry.pw_uid, entry.pw_gid)
-    with open(path + ".pub") as stream:
-        result["ssh_public_key"] = stream.read().strip()
-    return result, changes
-
-
 def run(call: Call) -> dict[str, Any]:
     """Compare, then change."""
     name, entry = call["name"], entry_of(call["name"])
@@ -309,7 +274,7 @@ def run(call: Call) -> dict[str, Any]:
         changes += secrets
         if (command or more) and not call.check:
             call.run(["lusermod" if call["local"] else "usermod", *command, *more, name])
-        changes += _home(call, entry)
+        changes += make_home(call, entry)
     days, aged = _days(call, _shadow(call, name))
     if days:
         changes += aged
@@ -317,7 +282,7 @@ def run(call: Call) -> dict[str, Any]:
             call.run(["chage", *days, name])
     result: dict[str, Any] = {"name": name, "state": "present"}
     if call["generate_ssh_key"]:
-        told, made = _ssh_key(call, entry)
+        told, made = make_ssh_key(call, entry)
         result.update(told)
         changes += made
     if entry is not None:
