@@ -109,12 +109,8 @@ class Lanes:
 
     def _start(self, part: str) -> subprocess.Popen[str]:
         # It hears Ctrl-C wherever this was started, and ends in order when this is killed.
-        command = [
-            *["env", "--default-signal=INT", "setpriv", "--pdeathsig", "TERM", "--"],
-            sys.executable,
-            "-m",
-            "pytest",
-        ]
+        command = ["env", "--default-signal=INT", "setpriv", "--pdeathsig", "TERM", "--"]
+        command += [str(Path(sys.executable).with_name("pytest"))]
         command += ["-v", "--no-header", "--durations=8"]  # with the checkout's own -q: a line a module
         command += [f"--basetemp={self.folder / part}", *words_of(part, self.parts, self.root)]
         self.said[part] = []
