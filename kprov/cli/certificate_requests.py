@@ -56,7 +56,7 @@ def request(
 def import_(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="What was signed: its certificate, then those above it, in PEM."),
+        typer.Argument(metavar="FILE", help="What was signed: its certificate, then those above it, in PEM."),
     ],
     authority: Annotated[
         Which | None, typer.Option(help="Which authority, when its key comes with it.", show_default=False)

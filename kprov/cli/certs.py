@@ -88,9 +88,7 @@ def list_certificates(
 def renew(
     names: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[CERTIFICATE]...", help="Only these, as `kprov certs list` names them.", show_default=False
-        ),
+        typer.Argument(metavar="CERTIFICATE", help="Only these, as `kprov certs list` names them.", show_default=False),
     ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="Every certificate, though it need not be. Default: those near their end.")

@@ -43,7 +43,7 @@ def list_connections(output: Output = OutputFormat.TEXT, verbose: Verbose = 0) -
 @app.command()
 def close(
     hosts: Annotated[
-        list[str] | None, typer.Argument(metavar="[HOST]...", help="Only those to these machines.", show_default=False)
+        list[str] | None, typer.Argument(metavar="HOST", help="Only those to these machines.", show_default=False)
     ] = None,
     output: Output = OutputFormat.TEXT,
     verbose: Verbose = 0,

@@ -69,7 +69,7 @@ def backup(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE]", help="Where to; default: etcd-snapshots/ in the state directory.", show_default=False
+            metavar="FILE", help="Where to; default: etcd-snapshots/ in the state directory.", show_default=False
         ),
     ] = None,
     inventory: InventoryPath = DEFAULT_INVENTORY,

@@ -12,7 +12,7 @@ import typer
 app = typer.Typer(help="Machines for trying kprov without hardware: systemd containers with their own sshd.")
 
 LabName = Annotated[str, typer.Option("--lab", envvar="KPROV_LAB", help="Name of the lab.")]
-Machines = Annotated[list[str], typer.Argument(help="Names of machines.", show_default=False)]
+Machines = Annotated[list[str], typer.Argument(metavar="MACHINE", help="Names of machines.", show_default=False)]
 
 
 def _say(text: str) -> None:
@@ -113,7 +113,7 @@ def list_machines(
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def ssh(
-    name: Annotated[str, typer.Argument(help="Name of the machine.")],
+    name: Annotated[str, typer.Argument(metavar="MACHINE", help="Name of the machine.")],
     command: Annotated[list[str] | None, typer.Argument(help="What to run there; a shell without it.")] = None,
     user: Annotated[str, typer.Option(help="User to log in as.")] = "root",
     lab: LabName = "lab",

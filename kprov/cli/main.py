@@ -18,6 +18,7 @@ from kprov.cli import failures
 from kprov.cli.exit_codes import ExitCode, epilog
 from kprov.cli.invocation import current
 from kprov.cli.options import Verbose
+from kprov.cli.plain_help import show_types_of_values_alone, tidy_help
 from kprov.cli.plain_values import take_plain_values
 from kprov.cli.vault_options import add_vault_options
 from kprov.cli.verbs import Verb, available
@@ -57,6 +58,7 @@ def _load(name: str, verb: Verb) -> Any:
     command = typer.main.get_command(module.app)
     command.name = name
     add_vault_options(command, always=name == "vault")
+    tidy_help(command)
     return command
 
 
@@ -94,6 +96,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """
     current.reset()
     take_plain_values()
+    show_types_of_values_alone()
     try:
         typer.main.get_command(app).main(args=None if arguments is None else list(arguments), prog_name="kprov")
     except SystemExit as end:

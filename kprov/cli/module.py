@@ -39,7 +39,7 @@ def module(
     name: Annotated[str, typer.Argument(help="The module; or: list, doc.", metavar="NAME|list|doc")],
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Its parameters; after doc: the module.", show_default=False),
+        typer.Argument(metavar="KEY=VALUE", help="Its parameters; after doc: the module.", show_default=False),
     ] = None,
     inventory: InventoryPath = DEFAULT_INVENTORY,
     limit: Limit = "",

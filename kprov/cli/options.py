@@ -121,7 +121,7 @@ TimeoutOptions = Annotated[
     typer.Option(
         "--timeout",
         metavar="KIND=DURATION,...",
-        help="How long to wait, for what: connect=30s,task=5m,nodes=10m; the reference lists the kinds. A duration "
+        help="How long to wait, for what: connect=30s,nodes=10m; the reference lists the kinds. A duration "
         "alone is for each task.",
         show_default=False,
     ),

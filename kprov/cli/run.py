@@ -37,7 +37,7 @@ app = typer.Typer(help="Run playbooks of your own, in Ansible's terms.")
 @app.command()
 def run(
     playbooks: Annotated[
-        list[Path], typer.Argument(metavar="PLAYBOOK...", help="The playbooks, run one after the other.")
+        list[Path], typer.Argument(metavar="PLAYBOOK", help="The playbooks, run one after the other.")
     ],
     inventory: InventoryPath = DEFAULT_INVENTORY,
     limit: Limit = "",

@@ -23,9 +23,7 @@ STANDARD = "-"
 _LARGEST = 256 * 1024 * 1024
 _INDENT = " " * 10  # Ansible's
 
-Files = Annotated[
-    list[str] | None, typer.Argument(metavar="[FILE]...", help="The files; none, or -, is standard input.")
-]
+Files = Annotated[list[str] | None, typer.Argument(metavar="FILE", help="The files; none, or -, is standard input.")]
 OneFile = Annotated[Path, typer.Argument(metavar="FILE", help="The file.")]
 OutputFile = Annotated[
     str | None,
@@ -119,7 +117,7 @@ def create(file: OneFile, encrypt_vault_id: EncryptId = None, verbose: Verbose =
 
 @app.command()
 def rekey(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="The files.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="The files.")],
     new_vault_password_file: Annotated[
         str | None, typer.Option(metavar="FILE", help="Where the new password comes from; default: it is asked for.")
     ] = None,
@@ -142,7 +140,7 @@ def rekey(
 def encrypt_string(
     texts: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TEXT]...", help="What to encrypt; none: standard input. Others see it in ps."),
+        typer.Argument(metavar="TEXT", help="What to encrypt; none: standard input. Others see it in ps."),
     ] = None,
     name: Annotated[
         list[str] | None,

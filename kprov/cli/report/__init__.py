@@ -19,7 +19,8 @@ def report(
     run: Annotated[
         str,
         typer.Argument(
-            help="The run's id, its beginning, the letters at its end, or `last`: the last `up`, `upgrade` or `verify`."
+            metavar="RUN",
+            help="The run's id, its beginning or its last letters; or `last`: the last `up`, `upgrade` or `verify`.",
         ),
     ] = "last",
     inventory: InventoryPath = DEFAULT_INVENTORY,

@@ -31,8 +31,21 @@ def test_help_names_every_verb_and_exit_code(kprov: Kprov) -> None:
 
 
 @pytest.mark.parametrize("verb", sorted(available()))
-def test_every_verb_has_help(kprov: Kprov, verb: str) -> None:
-    assert kprov(verb, "--help").code == 0
+def test_every_verb_has_help(kprov: Kprov, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    done = kprov(verb, "--help")
+    assert done.code == 0
+    assert "<bool>" not in done.out and "<int> " not in done.out.partition("--verbose")[2].partition("\n")[0]
+    assert "--install-completion" not in done.out  # of all verbs together, by `kprov` alone
+    usage = next(line for line in done.out.splitlines() if "Usage:" in line).partition("[OPTIONS]")[2]
+    assert usage.replace("list|doc", "") == usage.replace("list|doc", "").upper()
+
+
+def test_help_is_filled_to_the_width_of_the_window(kprov: Kprov, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    line = "Changes nothing, waits for no other run, and shows machines that do not answer as such. Exit code 4 when"
+    assert line in kprov("status", "--help").out
+    assert "--install-completion" in kprov("--help").out
 
 
 def test_help_imports_no_room() -> None:
