@@ -168,7 +168,7 @@ def _update(call: Call, folder: Folder) -> dict[str, Any]:
         raise ModuleFailed("%s has changes of somebody's; force: true throws them away" % folder.path)
     if call.check:
         wanted = folder.of("-r", call["revision"], call["repo"] if call["switch"] else folder.path)
-        differs = _number(before) < _number(wanted) or (call["switch"] and before[1] != wanted[1])
+        differs = _number(before) != _number(wanted) or (call["switch"] and before[1] != wanted[1])
         return _result(call, modified or differs, before, wanted, modified)
     if modified:
         folder.svn("revert", "-R", folder.path)
