@@ -6,7 +6,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -41,16 +41,28 @@ class VerbGroup(typer.core.TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The verb's own command, imported now."""
         if args and args[0] not in available() and not args[0].startswith("-"):
-            import difflib
-
-            close = difflib.get_close_matches(args[0], available(), n=1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(available())}"
-            ctx.fail(f"no such command {args[0]}: {hint}")
+            ctx.fail(f"no such command {args[0]}: {_hint(args[0])}")
         name, stand_in, rest = super().resolve_command(ctx, args)
         if stand_in is None or name is None:
             return name, stand_in, rest
         current.verb = name
         return name, _load(name, available()[name]), rest
+
+
+def _hint(typed: str) -> str:
+    """What somebody may have meant who typed a verb that is none: one below another verb, or one like it."""
+    import difflib
+
+    below = [f"kprov {name} {typed}" for name, verb in available().items() if typed in _below(name, verb)]
+    if below:
+        return f"did you mean {' or '.join(below)}?"
+    close = difflib.get_close_matches(typed, available(), n=1)
+    return f"did you mean {close[0]}?" if close else f"there are {', '.join(available())}"
+
+
+def _below(name: str, verb: Verb) -> Iterable[str]:
+    found: Iterable[str] = getattr(_load(name, verb), "commands", ())
+    return found
 
 
 def _load(name: str, verb: Verb) -> Any:

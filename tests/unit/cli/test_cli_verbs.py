@@ -66,6 +66,7 @@ def test_version(kprov: Kprov) -> None:
     [
         (["inventroy"], "did you mean inventory?"),
         (["quux"], "there are"),
+        (["drain", "w1"], "did you mean kprov node drain?"),
         (["inventory", "list", "--nope"], "--nope"),
         (["inventory", "list", "-i", "/nonexistent.yaml"], "no such file"),
         (["inventory", "list", "-e", "novalue"], "not of the form key=value"),
