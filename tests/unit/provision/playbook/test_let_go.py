@@ -1,4 +1,4 @@
-"""Tasks that nobody waits for (`async` with `poll: 0`), where they do not end as they should, and where nothing is done."""
+"""Tasks that nobody waits for (`async` with `poll: 0`): killed, not possible so, only compared."""
 
 from __future__ import annotations
 
