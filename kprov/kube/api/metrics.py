@@ -49,6 +49,13 @@ def _shown(number: float) -> str:
     return str(whole) if whole == number else repr(float(number))
 
 
+def _bound(number: float) -> str:
+    """A bucket's bound as upstream's daemons write it, so that the same series are found: 1, 0.5, 86400, 1e+06."""
+    if 1e-4 <= abs(number) < 1e6 or number == 0:
+        return _shown(number)
+    return next(text for digits in range(17) if float(text := f"{number:.{digits}e}") == number)
+
+
 def _escape(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
@@ -127,6 +134,7 @@ class Histogram(Metric):
     ) -> None:
         super().__init__(name, help, labels)
         self.buckets = tuple(buckets)
+        self._bounds = (*map(_bound, self.buckets), "+Inf")
         self.series: dict[LabelValues, list[float]] = {}  # one count a bucket, then beyond, then the sum
 
     def observe(self, number: float, *labels: str, times: int = 1) -> None:
@@ -141,7 +149,7 @@ class Histogram(Metric):
         """Cumulative buckets, sum and count of each series."""
         for labels, series in self.series.items():
             total = 0.0
-            for bound, count in zip((*map(str, self.buckets), "+Inf"), series, strict=False):
+            for bound, count in zip(self._bounds, series, strict=False):
                 total += count
                 yield f"{self.name}_bucket{_braces((*self.labels, 'le'), (*labels, bound))} {_shown(total)}"
             yield f"{self.name}_sum{_braces(self.labels, labels)} {_shown(series[-1])}"

@@ -37,7 +37,7 @@ def test_counters_gauges_and_histograms_are_read_as_they_were_meant(registry: Re
     assert values(registry, "depth") == {(("name", "x"),): 2, (("name", "y"),): 0.5}
     assert values(registry, "since") == {(): 1763741234.567891}
     assert values(registry, "seconds_bucket") == {
-        (("le", bound), ("verb", "GET")): count for bound, count in (("0.1", 2), ("1.0", 3), ("+Inf", 4))
+        (("le", bound), ("verb", "GET")): count for bound, count in (("0.1", 2), ("1", 3), ("+Inf", 4))
     }
     assert values(registry, "seconds_sum") == {(("verb", "GET"),): pytest.approx(7.65)}
 
@@ -78,3 +78,11 @@ async def test_a_work_queue_tells_what_waits_and_what_is_worked_on() -> None:
     del queue
     await asyncio.sleep(0)
     assert mine not in values(REGISTRY, "workqueue_depth")
+
+
+def test_bounds_are_written_as_upstreams_daemons_write_them(registry: Registry) -> None:
+    bounds = (0.0, 0.00001, 0.005, 0.5, 1.0, 1.25, 60.0, 86400.0, 131072, 1e6, 1_048_576, 2_592_000.0, 1e9)
+    registry.histogram("sizes", "Sizes.", (), bounds).observe(3)
+    shown = [line.split('"')[1] for line in registry.render().splitlines() if line.startswith("sizes_bucket")]
+    assert shown == ["0", "1e-05", "0.005", "0.5", "1", "1.25", "60", "86400", "131072", "1e+06", "1.048576e+06",
+                     "2.592e+06", "1e+09", "+Inf"]  # fmt: skip
