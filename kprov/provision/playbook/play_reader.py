@@ -9,6 +9,7 @@ from typing import Any
 from kprov.provision.agent.parameters import nearest
 from kprov.provision.engine import batches, documents
 from kprov.provision.engine.documents import Lines, Problem, plain
+from kprov.provision.engine.module_names import wrong_arguments
 from kprov.provision.engine.role_files import read_entry
 from kprov.provision.engine.roles import Role, RoleEntry
 from kprov.provision.engine.search_path import SearchPath
@@ -145,6 +146,9 @@ class PlayReader:
 
     def _how(self, entry: Lines, play: Play) -> None:
         play.gather_facts = self._truth(entry, "gather_facts", True)
+        if play.gather_facts and "setup" in play.frame.defaults:
+            for problem in wrong_arguments("setup", play.frame.defaults["setup"]):
+                self.tell(entry.key_lines["module_defaults"], f"kprov's setup {problem}")
         play.any_errors_fatal = self._truth(entry, "any_errors_fatal", False)
         play.force_handlers = self._truth(entry, "force_handlers", False)
         self._one_of(entry, "strategy", play_keywords.STRATEGIES)

@@ -19,6 +19,7 @@ CASES = [
     ("  module_defaults: {copy: all}", 2, "the parameters of copy must be a mapping"),
     ("  module_defaults: [copy]", 2, "must be a mapping of modules to their parameters"),
     ("  module_defaults: {nosuch: {}}", 2, "names no module: nosuch"),
+    ("  module_defaults: {setup: {fact_path: /x}}", 2, "has no parameter 'fact_path'"),
     ("  module_defaults: {file: {mode: '0600'}}\n  tasks:\n    - file: {state: touch}", 4, "needs 'path'"),
     ("  ignore_unreachable: perhaps", 2, "must be true or false"),
     ("  vars_files: [none.yml]", 1, "there is no none.yml"),
