@@ -75,6 +75,10 @@ def restore(
         code = run(step)
         if code != ExitCode.OK:
             raise typer.Exit(code)
+    typer.echo(
+        f"the cluster's keys are in {unpacked.state}: write `state_directory: {unpacked.state.resolve()}` under all.vars"
+        f" in {unpacked.inventory}, or give every command -e state_directory=... from now on"
+    )
 
 
 def _was_cut_off(unpacked: Unpacked, accept_new_host_keys: bool) -> bool:
