@@ -75,9 +75,10 @@ def restore(
         code = run(step)
         if code != ExitCode.OK:
             raise typer.Exit(code)
+    kept = f"state_directory: {unpacked.state.resolve()}"
     typer.echo(
-        f"the cluster's keys are in {unpacked.state}: write `state_directory: {unpacked.state.resolve()}` under all.vars"
-        f" in {unpacked.inventory}, or give every command -e state_directory=... from now on"
+        f"the cluster's keys are in {unpacked.state}: write `{kept}` under all.vars in {unpacked.inventory}, "
+        "or give every command -e state_directory=... from now on"
     )
 
 
