@@ -19,6 +19,7 @@ from kprov.provision.engine.secrets import Secrets
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.stats import Stats
 from kprov.provision.engine.waiting import TELL_SECONDS, progress
+from kprov.provision.engine.whereabouts import in_lines
 
 _NOT_PLANNED = "it would be changed, which the plan does not say: nothing was done. Make a new plan."
 
@@ -280,13 +281,13 @@ class Account:
         self._told_waits = now
         here = [session for session in self._sessions.values() if session.link is not None]
         busy = [found for session in here if (found := session.whereabouts.at_work(TELL_SECONDS))]
-        busy.sort(key=lambda found: -found.seconds)
+        lines = in_lines(busy, _MOST_WAITS)
         # Who tells it keeps the machines' connections alive: a terminal that is gone must not end that.
         with contextlib.suppress(OSError, ValueError):
-            for found in busy[:_MOST_WAITS]:
-                self.waiting(progress(f"{found.task} on {found.host}", found.seconds, limit, "task"))
-            if len(busy) > _MOST_WAITS:
-                self.waiting(f"waiting for {len(busy) - _MOST_WAITS} more machines")
+            for text, seconds in lines[:_MOST_WAITS]:
+                self.waiting(progress(text, seconds, limit, "task"))
+            if len(lines) > _MOST_WAITS:
+                self.waiting(f"waiting for {len(lines) - _MOST_WAITS} more tasks")
 
     def outcome(self) -> str:
         """ok, failed, unreachable or locked: the worst of all hosts."""

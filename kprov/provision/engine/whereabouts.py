@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+_MOST_LETTERS = 100
 
 
 @dataclass(frozen=True)
@@ -67,3 +69,29 @@ class Whereabouts:
                 return None
             seconds = time.monotonic() - self._since
             return AtWork(self._host, next(iter(self._sent.values())), seconds) if seconds > longer_than else None
+
+
+def in_lines(busy: Sequence[AtWork], most: int) -> list[tuple[str, float]]:
+    """What machines are at, in as few lines as possible: those at the same task share one.
+
+    Args:
+        busy: the machines and their tasks.
+        most: so many names are shown in a line; the rest is counted.
+
+    Returns: lines (``Install packages on cp1, cp2``) with the seconds of whoever is at it longest, the longest first.
+    """
+    together: dict[str, list[AtWork]] = {}
+    for each in sorted(busy, key=lambda found: -found.seconds):
+        together.setdefault(_one_line(each.task), []).append(each)
+    lines = []
+    for task, members in together.items():
+        names = ", ".join(each.host for each in members[:most])
+        more = f" and {len(members) - most} more" if len(members) > most else ""
+        lines.append((f"{task} on {names}{more}", members[0].seconds))
+    return lines
+
+
+def _one_line(task: str) -> str:
+    """A task's name; of one that is a script the beginning."""
+    first, newline, _ = task.strip().partition("\n")
+    return first.strip() if not newline and len(first) <= _MOST_LETTERS else f"{first[:_MOST_LETTERS].strip()} ..."
