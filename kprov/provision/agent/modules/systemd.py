@@ -62,6 +62,7 @@ PROPERTIES = ",".join(
         "CanReload",
         "MainPID",
         "NRestarts",
+        "Job",
     )
 )
 
@@ -102,13 +103,14 @@ def _act(call: Call, verb: str, unit: str) -> None:
         )
 
 
-def _verb(state: str | None, active: str) -> str | None:
+def _verb(state: str | None, active: str, job: str = "") -> str | None:
     """What must be done to reach a state."""
     runs = active in ("active", "reloading")
     if state == "started":
         return None if runs else "start"
     if state == "stopped":
-        return "stop" if runs or active in ("activating", "deactivating") else None
+        # One whose start waits for that of another unit, as while the machine boots, runs as soon as that one is there.
+        return "stop" if runs or active in ("activating", "deactivating") or job not in ("", "0") else None
     if state == "restarted":
         return "restart"
     if state == "reloaded":
@@ -184,7 +186,7 @@ def run(call: Call) -> dict[str, Any]:
         not name
         or status.get("NeedDaemonReload") != "no"
         or status.get("LoadState") != "loaded"
-        or _verb(call["state"], status.get("ActiveState", "inactive")) is not None
+        or _verb(call["state"], status.get("ActiveState", "inactive"), status.get("Job", "")) is not None
     )
     if call["daemon_reload"] and not call.check and stale:
         _reload(call)
@@ -204,7 +206,7 @@ def run(call: Call) -> dict[str, Any]:
         )
     if not missing or call.check:
         changes += _enable(call, name, status)
-    verb = _verb(call["state"], status.get("ActiveState", "inactive"))
+    verb = _verb(call["state"], status.get("ActiveState", "inactive"), status.get("Job", ""))
     if verb is not None and not (missing and verb == "stop"):
         changes.append(("state", status.get("ActiveState"), call["state"]))
         if not call.check:
