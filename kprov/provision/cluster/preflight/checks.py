@@ -198,7 +198,21 @@ def other_installations(machine: Machine) -> Iterator[Problem]:
         )
 
 
+def another_cluster(machine: Machine) -> Iterator[Problem]:
+    """A cluster that stands is never given authorities that nobody in it trusts, because its own are somewhere else."""
+    if machine.is_fresh or not {"etcd", "control_plane"} & set(machine.host.groups):
+        return
+    keys = machine.cluster.state_directory / "pki"
+    if not (keys / "ca.crt").exists():
+        yield (
+            f"is part of a cluster already, and that cluster's authorities are not in {keys}",
+            "Name the folder that has them (state_directory), or bring it from the computer that raised the cluster; "
+            "`kprov restore` leaves it in the folder's state/. To have done with that cluster: kprov reset",
+        )
+
+
 HOST_CHECKS: tuple[Check, ...] = (
+    another_cluster,
     operating_system,
     architecture,
     service_manager,

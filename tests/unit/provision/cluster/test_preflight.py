@@ -105,7 +105,14 @@ def test_what_is_wrong_is_said(tmp_path: Path, changed: dict[str, Any], message:
     assert len(found) == 1 and message in found[0], found
 
 
+def test_a_cluster_whose_authorities_are_elsewhere_is_left_alone(tmp_path: Path) -> None:
+    (found,) = findings(tmp_path, kprov_release="/opt/kprov/releases/0.1.0")
+    assert "cp1: is part of a cluster already" in found and "To have done with that cluster: kprov reset" in found
+
+
 def test_a_machine_of_the_cluster_is_not_held_against_itself(tmp_path: Path) -> None:
+    (tmp_path / ".kprov/kubernetes/pki").mkdir(parents=True)
+    (tmp_path / ".kprov/kubernetes/pki/ca.crt").touch()
     taken = [{"protocol": "tcp", "address": "::", "port": port} for port in (6443, 2379, 10250)]
     found = findings(
         tmp_path,
