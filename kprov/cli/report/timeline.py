@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from kprov.cli.report.alike import named
 from kprov.provision.engine.runs import ENDED, PhaseRecord, Run, TaskRecord
 
 _LEAST = 0.4
 """So wide a bar must be, in hundredths of the whole, to be seen."""
+_MOST_ROWS = 40
+"""Of more phases than these (an upgrade has each once a batch) those share a row that found nothing to do, quickly."""
 _MOST_LANES = 30
 """More lines than these a phase does not get: of many machines, some share one."""
 
@@ -74,6 +77,7 @@ def timeline(runs: Sequence[Run]) -> Timeline | None:
     lanes = [tuple(hosts[at : at + size]) for at in range(0, len(hosts), size)]
     rows = [_row(run, phase, lanes, begin, end - begin) for run, phase in phases]
     ticks = [(100 * at / (end - begin), _clock(at)) for at in _moments(end - begin)]
+    rows = _gathered(rows, max(1.0, (end - begin) / 50)) if len(rows) > _MOST_ROWS else rows
     return Timeline(rows, lanes, ticks, 7 if len(lanes) <= 8 else 4 if len(lanes) <= 24 else 2)
 
 
@@ -109,6 +113,36 @@ def _row(run: Run, phase: PhaseRecord, lanes: Sequence[tuple[str, ...]], begin: 
         sum(one == "changed" for one in sums),
         failed,
     )
+
+
+def _gathered(rows: Sequence[Row], quick: float) -> list[Row]:
+    def is_quiet(row: Row) -> bool:
+        return not row.changed and not row.failed and row.seconds is not None and row.seconds < quick
+
+    found: list[Row] = []
+    for quiet, members in groupby(rows, key=is_quiet):
+        following = list(members)
+        found += [_together(following)] if quiet and len(following) > 1 else following
+    return found
+
+
+def _together(rows: Sequence[Row]) -> Row:
+    """One row for phases that found nothing to do."""
+    by_lane: dict[int, list[Bar]] = {}
+    for bar in (bar for row in rows for bar in row.bars):
+        by_lane.setdefault(bar.lane, []).append(bar)
+    bars = [
+        Bar(lane, *_span([(bar.left, bar.width) for bar in mine]), "ok", "\n".join(bar.title for bar in mine[:5]))
+        for lane, mine in sorted(by_lane.items())
+    ]
+    left, width = _span([(row.left, row.width) for row in rows])
+    title = f"{rows[0].title} ... {rows[-1].title}: {len(rows)} phases, nothing to do"
+    return Row(title, sum(row.seconds or 0.0 for row in rows), left, width, bars, 0, 0)
+
+
+def _span(places: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    left = min(left for left, _ in places)
+    return left, round(max(left + width for left, width in places) - left, 3)
 
 
 def _place(first: float, last: float, begin: float, whole: float) -> tuple[float, float]:

@@ -18,6 +18,7 @@ from kprov.cli.report import alike
 from kprov.cli.report.checks import drills
 from kprov.cli.report.choice import reported_runs
 from kprov.cli.report.page import page, write_page
+from kprov.cli.report.timeline import timeline
 from kprov.cli.report.writing import reported
 from kprov.provision.engine.journal import Journal
 from kprov.provision.engine.journal_reader import read_run
@@ -324,3 +325,26 @@ def test_a_page_is_never_too_large_for_a_browser(tmp_path: Path, monkeypatch: py
 def test_columns_of_which_nothing_is_known_are_left_out(tmp_path: Path) -> None:
     heads = re.findall(r"<th[^>]*>([^<]*)</th>", many(tmp_path, 2, lambda host: ""))
     assert heads == ["machine", "address", "groups", "ok", "changed", "failed"]
+
+
+def test_of_many_phases_those_that_did_nothing_share_a_row(tmp_path: Path) -> None:
+    records: list[dict[str, Any]] = [begin("kprov upgrade"), {"event": "connecting", "hosts": ["w1"]}]
+    number = 0
+    for _ in range(5):
+        for phase in range(10):
+            records.append({"event": "phase_started", "title": f"Phase {phase}", "hosts": ["w1"]})
+            number += 1
+            records += task("w1", "Task", "changed" if phase == 4 else "ok", number)
+            records.append({"event": "phase_finished", "title": f"Phase {phase}", "seconds": 0.1, "failed": []})
+    records.append({"event": "run_finished", "outcome": "ok", "error": None, "hosts": {}})
+    write(tmp_path, UP, *records)
+    drawn = timeline(reported_runs(tmp_path, UP))
+    assert drawn is not None
+    titles = [row.title for row in drawn.rows]
+    assert titles[:3] == [
+        "Phase 0 ... Phase 3: 4 phases, nothing to do",
+        "Phase 4",
+        "Phase 5 ... Phase 3: 9 phases, nothing to do",
+    ]
+    assert len(titles) == 11
+    assert all(row.left >= 0 and row.left + row.width <= 100.001 and len(row.bars) == 1 for row in drawn.rows)
