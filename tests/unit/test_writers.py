@@ -18,7 +18,7 @@ JUDGED: dict[str, tuple[int, str]] = {
     "kube/api/process_title.py": (2, "/proc"),
     "kube/kubelet/pods/cgroups.py": (1, "cgroup"),
     "kube/network/pod_network.py": (1, "/proc/sys"),
-    "lab/cgroups.py": (4, "cgroup"),
+    "lab/cgroups.py": (5, "cgroup"),
     "provision/agent/modules/baseline.py": (1, "/proc/sys"),
     "provision/agent/modules/sysctl.py": (1, "/proc/sys"),
     # folders of their own that nobody else knows, gone afterwards
