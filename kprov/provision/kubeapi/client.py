@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import ssl
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from kprov.provision.kubeapi.credentials import Credentials
 
 Object = dict[str, Any]
 
+_CONNECTION = re.compile(r"^HTTPS?Connection(Pool)?\([^)]*\): ")
 _NEVER_SENT = (
     urllib3.exceptions.NewConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
@@ -227,5 +229,6 @@ def contains(live: Any, wanted: Any) -> bool:
 
 def _reason(error: Exception) -> str:
     inner = getattr(error, "reason", None)
-    text = str(inner if isinstance(inner, Exception) else error)
-    return text.rsplit(": ", 1)[-1] if "object at 0x" in text else text
+    cause = inner if isinstance(inner, Exception) else error
+    # urllib3 puts a connection, as Python writes it, before its words: whose it was is said already
+    return _CONNECTION.sub("", str(cause.args[-1] if cause.args else cause)) or type(cause).__name__
