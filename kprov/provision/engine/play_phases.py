@@ -16,6 +16,7 @@ from kprov.provision.engine.running.pace import Pace
 from kprov.provision.engine.running.stops import Stopped
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.taking_part import TakingPart, taking_part
+from kprov.provision.engine.tasks import Task
 from kprov.provision.transport.errors import Unreachable
 
 
@@ -40,17 +41,17 @@ class PlayPhases:
         with taking_part(self._account, plan.title, sessions, plan.variables) as phase:
             for session in phase.sessions:
                 session.exposed_defaults, session.exposed_variables, session.ended = {}, {}, ""
-            self._batches(plan, phase)
+            self._batches(plan, phase, [session.name for session in sessions])
         return phase.result
 
-    def _batches(self, plan: PlayPlan, phase: TakingPart) -> None:
+    def _batches(self, plan: PlayPlan, phase: TakingPart, targeted: list[str]) -> None:
         everyone = phase.names
         begun = 0
         for batch in batches(plan.serial, phase.sessions):
             begun += len(batch)
             names = [session.name for session in batch]
             pace = Pace(names, self._forks, plan.max_fail_percentage)
-            context = self._context(plan, everyone, names, pace)
+            context = self._context(plan, targeted, everyone, names, pace)
             pool.each(
                 batch,
                 lambda session, context=context: self._on_host(session, context, plan),  # type: ignore[misc]
@@ -65,11 +66,13 @@ class PlayPhases:
                 phase.leave_out(phase.sessions[begun:], f"not begun, because {why}")
                 return
 
-    def _context(self, plan: PlayPlan, everyone: list[str], batch: list[str], pace: Pace) -> PhaseContext:
+    def _context(
+        self, plan: PlayPlan, targeted: list[str], everyone: list[str], batch: list[str], pace: Pace
+    ) -> PhaseContext:
         magic = {
             **plan.magic,
             "ansible_play_hosts": everyone,
-            "ansible_play_hosts_all": everyone,
+            "ansible_play_hosts_all": targeted,
             "play_hosts": batch,
             "ansible_play_batch": batch,
         }
@@ -98,7 +101,7 @@ class PlayPhases:
             reason = f"{stopped.result.task}: {stopped.result.message}"
             session.state = HostState("failed", reason)
             if stopped.result.status is not Status.SKIPPED:  # else it stopped because of another
-                self._out(session, context, reason, plan.any_errors_fatal)
+                self._out(session, context, reason, plan.any_errors_fatal or _is_fatal(stopped.task))
             self._account.journal.sync()
         except Unreachable as error:
             self._connections.lost(session, plan.title, error)
@@ -108,9 +111,16 @@ class PlayPhases:
 
     def _out(self, session: HostSession, context: PhaseContext, reason: str, fatal: bool) -> None:
         assert context.pace is not None
-        hosts = [name for name in context.magic["ansible_play_hosts"] if name != session.name]
-        context.magic = {**context.magic, "ansible_play_hosts": hosts}
+        active = ("ansible_play_hosts", "ansible_play_batch", "play_hosts")
+        left = {key: [name for name in context.magic[key] if name != session.name] for key in active}
+        context.magic = {**context.magic, **left}
         context.pace.failed(session.name, reason, fatal)
+
+
+def _is_fatal(task: Task | None) -> bool:
+    """Whether a task says by itself that its failure stops all; a template that is not known here counts as yes."""
+    said = task.any_errors_fatal if task is not None else None
+    return said is not None and str(said).lower() not in ("false", "no", "off")
 
 
 def _over(plan: PlayPlan, batch: list[HostSession], failed: list[str]) -> str:

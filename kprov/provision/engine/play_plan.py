@@ -26,9 +26,11 @@ class PlayPlan:
     serial: Serial = None
     max_fail_percentage: float | None = None
     any_errors_fatal: bool = False
+    in_step: bool = False
+    """Hosts wait for each other at each task, because of what some of these say."""
     force_handlers: bool = False
 
     @property
     def lockstep(self) -> bool:
         """No host may be ahead of another: a failure must stop all before their next task."""
-        return self.any_errors_fatal or self.max_fail_percentage is not None
+        return self.in_step or self.any_errors_fatal or self.max_fail_percentage is not None

@@ -92,6 +92,9 @@ class Templar:
         kind, compiled = self._compiled(text)
         if kind == "expression":
             return self.evaluate(compiled, scope)
+        if kind == "line":
+            value = self.evaluate(compiled, scope)
+            return value if not isinstance(value, str) or value.endswith("\n") else value + "\n"
         if kind == "names":
             return self._join(compiled, scope, text)
         return self._run(compiled, scope, text)
@@ -103,7 +106,7 @@ class Templar:
             TemplateProblem: it is wrong.
         """
         kind, compiled = self._compiled(text)
-        if kind == "expression":
+        if kind in ("expression", "line"):
             self.check_expression(compiled)
 
     def check_expression(self, expression: str) -> None:
@@ -137,6 +140,12 @@ class Templar:
         return self._run(self.environment.from_string(text), scope, text)
 
     def _compile_text(self, text: str) -> tuple[str, Any]:
+        if text.endswith(
+            "}}\n"
+        ):  # of a block (`x: >`): Jinja drops the newline, and Ansible gives it back to texts only
+            kind, compiled = self._compile_text(text[:-1])
+            if kind == "expression":
+                return "line", compiled
         parts = parts_of(text)
         if parts is not None:
             return ("expression", parts[1]) if len(parts) == 3 and not parts[0] and not parts[2] else ("names", parts)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kprov.provision.engine.remembered_facts import LazyFacts, RememberedFacts
-from kprov.provision.engine.scope import OMIT, Scope
+from kprov.provision.engine.scope import OMIT, Scope, TemplateProblem
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.templating import Templar
 
@@ -166,6 +166,17 @@ class Variables:
     def names(self) -> list[str]:
         """Every host of the inventory."""
         return [name for name in list(self._sessions) if name in self._inventory.hosts]
+
+    def session_of(self, name: str) -> HostSession:
+        """A host, whatever a run does with it.
+
+        Raises:
+            TemplateProblem: there is none of that name.
+        """
+        try:
+            return self._sessions[name]
+        except KeyError:
+            raise TemplateProblem(f"the inventory has no host '{name}'") from None
 
     def knows(self, name: str) -> bool:
         """Whether there is such a host, `localhost` that is nowhere written included."""

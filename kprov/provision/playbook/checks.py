@@ -27,7 +27,7 @@ class Seen:
     groups: bool = False
     """Some task makes groups."""
     lockstep: bool = False
-    """Some task's failure is to stop all hosts."""
+    """Some task's failure is to stop all hosts, or sets facts of another."""
     waits: bool = False
     """Some task waits for the connection to its host."""
     bears: bool = False
@@ -78,7 +78,9 @@ def _note(reached: Reached, seen: Seen) -> None:
     seen.waits = seen.waits or task.module == "wait_for_connection"
     seen.bears = seen.bears or _says(task.ignore_unreachable)
     seen.becomes = seen.becomes or _says(task.become)
-    seen.lockstep = seen.lockstep or _says(task.any_errors_fatal)
+    gives_facts = task.module == "set_fact" and task.delegate_to is not None and _says(task.delegate_facts)
+    gives_facts = gives_facts and not _says(task.run_once)  # for what is done once all hosts wait anyway
+    seen.lockstep = seen.lockstep or gives_facts or _says(task.any_errors_fatal)
 
 
 def _says(value: Any) -> bool:

@@ -46,7 +46,8 @@ def plan_of(seen: Seen, pieces: Sequence[Piece], magic: Mapping[str, Any]) -> Pl
         exposed_variables=variables,
         serial=play.serial,
         max_fail_percentage=play.max_fail_percentage,
-        any_errors_fatal=play.any_errors_fatal or seen.lockstep,
+        any_errors_fatal=play.any_errors_fatal,
+        in_step=seen.lockstep,
         force_handlers=play.force_handlers,
     )
 

@@ -9,6 +9,7 @@ from kprov.provision.engine.argument_specs import wrong_arguments
 from kprov.provision.engine.control_modules import IMPORTS, INCLUDES
 from kprov.provision.engine.result import Result, Status
 from kprov.provision.engine.roles import FromFiles
+from kprov.provision.engine.running.become import truth
 from kprov.provision.engine.running.decisions import decide
 from kprov.provision.engine.running.loops import condition_against, skipped_by
 from kprov.provision.engine.running.pieces import dependencies_of, steps_of
@@ -17,6 +18,7 @@ from kprov.provision.engine.running.sending import new_sent, shown_name
 from kprov.provision.engine.running.sent import Item
 from kprov.provision.engine.running.stops import EndHost, EndRole, Stopped
 from kprov.provision.engine.scope import Scope, TemplateProblem
+from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.tasks import Task, inherited
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ class Control:
                 self._meta(str(place.role.templar.render(task.arguments["action"], inner)))
             else:
                 item.label = str(item.value)[:80]
-                item.result = decide(task, place.role, inner, runner.session, runner.run)
+                item.result = decide(task, place.role, inner, self._whose(place, task, inner), runner.run)
                 decided.append(item)
         if not decided and sent.items:
             return
@@ -66,6 +68,15 @@ class Control:
         runner.results.settle()
         sent.items = decided
         runner.results.judge(sent)
+
+    def _whose(self, place: Place, task: Task, scope: Scope) -> HostSession:
+        """Whom a fact is set for: another host, where it is delegated with its facts."""
+        runner, templar = self._runner, place.role.templar
+        if task.module != "set_fact" or task.delegate_to is None:
+            return runner.session
+        if not truth(task.delegate_facts, False, templar, scope):
+            return runner.session
+        return runner.run.variables.session_of(str(templar.render(task.delegate_to, scope)))
 
     def _tell_skipped(self, place: Place, task: Task, scope: Scope, items: list[Item]) -> None:
         runner = self._runner

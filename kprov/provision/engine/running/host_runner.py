@@ -22,7 +22,7 @@ from kprov.provision.engine.running.pace import Position
 from kprov.provision.engine.running.place import Piece, Place, Section
 from kprov.provision.engine.running.results import Results
 from kprov.provision.engine.running.sending import Sender, new_sent
-from kprov.provision.engine.running.sent import Sent
+from kprov.provision.engine.running.sent import Item, Sent
 from kprov.provision.engine.running.stops import EndHost, EndRole, Stopped
 from kprov.provision.engine.running.unreachable import Bearing
 from kprov.provision.engine.scope import NeedsHost, NeedsResult, Scope, TemplateProblem
@@ -56,6 +56,7 @@ class HostRunner:
         self.limits = TimeLimits(session.link, run.timeouts, session.state.reason)
         self.results = Results(session, self.limits, run.account, self.handlers.notify, self._learnt)
         self.rescuing = 0
+        self._is_over = False
         self.done_roles: set[str] = set()
         self._sender = Sender(run, session, self.limits, self.results, self._write_down)
         self._control = Control(self)
@@ -100,6 +101,7 @@ class HostRunner:
     def _after_failure(self) -> None:
         """A host that failed leaves its handlers for the next run, unless they are to run all the same."""
         if self.phase.force_handlers:
+            self._is_over = True  # nothing keeps these from running any more
             self.session.queue += 1
             try:
                 self.flush_handlers()
@@ -189,7 +191,7 @@ class HostRunner:
         if over := self.limits.phase_is_over:
             raise self.stop(place, task, over)
         pace = self.phase.pace
-        if pace is not None and (self.phase.lockstep or task.any_errors_fatal):
+        if pace is not None and (self.phase.lockstep or task.any_errors_fatal) and not self._is_over:
             self._in_step(place, task)
         if self._bearing.is_asked(place, task):
             self._bearing.do(place, task, lambda: self._one(place, task))
@@ -293,9 +295,9 @@ class HostRunner:
             self.handlers.expect(sent)
         sent.number = self.run.account.sent(self.session, sent.place.role.name, sent.name, check=sent.check)
 
-    def _learnt(self, sent: Sent, facts: dict[str, Any]) -> None:
-        if sent.delegated_to and truth(sent.task.delegate_facts, False, sent.place.role.templar, sent.scope):
-            self.run.delegate(sent.delegated_to)[0].learn(facts)
+    def _learnt(self, sent: Sent, item: Item, facts: dict[str, Any]) -> None:
+        if item.delegated_to and truth(sent.task.delegate_facts, False, sent.place.role.templar, sent.scope):
+            self.run.delegate(item.delegated_to)[0].learn(facts)
         else:
             self.session.learn(facts)
 

@@ -25,7 +25,7 @@ class Results:
         limits: waits for its agent's answers.
         account: told of each task's end.
         changed: called with a task that changed something, before it is told (it wakes handlers).
-        learnt: called with facts that a task found out: the task, the facts.
+        learnt: called with facts that a task found out: the task, its round, the facts.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Results:
         limits: TimeLimits,
         account: Account,
         changed: Callable[[Sent], None],
-        learnt: Callable[[Sent, dict[str, Any]], None],
+        learnt: Callable[[Sent, Item, dict[str, Any]], None],
     ) -> None:
         self._session = session
         self._limits = limits
@@ -67,6 +67,12 @@ class Results:
         """The answer to the request that is the next to be answered."""
         result: dict[str, Any] = self._limits.wait(number)["result"]
         return result
+
+    def wait_for(self, sent: Sent) -> None:
+        """Wait for the answers to what was sent of a task; nothing sent before it may be awaited."""
+        for item in sent.items:
+            if item.result is None and item.number is not None:
+                item.result = self.wait(item.number)
 
     def settle(self, name: str | None = None) -> None:
         """Wait for answers: all, or up to the task that registers `name`.
@@ -123,7 +129,7 @@ class Results:
         for item in sent.items:
             facts = (item.result or {}).get("ansible_facts")
             if isinstance(facts, dict):
-                self._learnt(sent, facts)
+                self._learnt(sent, item, facts)
         self._tell(sent, whole)
 
     def _tell(self, sent: Sent, whole: dict[str, Any]) -> None:
@@ -199,6 +205,7 @@ def _whole(sent: Sent) -> dict[str, Any]:
     whole: dict[str, Any] = {
         "changed": any(result["changed"] for result in results),
         "failed": any(result["failed"] for result in results),
+        "skipped": False,
         "results": results,
     }
     if not results:

@@ -20,7 +20,7 @@ from kprov.provision.engine.running.results import Results, judge_item
 from kprov.provision.engine.running.sent import Item, Sent
 from kprov.provision.engine.scope import NeedsResult, Scope, TemplateProblem
 from kprov.provision.engine.session import HostSession
-from kprov.provision.engine.tasks import Task
+from kprov.provision.engine.tasks import Task, is_open
 from kprov.provision.engine.templating import Templar
 from kprov.provision.engine.time_limits import TimeLimits
 from kprov.provision.transport.link import AgentLink
@@ -70,8 +70,37 @@ class Sender:
             TemplateProblem: it cannot be rendered.
             NeedsResult: it reads a result that is not there yet; nothing was sent.
         """
+        if task.delegate_to is not None and task.loop is not None and is_open(task.delegate_to):
+            self._round_by_round(place, task, scope, sent)
+            return
         templar = place.role.templar
         delegated = templar.render(task.delegate_to, scope) if task.delegate_to is not None else None
+        self._there(place, task, scope, sent, delegated)
+
+    def _round_by_round(self, place: Place, task: Task, scope: Scope, sent: Sent) -> None:
+        """Each round of the loop says by itself on which host it is done."""
+        self._results.settle()
+        templar = place.role.templar
+        hosts: list[Any] = []
+        for item in sent.items:  # what can't be rendered yet must be known before the first is done
+            inner = scope.with_layer(item.loop, False)
+            condition = condition_against(task, inner, place.role)
+            if condition is not None:
+                item.result = skipped_by(condition)
+                hosts.append(None)
+                continue
+            templar.render(task.arguments, inner)
+            hosts.append(templar.render(task.delegate_to, inner))
+        everyone = sent.items
+        for item, host in zip(everyone, hosts, strict=True):
+            if item.result is None:
+                sent.items = [item]
+                self._there(place, task, scope, sent, host)
+                self._results.wait_for(sent)
+        sent.items, sent.delegated_to = everyone, ""
+
+    def _there(self, place: Place, task: Task, scope: Scope, sent: Sent, delegated: Any) -> None:
+        templar = place.role.templar
         if delegated and str(delegated) not in (self._session.name, self._session.host.address):
             if task.module in ON_THE_HOST_ITSELF:
                 raise TemplateProblem(f"{task.module} can't be delegated: write it in a play for {delegated}")
@@ -97,6 +126,8 @@ class Sender:
         self._results.settle()
         session, link, turn = self._run.delegate(host)
         sent.delegated_to = host
+        for item in sent.items:
+            item.delegated_to = host
         with turn:
             limits = TimeLimits(link, self._run.timeouts)
             limits.tell()
@@ -122,7 +153,7 @@ class Sender:
         alone = alone or task.module in ERRANDS
         if alone:
             self._results.settle()  # what fails before it keeps it from being sent
-        if due:
+        if due and sent.number is None:
             self._before(sent)
         if alone:
             self._one_by_one(sent, ready, session, limits)

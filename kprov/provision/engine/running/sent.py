@@ -20,6 +20,7 @@ class Item:
     loop: dict[str, Any] = field(default_factory=dict)
     number: int | None = None
     result: dict[str, Any] | None = None
+    delegated_to: str = ""
     judged: bool = False
     """changed_when and failed_when have had their say."""
 
