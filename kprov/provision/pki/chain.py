@@ -60,9 +60,9 @@ def load_given(path: Path) -> Chain:
         raise PkiError(f"{path} can't be read: {error.strerror}") from None
     try:
         return tuple(x509.load_pem_x509_certificates(content))
-    except ValueError as error:
+    except ValueError:
         raise PkiError(
-            f"{path} {_what_it_is(content, path) or f'holds no certificates in PEM ({error})'}. Name the file with the "
+            f"{path} {_what_it_is(content, path) or 'holds no certificates in PEM'}. Name the file with the "
             "certificate that was signed, and after it in the same file those above it"
         ) from None
 
