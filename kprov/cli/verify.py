@@ -45,7 +45,8 @@ def verify(
         typer.Option(
             "--ha/--no-ha",
             help="Take each control-plane machine away in turn: by its power switch where the inventory has one, by "
-            "stopping its services elsewhere. Default: only by power switches, as the lab has them.",
+            "stopping its services elsewhere. Default: only by power switches, as the lab has them, and where three "
+            "machines or more make it possible to lose one.",
             show_default=False,
         ),
     ] = None,
@@ -89,7 +90,11 @@ def verify(
         timeouts=read_timeouts(loaded, timeout),
         command_line="kprov verify",
     )
-    switches = all(host.power_off_command and host.power_on_command for host in loaded.group("control_plane"))
+    from kprov.provision.verify.high_availability import too_small
+
+    switches = not too_small(loaded) and all(
+        host.power_off_command and host.power_on_command for host in loaded.group("control_plane")
+    )
     with reported(loaded.cluster.state_directory), open_run_output() as shown, ended_in_order():
         report, _ = run_verification(
             loaded,
