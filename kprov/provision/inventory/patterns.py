@@ -102,10 +102,13 @@ def _one(part: str, hosts: Sequence[str], members: Mapping[str, Sequence[str]]) 
         return {part}
     if part.startswith("~"):
         return _by_regex(part[1:], hosts, members)
+    subscript = _SUBSCRIPT.match(part)
+    if subscript and any(mark in subscript["name"] for mark in "*?"):  # as in Ansible: [0] is a place, not a character
+        some = _by_glob(subscript["name"], hosts, members)
+        return _by_subscript(subscript, [host for host in hosts if host in some])
     found = _by_glob(part, hosts, members) | _by_range(part, hosts)
     if found:
         return found
-    subscript = _SUBSCRIPT.match(part)
     if subscript and subscript["name"] in members:
         return _by_subscript(subscript, members[subscript["name"]])
     raise ValueError(f"no host or group is named {part}: {did_you_mean(part, [*members, *hosts])}")
@@ -151,11 +154,11 @@ def _by_subscript(subscript: re.Match[str], names: Sequence[str]) -> set[str]:
     if subscript["first"] is None:
         index = int(subscript["index"])
         if not -len(names) <= index < len(names):
-            raise ValueError(f"{subscript.group()}: the group has only {len(names)} hosts")
+            raise ValueError(f"{subscript.group()}: there are only {len(names)} hosts of {subscript['name']}")
         return {names[index]}
     first = int(subscript["first"] or 0)
     last = int(subscript["last"]) if subscript["last"] else -1
     chosen = names[first : last + 1 if last != -1 else None]
     if not chosen:
-        raise ValueError(f"{subscript.group()}: the group has only {len(names)} hosts")
+        raise ValueError(f"{subscript.group()}: there are only {len(names)} hosts of {subscript['name']}")
     return set(chosen)
