@@ -71,17 +71,17 @@ def shares(path: Path) -> list[tuple[str, float]]:
 def main() -> None:
     """Run kprov with a profiler in every thread."""
     output, sys.argv = Path(sys.argv[1]), ["kprov", *sys.argv[2:]]
-    profilers: list[cProfile.Profile] = []
+    ended: list[cProfile.Profile] = []
 
     def profiled(work: Any) -> Any:
         def run(*arguments: Any, **named: Any) -> Any:
             profiler = cProfile.Profile(time.thread_time)
-            profilers.append(profiler)
             profiler.enable()
             try:
                 return work(*arguments, **named)
             finally:
                 profiler.disable()
+                ended.append(profiler)
 
         return run
 
@@ -102,8 +102,9 @@ def main() -> None:
     for thread in threading.enumerate():
         if thread is not threading.current_thread():
             thread.join(2.0)
+    # Only what has ended is read: a profiler's tables may not be walked while its own thread still writes to them.
     statistics = []
-    for profiler in profilers:
+    for profiler in ended:
         profiler.create_stats()
         statistics.append(profiler.stats)
     output.write_text(json.dumps(sums(statistics)))
