@@ -136,8 +136,16 @@ def join(
 
 
 def _with_host_key(inventory: Inventory, name: str, key: str) -> Inventory:
-    host = replace(one_machine(inventory, name), host_key=key)
-    return replace(inventory, hosts={**inventory.hosts, name: host})
+    """The inventory with another host key of one machine. Raises MachineError."""
+    from kprov.provision.inventory import values
+
+    try:
+        pinned = values.host_key(key)
+    except ValueError as error:
+        raise MachineError(f"--host-key {error}") from None
+    host = one_machine(inventory, name)
+    changed = replace(host, host_key=pinned, variables={**host.variables, "kprov_host_key": pinned})
+    return replace(inventory, hosts={**inventory.hosts, name: changed})
 
 
 def remove(
