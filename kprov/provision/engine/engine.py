@@ -130,7 +130,8 @@ class Engine:
         self._sessions = {
             name: HostSession(host, _extra_of(inventory, name, extra), check) for name, host in inventory.hosts.items()
         }
-        self._sessions[LOCAL] = self._sessions.get(LOCAL) or local_session(extra, check)
+        of_all = _extra_of(inventory, next(iter(inventory.hosts)), extra) if inventory.hosts else extra
+        self._sessions[LOCAL] = self._sessions.get(LOCAL) or local_session(of_all, check)
         self._know_secrets(extra)
         self.variables = Variables(inventory, self._sessions, diff)
         wanted = (not check) if lock is None else lock
