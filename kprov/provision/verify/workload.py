@@ -16,6 +16,7 @@ IMAGE = "registry.kprov.local/busybox:1"
 NAME = "hello"
 _LABELS = {"app": NAME}
 _PREFIX = "kprov-verify-"
+_AGAIN = "asking again"
 
 
 def _container(script: str, **more: Any) -> dict[str, Any]:
@@ -66,10 +67,15 @@ def service() -> dict[str, Any]:
 
 
 def asking_pod(domain: str, namespace: str) -> dict[str, Any]:
-    """A pod that succeeds when it reaches the Service by each of its names."""
+    """A pod that succeeds when it reaches the Service by each of its names.
+
+    As any client it asks again where it was refused, twice; it says so, and how often is one of the check's figures.
+    """
     names = f"{NAME} {NAME}.{namespace} {NAME}.{namespace}.svc.{domain}"
     # Debian 12's wget of busybox dies of its own -T.
-    script = f"for name in {names}; do timeout 8 wget -q -O - http://$name/ || exit 1; done"
+    ask = "timeout 8 wget -q -O - http://$name/"
+    again = f"{{ echo {_AGAIN}; sleep 1; {ask}; }}"
+    script = f"for name in {names}; do {ask} || {again} || {again} || exit 1; done"
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -156,10 +162,11 @@ def verify_workload(session: Session) -> None:
                 address = session.inventory.hosts[machine].node_address
                 url = f"http://{address}:{node_port}/"
                 session.wait(lambda u=url: fetch(session, machines[0], u), "service")  # type: ignore[misc]
-        with report.check("workload", "A pod reaches the Service by its names"):
+        with report.check("workload", "A pod reaches the Service by its names") as result:
             domain = session.inventory.cluster.dns_domain
             api.request("POST", f"{base}/pods", body=asking_pod(domain, space))
             session.wait(lambda: _not_succeeded(session, base), "workload")
+            result.figures["asked_again"] = str(api.request("GET", f"{base}/pods/asking/log")).count(_AGAIN)
 
 
 def _not_succeeded(session: Session, base: str) -> str:
