@@ -188,7 +188,7 @@ def run(
             from kprov.cli.verify import run_verification
 
             looking = replace(options, command_line="kprov verify", planning=Planning())
-            report, seconds = run_verification(inventory, looking, output, high_availability=False, stopping=False)
+            report, seconds = run_verification(inventory, looking, output, high_availability=False)
             times.append(seconds)
             passed = report.passed
             code = ExitCode.OK if passed else ExitCode.VERIFICATION

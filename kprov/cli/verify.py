@@ -41,15 +41,13 @@ def verify(
     inventory_file: InventoryArgument = None,
     inventory: InventoryPath = DEFAULT_INVENTORY,
     high_availability: Annotated[
-        bool | None,
+        bool,
         typer.Option(
             "--ha/--no-ha",
             help="Take each control-plane machine away in turn: by its power switch where the inventory has one, by "
-            "stopping its services elsewhere. Default: only by power switches, as the lab has them, and where three "
-            "machines or more make it possible to lose one.",
-            show_default=False,
+            "stopping its services elsewhere.",
         ),
-    ] = None,
+    ] = False,
     drill: Annotated[
         list[str] | None,
         typer.Option(
@@ -90,18 +88,12 @@ def verify(
         timeouts=read_timeouts(loaded, timeout),
         command_line="kprov verify",
     )
-    from kprov.provision.verify.high_availability import too_small
-
-    switches = not too_small(loaded) and all(
-        host.power_off_command and host.power_on_command for host in loaded.group("control_plane")
-    )
     with reported(loaded.cluster.state_directory), open_run_output() as shown, ended_in_order():
         report, _ = run_verification(
             loaded,
             options,
             shown,
-            high_availability=switches if high_availability is None else high_availability,
-            stopping=bool(high_availability),
+            high_availability=high_availability,
             benchmark_only=profile is not None,
             drills=drills,
             pass_over="all" in ",".join(drill or ()).split(","),
@@ -122,7 +114,6 @@ def run_verification(
     output: RunOutput,
     *,
     high_availability: bool,
-    stopping: bool,
     benchmark_only: bool = False,
     drills: Sequence[Drill] = (),
     pass_over: bool = False,
@@ -130,7 +121,7 @@ def run_verification(
     """Connect and run the checks, or the drills if there are any, showing each as it ends.
 
     Args:
-        high_availability, stopping: as `verify_cluster` takes them.
+        high_availability: as `verify_cluster` takes it.
         benchmark_only: whether to hold the machines against the CIS benchmark, and no more.
         drills, pass_over: as `run_drills` takes them.
 
@@ -169,5 +160,5 @@ def run_verification(
         elif drills:
             run_drills(session, drills, pass_over=pass_over)
         else:
-            verify_cluster(session, high_availability=high_availability, allow_stopping=stopping)
+            verify_cluster(session, high_availability=high_availability)
     return report, PhaseTime("Verify", time.monotonic() - started)

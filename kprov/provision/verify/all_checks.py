@@ -51,11 +51,10 @@ def verify_certificates(session: Session) -> None:
     verify_files(session.engine, session.inventory, hosts, session.report)
 
 
-def verify_cluster(session: Session, *, high_availability: bool, allow_stopping: bool = False) -> None:
+def verify_cluster(session: Session, *, high_availability: bool) -> None:
     """Run every check into the session's report.
 
-    Arguments: ``high_availability`` also takes each control-plane machine away in turn; ``allow_stopping`` says that a
-    machine without a power switch may have its services stopped for it.
+    Arguments: ``high_availability`` also takes each control-plane machine away in turn.
     """
     hosts = session.engine.alive(session.inventory.hosts.values())
     for host in session.inventory.hosts.values():
@@ -70,4 +69,4 @@ def verify_cluster(session: Session, *, high_availability: bool, allow_stopping:
         verify_benchmark(session)
     verify_workload(session)
     if high_availability and session.report.passed:
-        verify_high_availability(session, allow_stopping)
+        verify_high_availability(session)

@@ -86,10 +86,10 @@ def too_small(inventory: Inventory) -> str:
     return ""
 
 
-def verify_high_availability(session: Session, allow_stopping: bool) -> None:
+def verify_high_availability(session: Session) -> None:
     """Lose each control-plane machine in turn while a client writes and a new pod is started.
 
-    A machine with power commands in the inventory loses its power; another one its services, if ``allow_stopping``.
+    A machine with power commands in the inventory loses its power; another one its services.
     Before each loss the cluster must be healthy, and whatever happens, the machine is given back. Nothing is taken
     from a cluster of which it is known beforehand that it can't do without.
     """
@@ -99,10 +99,7 @@ def verify_high_availability(session: Session, allow_stopping: bool) -> None:
         return
     with namespace(session) as space:
         for host in session.inventory.group("control_plane"):
-            harm = harm_of(session.engine, host, allow_stopping)
-            if harm is None:
-                session.tell(f"{host.name} has no power commands; with --ha its services are stopped instead")
-                continue
+            harm = harm_of(session.engine, host)
             with session.report.check("high availability", f"The cluster survives the {harm.description}") as result:
                 try:
                     session.wait(lambda: sick(session), "ready")

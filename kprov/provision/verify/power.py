@@ -96,8 +96,8 @@ class StoppedServices:
         self._shell(f"systemctl start {self._units}; systemctl stop kprov-verify-undo.timer 2>/dev/null || true")
 
 
-def harm_of(engine: Engine, host: Host, allow_stopping: bool) -> Harm | None:
-    """How a machine may be taken away: by its power switch if it has one, by its services if that was asked for."""
+def harm_of(engine: Engine, host: Host) -> Harm:
+    """How a machine may be taken away: by its power switch if it has one, by its services if not."""
     if host.power_off_command and host.power_on_command:
         return PowerCut(engine, host)
-    return StoppedServices(engine, host) if allow_stopping else None
+    return StoppedServices(engine, host)

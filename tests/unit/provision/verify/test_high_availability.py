@@ -36,6 +36,6 @@ def test_what_can_be_lost(control_plane: int, etcd: int, apart: int, reason: str
 
 def test_of_a_cluster_that_is_too_small_nothing_is_taken() -> None:
     session: Any = SimpleNamespace(inventory=inventory(1, 1), report=Report("demo"))  # with nothing that could do harm
-    verify_high_availability(session, allow_stopping=True)
+    verify_high_availability(session)
     (result,) = session.report.results
     assert not result.passed and result.message.startswith("not tried: there is one machine")
