@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from kprov.lab import lifecycle
+from kprov.lab.disk import host_key
 from kprov.lab.layout import Layout
 from kprov.lab.login import ssh_command
 from kprov.lab.state import LabState
@@ -30,6 +32,15 @@ class LabMachines:
     def stop(self, *names: str) -> None:
         """Cut power."""
         lifecycle.stop(self.state, list(names))
+
+    def burn_down(self, name: str) -> str:
+        """Put a new machine, without anything on its disk, in the place of one. Returns its host key."""
+        self.stop(name)
+        folder, inventory = self.state.machine_folder(name), self.state.inventory()
+        assert inventory is not None
+        shutil.rmtree(folder)
+        lifecycle.up(self.state, self.layout, inventory)
+        return host_key(folder)
 
     def start(self, *names: str) -> None:
         """Turn on, and wait for sshd."""

@@ -90,6 +90,12 @@ class OwnCluster:
         """The administrator's."""
         return self.inventory.parent / "state/admin.kubeconfig"
 
+    def pin(self, name: str, key: str) -> None:
+        """Write a machine's new host key into the inventory."""
+        data = yaml.safe_load(self.inventory.read_text())
+        data["all"]["hosts"][name]["kprov_host_key"] = key
+        self.inventory.write_text(yaml.safe_dump(data, sort_keys=False))
+
     def start(self, *arguments: str) -> Run:
         """Begin a run. It hears Ctrl-C, also where a shell that started the tests in the background had it ignored."""
         verb, *rest = arguments

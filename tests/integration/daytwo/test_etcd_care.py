@@ -1,4 +1,4 @@
-"""etcd's snapshots, the way back from one, the loss of quorum, and upkeep, on real members, also killed half-way."""
+"""etcd's snapshots, the way back from one, the loss of quorum and of a disk, upkeep: on real members, also killed."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_the_whole_cluster_goes_back_to_a_snapshot(standing: StandingCluster, tm
     standing.put("since")
 
 
-def test_a_lost_quorum_is_repaired_with_what_is_left(standing: StandingCluster) -> None:
+def test_a_lost_quorum_is_repaired_and_a_machine_that_burnt_down_replaced(standing: StandingCluster) -> None:
     refused = standing.kprov("etcd", "recover", "--yes")
     assert refused.code == 1 and "has a quorum" in refused.output, refused.output
     standing.put("last-word")
@@ -87,8 +87,17 @@ def test_a_lost_quorum_is_repaired_with_what_is_left(standing: StandingCluster) 
     (kept,) = (standing.state / "etcd-snapshots").glob("*-recovered-*.db")
     assert kept.stat().st_mode & 0o777 == 0o600
 
-    standing.own.machines.start("cp2", "cp3")
-    standing.fine("up", "--no-verify")
+    standing.own.machines.start("cp2")
+    standing.fine("up", "--no-verify", "--limit", "cp2")
+    key = standing.own.machines.burn_down("cp3")
+    replace = ("node", "replace", "cp3", "--host-key", key)
+    first = standing.start(*replace)
+    assert first.read_until("Form the etcd cluster"), "".join(first.lines)
+    assert first.end(signal.SIGKILL).code == -signal.SIGKILL
+    soon("the machines are free again, and cp3 is replaced", lambda: standing.kprov(*replace).code == 0, 120)
+    standing.own.pin("cp3", key)
+    refused = standing.kprov("node", "replace", "cp3")
+    assert refused.code == 1 and "is no new machine" in refused.output, refused.output
     assert standing.json("etcd", "status")["exit_code"] == 0
     assert "alone" in standing.config_maps()
     listed = standing.run("cp3", ETCDCTL + "member list")
