@@ -46,7 +46,15 @@ class VerbGroup(typer.core.TyperGroup):
         if stand_in is None or name is None:
             return name, stand_in, rest
         current.verb = name
+        if (count := _inventories(rest)) > 1:
+            ctx.fail(f"--inventory is given {count} times, and one is read: a folder that holds them all is one, too")
         return name, _load(name, available()[name]), rest
+
+
+def _inventories(arguments: Sequence[str]) -> int:
+    """How many inventories are named by options: the last would be taken, and the others passed over in silence."""
+    options = [*arguments[: arguments.index("--")]] if "--" in arguments else arguments
+    return sum(word in ("-i", "--inventory") or word.startswith("--inventory=") for word in options)
 
 
 def _hint(typed: str) -> str:

@@ -69,6 +69,7 @@ def test_version(kprov: Kprov) -> None:
         (["drain", "w1"], "did you mean kprov node drain?"),
         (["inventory", "list", "--nope"], "--nope"),
         (["inventory", "list", "-i", "/nonexistent.yaml"], "no such file"),
+        (["inventory", "list", "-i", "a.yaml", "--inventory=b.yaml"], "--inventory is given 2 times"),
         (["inventory", "list", "-e", "novalue"], "not of the form key=value"),
         (["inventory", "list", "-e", "@/nonexistent"], "no such file"),
         (["inventory", "list", "-l", "cp9"], "did you mean cp1"),
