@@ -149,7 +149,11 @@ class Engine:
             command_line=command_line,
             inventory=str(inventory.path),
         )
-        cache = FactCache(self.state_directory / "facts", self.secrets)
+        cache = FactCache(
+            self.state_directory / "facts",
+            self.secrets,
+            lambda name: f"{inventory.hosts[name].address}:{inventory.hosts[name].port}",
+        )
         self._connections = Connections(
             self._sessions,
             self.account,

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,18 +47,20 @@ class FactCache:
     Args:
         folder: the folder; made when the first facts are kept.
         secrets: masks what is kept.
+        address_of: where a machine of this name is reached: what was seen elsewhere is another machine's.
     """
 
-    def __init__(self, folder: Path, secrets: Secrets) -> None:
+    def __init__(self, folder: Path, secrets: Secrets, address_of: Callable[[str], str]) -> None:
         self._folder = folder
         self._secrets = secrets
+        self._address_of = address_of
 
     def _path(self, host: str) -> Path:
         return self._folder / f"{quote(host, safe='@+,=')}.json"
 
     def keep(self, host: str, facts: Mapping[str, Any]) -> None:
         """Keep a machine's facts. A full or read-only disk is no failure of the run: they are fetched again then."""
-        kept = {"time": time.time(), "facts": _without_secrets(facts)}
+        kept = {"time": time.time(), "address": self._address_of(host), "facts": _without_secrets(facts)}
         text = self._secrets.mask(json.dumps(kept, separators=(",", ":")))
         path = self._path(host)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -86,7 +88,8 @@ class FactCache:
             try:
                 found = json.load(stream)
                 facts, age = found["facts"], time.time() - float(found["time"])
+                elsewhere = found["address"] != self._address_of(host)
             except (ValueError, TypeError, KeyError, RecursionError, OSError):
                 return None
         # From the future: the controller's clock was set back, and no age can be told.
-        return CachedFacts(facts, age) if isinstance(facts, dict) and age >= -1 else None
+        return CachedFacts(facts, age) if isinstance(facts, dict) and age >= -1 and not elsewhere else None

@@ -110,7 +110,7 @@ def test_facts_that_are_too_old_are_asked_for_again(workshop: Any, limited: Any)
 def test_the_file_is_its_owners_alone_and_holds_no_secret(tmp_path: Any) -> None:
     secrets = Secrets()
     secrets.add("hunter2hunter2")
-    cache = FactCache(tmp_path / "facts", secrets)
+    cache = FactCache(tmp_path / "facts", secrets, str)
     environment = {"TOKEN": "hunter2hunter2", "SOME_API_KEY": "never told", "HOME": "/root"}
     cache.keep("h/../1", {"ansible_env": environment})
     (path,) = (tmp_path / "facts").iterdir()
@@ -122,15 +122,15 @@ def test_the_file_is_its_owners_alone_and_holds_no_secret(tmp_path: Any) -> None
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", '{"time": "x", "facts": {}}', '{"time": 4e9, "facts": {}}', "[" * 9999]
+    "content", ["", "{", "[]", '{"time": "x", "facts": {}}', '{"time": 4e9, "facts": {}, "address": "h1"}', "[" * 9999]
 )
 def test_a_damaged_file_is_none(tmp_path: Any, content: str) -> None:
     (tmp_path / "h1.json").write_text(content)
-    assert FactCache(tmp_path, Secrets()).of("h1") is None
+    assert FactCache(tmp_path, Secrets(), str).of("h1") is None
 
 
 def test_a_file_that_others_may_write_is_none(tmp_path: Any) -> None:
-    cache = FactCache(tmp_path, Secrets())
+    cache = FactCache(tmp_path, Secrets(), str)
     cache.keep("h1", {})
     assert cache.of("h1") is not None
     (tmp_path / "h1.json").chmod(0o666)
@@ -139,6 +139,12 @@ def test_a_file_that_others_may_write_is_none(tmp_path: Any) -> None:
 
 def test_a_folder_that_can_t_be_written_is_no_failure(tmp_path: Any) -> None:
     (tmp_path / "facts").write_text("")
-    cache = FactCache(tmp_path / "facts", Secrets())
+    cache = FactCache(tmp_path / "facts", Secrets(), str)
     cache.keep("h1", {})
     assert cache.of("h1") is None
+
+
+def test_what_was_seen_at_another_address_is_another_machines(tmp_path: Any) -> None:
+    FactCache(tmp_path, Secrets(), lambda name: "192.0.2.1:22").keep("h1", {"a": 1})
+    assert FactCache(tmp_path, Secrets(), lambda name: "192.0.2.1:22").of("h1") is not None
+    assert FactCache(tmp_path, Secrets(), lambda name: "192.0.2.2:22").of("h1") is None
