@@ -27,8 +27,6 @@ CONTROL: dict[str, Specification | None] = {
                 "end_role",
                 "noop",
                 "clear_facts",
-                "clear_host_errors",
-                "refresh_inventory",
                 "reset_connection",
             ),
         )

@@ -152,7 +152,7 @@ class Engine:
         cache = FactCache(
             self.state_directory / "facts",
             self.secrets,
-            lambda name: f"{inventory.hosts[name].address}:{inventory.hosts[name].port}",
+            lambda name: f"{self._sessions[name].host.address}:{self._sessions[name].host.port}",
         )
         self._connections = Connections(
             self._sessions,

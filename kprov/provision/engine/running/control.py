@@ -202,8 +202,11 @@ class Control:
         elif action == "clear_facts":
             runner.results.settle()
             runner.session.forget_facts()
-        elif action != "noop":
-            raise TemplateProblem(f"kprov has no 'meta: {action}'")
+        elif action == "reset_connection":
+            runner.results.settle()
+            runner.run.renew(runner.session, runner.run.timeouts.connect)
+            assert runner.session.link is not None
+            runner.limits.take(runner.session.link)
 
 
 def _bare(name: Any) -> str:

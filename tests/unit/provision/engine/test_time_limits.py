@@ -62,9 +62,9 @@ def test_a_phase_ends_in_the_midst_of_its_tasks(workshop: Any) -> None:
     workshop.role(
         """
         - name: One
-          command: {argv: [sleep, "0.6"]}
+          command: {argv: [sleep, "0.1"]}
         - name: Two
-          command: {argv: [sleep, "0.6"]}
+          command: {argv: [sleep, "0.1"]}
         - name: Three
           command: {argv: [sleep, "1000"]}
         """
