@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kprov.cli.timer_units import Credential, TimerUnits
+    from kprov.provision.inventory import ClusterSettings
 
 app = typer.Typer(help="Renew certificates by the clock, on this computer.", no_args_is_help=True)
 
@@ -64,10 +65,11 @@ def install(
     with an SSH key that asks for nothing. Called again, it puts the timer as it is asked for now.
     """
     credential = _credential(passphrase_file, encrypted_passphrase)
-    units = _units(inventory, extra_vars, schedule, system, credential)
+    cluster = _cluster(inventory, extra_vars)
+    units = _units(cluster, inventory, extra_vars, schedule, system, credential)
     _refuse_without_systemd(units)
     _check_schedule(schedule)
-    _check_keys(inventory, extra_vars, units)
+    check_keys(cluster.state_directory, units.credential, system=units.system)
     folder = _folder(system=units.system)
     _refuse_of_others(folder / f"{units.name}.service", units)
     for path, text in _files(units).items():
@@ -94,7 +96,8 @@ def show(
     verbose: Verbose = 0,
 ) -> None:
     """Show the units that `install` would write, and the same as a line for cron. Nothing is changed."""
-    units = _units(inventory, extra_vars, schedule, system, _credential(passphrase_file, encrypted_passphrase))
+    credential = _credential(passphrase_file, encrypted_passphrase)
+    units = _units(_cluster(inventory, extra_vars), inventory, extra_vars, schedule, system, credential)
     for path, text in _files(units).items():
         typer.echo(f"# {path}\n{text}")
     if units.credential is None:
@@ -109,7 +112,7 @@ def remove(
     verbose: Verbose = 0,
 ) -> None:
     """Take the timer away. Certificates stay as they are."""
-    units = _units(inventory, extra_vars, _DAILY, system, None)
+    units = _units(_cluster(inventory, extra_vars), inventory, extra_vars, _DAILY, system, None)
     present = [path for path in _files(units) if path.exists()]
     if not present:
         typer.echo(f"there is no {units.name}.timer in {_folder(system=units.system)}")
@@ -135,13 +138,22 @@ def _credential(plain: Path | None, encrypted: Path | None) -> Credential | None
     return None if plain is None else Credential(plain.absolute())
 
 
-def _units(
-    inventory: Path, extra_vars: list[str] | None, schedule: str, system: bool | None, credential: Credential | None
-) -> TimerUnits:
+def _cluster(inventory: Path, extra_vars: list[str] | None) -> ClusterSettings:
     from kprov.cli.inventory_source import open_inventory
+
+    return open_inventory(inventory, extra_vars).cluster
+
+
+def _units(
+    cluster: ClusterSettings,
+    inventory: Path,
+    extra_vars: list[str] | None,
+    schedule: str,
+    system: bool | None,
+    credential: Credential | None,
+) -> TimerUnits:
     from kprov.cli.timer_units import TimerUnits
 
-    loaded = open_inventory(inventory, extra_vars)
     path = inventory.absolute()
     command = [*_program(), "certs", "renew", "-i", str(path)]
     for each in extra_vars or ():
@@ -151,9 +163,7 @@ def _units(
     if any(ord(letter) < ord(" ") for letter in written):
         raise TimerError("a line break or another control character is in the command line: no unit can have it")
     as_root = os.geteuid() == 0
-    return TimerUnits(
-        loaded.cluster.cluster_name, path, command, schedule, as_root if system is None else system, credential
-    )
+    return TimerUnits(cluster.cluster_name, path, command, schedule, as_root if system is None else system, credential)
 
 
 def _program() -> list[str]:
@@ -199,13 +209,6 @@ def _check_schedule(schedule: str) -> None:
         raise OptionError(
             f"--schedule {schedule!r} is not known to systemd: {done.stderr.strip()}; see systemd.time(7)"
         )
-
-
-def _check_keys(inventory: Path, extra_vars: list[str] | None, units: TimerUnits) -> None:
-    from kprov.cli.inventory_source import open_inventory
-
-    state = open_inventory(inventory, extra_vars).cluster.state_directory
-    check_keys(state, units.credential, system=units.system)
 
 
 def _folder(*, system: bool) -> Path:

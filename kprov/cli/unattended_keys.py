@@ -6,6 +6,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from kprov.cli.exit_codes import ExitCode
+from kprov.cli.passphrase import CREDENTIAL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +48,7 @@ def check_keys(state: Path, credential: Credential | None, *, system: bool) -> N
         user = "" if system else " --user"
         raise TimerError(
             "the authorities' keys are sealed, and nobody is there to give the passphrase when the timer runs. Have "
-            f"systemd keep it, readable on this computer alone: `systemd-creds{user} encrypt --name=kprov-passphrase - "
+            f"systemd keep it, readable on this computer alone: `systemd-creds{user} encrypt --name={CREDENTIAL} - "
             "FILE` (systemd 250; for a user 256), and --encrypted-passphrase FILE. Or --passphrase-file FILE, which is "
             "worth as much as the seal: who can read both has the keys. Or renew by hand, when `kprov status` says so"
         )
@@ -59,7 +60,7 @@ def check_keys(state: Path, credential: Credential | None, *, system: bool) -> N
 def _read(credential: Credential, *, system: bool) -> str:
     if credential.encrypted:
         whose = [] if system else ["--user"]
-        words = ["systemd-creds", *whose, "decrypt", "--name=kprov-passphrase", str(credential.path), "-"]
+        words = ["systemd-creds", *whose, "decrypt", f"--name={CREDENTIAL}", str(credential.path), "-"]
         done = subprocess.run(words, capture_output=True, text=True)
         if done.returncode != 0:
             raise TimerError(f"{credential.path} can't be decrypted here: {done.stderr.strip()}")

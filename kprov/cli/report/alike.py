@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from kprov.provision.engine.runs import Run, TaskRecord
+from kprov.provision.engine.runs import CHANGED, FAILED, Run, TaskRecord
 
 MOST_TASKS, MOST_DIFFS, MOST_NAMES = 1000, 2_000_000, 12
 """So many entries, characters of diffs in all, and names of machines in an entry a page may have."""
-_TROUBLE = ("failed", "unreachable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def changes(runs: Sequence[Run]) -> tuple[list[tuple[str, list[Alike]]], int]:
         for phase in run.phases:
             if phase.rehearsal:
                 continue
-            members = alike(task for task in phase.tasks if task.status == "changed")
+            members = alike(task for task in phase.tasks if task.status == CHANGED)
             left_out += sum(len(each.hosts) for each in members[entries:])
             shown = []
             for each in members[:entries]:
@@ -63,7 +62,7 @@ def changes(runs: Sequence[Run]) -> tuple[list[tuple[str, list[Alike]]], int]:
 
 def trouble(runs: Sequence[Run]) -> tuple[list[Alike], int]:
     """What failed, and how many more failures there were than a page can hold."""
-    members = alike(task for run in runs for task in run.tasks() if task.status in _TROUBLE)
+    members = alike(task for run in runs for task in run.tasks() if task.status in FAILED)
     return members[:MOST_TASKS], sum(len(each.hosts) for each in members[MOST_TASKS:])
 
 

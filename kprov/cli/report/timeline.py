@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from kprov.cli.report.alike import named
-from kprov.provision.engine.runs import ENDED, PhaseRecord, Run, TaskRecord
+from kprov.provision.engine.runs import CHANGED, ENDED, FAILED, PhaseRecord, Run, TaskRecord
 
 _LEAST = 0.4
 """So wide a bar must be, in hundredths of the whole, to be seen."""
@@ -94,15 +94,15 @@ def _row(run: Run, phase: PhaseRecord, lanes: Sequence[tuple[str, ...]], begin: 
         sent = [task for task in tasks if task.sent]
         first = min((task.sent for task in sent), default=phase.started)
         last = max((task.sent + task.seconds for task in sent), default=first)
-        bad = sum(task.status in ("failed", "unreachable") for task in tasks)
-        changed = sum(task.status == "changed" for task in tasks)
+        bad = sum(task.status in FAILED for task in tasks)
+        changed = sum(task.status == CHANGED for task in tasks)
         told = f"{named(hosts)}: {len(tasks)} tasks in {max(0.0, last - first):.1f} s, {changed} changed, {bad} failed"
         kind = "failed" if bad else "changed" if changed else "ok"
         left, width = _place(first, min(last, ended), begin, whole)
         bars.append(Bar(lane, left, width, kind, told))
     left, width = _place(phase.started, ended, begin, whole)
     sums = [task.status for task in phase.tasks]
-    failed = sum(status in ("failed", "unreachable") for status in sums)
+    failed = sum(status in FAILED for status in sums)
     seconds = phase.seconds if phase.title or run.outcome not in ENDED else max(0.0, ended - phase.started)
     return Row(
         phase.title or ("Checks" if run.checks else "Between phases"),
@@ -110,7 +110,7 @@ def _row(run: Run, phase: PhaseRecord, lanes: Sequence[tuple[str, ...]], begin: 
         left,
         width,
         bars,
-        sum(one == "changed" for one in sums),
+        sum(one == CHANGED for one in sums),
         failed,
     )
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kprov.provision.engine.runs import FAILED
+
 _COLUMNS, _WIDTH, _HEIGHT, _GAP = 3, 156, 62, 16
 _TOP = 62
 _MOST = 30
 """Of a group with more machines those that are in trouble are drawn first, and then as many as there is room for."""
-_TROUBLE = ("failed", "unreachable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def _frame(title: str, members: Sequence[Mapping[str, Any]], states: Mapping[str
 def _drawn(members: Sequence[Mapping[str, Any]], states: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
     if len(members) <= _MOST:
         return members
-    return sorted(members, key=lambda each: states.get(str(each.get("host", ""))) not in _TROUBLE)[:_MOST]
+    return sorted(members, key=lambda each: states.get(str(each.get("host", ""))) not in FAILED)[:_MOST]
 
 
 def _parts(groups: Sequence[str]) -> str:
