@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, Callable
 
 from kprov.provision.agent import processes
 from kprov.provision.agent.contents import Contents
@@ -20,6 +20,8 @@ class Call:
         environment: variables for programs it starts.
         become_user: the user whom programs it starts run as, None for the agent's own.
         contents: file contents that the controller can send.
+        following: the requests for the same module that wait in a row right behind this one, and are done unless one
+            before them fails.
         root: where the machine's own files lie; a folder of its own in tests.
     """
 
@@ -32,6 +34,7 @@ class Call:
         environment: dict[str, str] | None = None,
         become_user: str | None = None,
         contents: Contents | None = None,
+        following: Callable[[], list[dict[str, Any]]] = list,
         root: str = "",
     ) -> None:
         self.arguments = arguments
@@ -39,6 +42,7 @@ class Call:
         self.diff = diff
         self.environment = environment or {}
         self.become_user = become_user
+        self.following = following
         self._contents = contents
         self._root = root
 

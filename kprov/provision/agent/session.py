@@ -44,6 +44,9 @@ HELD_BACK = 0.02
 LINE = 16 * 1024
 QUICK = frozenset({"file", "copy", "lineinfile", "blockinfile", "stat"})
 
+# What tasks have in common that what they need once can be done for at their end.
+_OF_A_ROW = ("op", "module", "become_user", "queue", "check", "environment", "job")
+
 
 class Session:
     """Serves one controller.
@@ -207,7 +210,7 @@ class Session:
         _thread.start_new_thread(self._read, ())
         _thread.start_new_thread(self._watch_silence, ())
         while True:
-            request = self._peeked.pop() if self._peeked else self._requests.get()
+            request = self._peeked.pop(0) if self._peeked else self._requests.get()
             if request is not None and not _is_quick(request[0]):
                 self._flush()
             if request is None or processes.ending():
@@ -293,26 +296,26 @@ class Session:
     def _task(self, message: dict[str, Any]) -> dict[str, Any]:
         try:
             result = self._execute(message)
-        except ModuleFailed:
+        except (ModuleFailed, TimeUp):
             try:
                 deferred.settle()
             except ModuleFailed:
                 pass  # it is told why the task failed
             raise
-        if not self._row_goes_on(message):
+        if not self._row(message):
             deferred.settle()
         return result
 
-    def _row_goes_on(self, message: dict[str, Any]) -> bool:
-        """Whether the next request is there and is a task of the same module, done by the same user."""
-        if not self._peeked:
-            if self._requests.empty():
-                return False
+    def _row(self, message: dict[str, Any]) -> list[dict[str, Any]]:
+        """The requests that are there right behind one, and are tasks of the same module, done in the same way."""
+        while not self._requests.empty():
             self._peeked.append(self._requests.get())
-        following = self._peeked[0]
-        return following is not None and all(
-            following[0].get(key) == message.get(key) for key in ("op", "module", "become_user", "queue")
-        )
+        found: list[dict[str, Any]] = []
+        for following in self._peeked:
+            if following is None or any(following[0].get(key) != message.get(key) for key in _OF_A_ROW):
+                break
+            found.append(following[0])
+        return found
 
     def _execute(self, message: dict[str, Any]) -> dict[str, Any]:
         name = modules.own_name(message["module"])
@@ -326,6 +329,7 @@ class Session:
                 environment=message.get("environment"),
                 become_user=user,
                 contents=self._contents,
+                following=lambda: self._row(message),
             )
             job = message.get("job")
             if job is None:

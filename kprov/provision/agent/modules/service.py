@@ -14,7 +14,7 @@ Returns:
     name: the service.
     state: what was asked for.
     enabled: what was asked for.
-    status: the unit's properties.
+    status: the unit's properties, as they were before something was done.
 """
 
 from __future__ import annotations

@@ -19,16 +19,15 @@ Returns:
     name: the unit.
     state: what was asked for.
     enabled: what was asked for.
-    status: the unit's properties.
+    status: the unit's properties, as they were before something was done.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from typing import Any
 
-from kprov.provision.agent import deferred, diffs
+from kprov.provision.agent import diffs, enabling
 from kprov.provision.agent.call import Call
 from kprov.provision.agent.failures import ModuleFailed
 from kprov.provision.agent.parameters import Parameter
@@ -118,37 +117,6 @@ def _verb(state: str | None, active: str, job: str = "") -> str | None:
     return None
 
 
-_RELOAD = ["systemctl", "daemon-reload"]
-_LATER = "daemon-reload"
-
-# Units that want others once, while the machine starts: systemd need not know of another one at once.
-_AT_START = re.compile(
-    r"Created symlink '?/etc/systemd/system/(?:multi-user|graphical|default|timers|sockets)\.target\.wants/([^/' ]+)'? "
-)
-
-_enabled: set[str] = set()  # which units the reload that is due is for
-
-
-def _reload(call: Call) -> None:
-    deferred.done(_LATER)
-    _enabled.clear()
-    call.run(_RELOAD)
-
-
-def _reload_after_enabling(call: Call, unit: str, said: str) -> None:
-    """Let systemd read which units are enabled, as `systemctl enable` does; for several in a row once, at their end.
-
-    It takes systemd longer than starting most units. Only what it need not know at once waits: nothing but links that
-    count when the machine starts, and of this unit alone.
-    """
-    links = [line for line in said.splitlines() if line.strip()]
-    if links and all(found and found[1] == unit for found in map(_AT_START.match, links)):
-        _enabled.add(unit)
-        deferred.later(_LATER, lambda: _reload(call))
-    else:
-        _reload(call)
-
-
 def _enable(call: Call, name: str, status: dict[str, str]) -> list[tuple[str, object, object]]:
     changes: list[tuple[str, object, object]] = []
     file_state = status.get("UnitFileState", "")
@@ -160,15 +128,18 @@ def _enable(call: Call, name: str, status: dict[str, str]) -> list[tuple[str, ob
     if call["enabled"] is not None:
         # static units and aliases have nothing to enable: systemd starts them when they are needed
         enabled = file_state in ("enabled", "static", "indirect", "alias", "generated", "transient")
-        if call["enabled"] != enabled and not (not call["enabled"] and file_state != "enabled-runtime" and not enabled):
+        if call["enabled"] and enabling.was_early(status.get("Id")):
+            status["UnitFileState"] = "disabled"
+            changes.append(("enabled", "disabled", True))
+        elif call["enabled"] != enabled and not (
+            not call["enabled"] and file_state != "enabled-runtime" and not enabled
+        ):
             changes.append(("enabled", file_state or "no unit file", call["enabled"]))
             if not call.check:
-                forced = ["--force"] if call["force"] else []
                 if call["enabled"]:
-                    said = call.run(["systemctl", *forced, "enable", "--no-reload", name]).stderr
-                    _reload_after_enabling(call, status.get("Id", name), said)
+                    enabling.enable(call, status.get("Id", name))
                 else:
-                    call.run(["systemctl", *forced, "disable", name])
+                    call.run(["systemctl", *(["--force"] if call["force"] else []), "disable", name])
     return changes
 
 
@@ -178,8 +149,8 @@ def run(call: Call) -> dict[str, Any]:
     if call["daemon_reexec"] and not call.check:
         call.run(["systemctl", "daemon-reexec"])
     status = properties(call, name) if name else {}
-    if status.get("Id") in _enabled:  # enabled by the task before: systemd does not know it yet
-        _reload(call)
+    if enabling.is_unknown(status.get("Id")):
+        enabling.reload(call)
         status = properties(call, name)
     # systemd says NeedDaemonReload of a file that changed, not of a new one that takes an older one's place.
     stale = (
@@ -189,7 +160,8 @@ def run(call: Call) -> dict[str, Any]:
         or _verb(call["state"], status.get("ActiveState", "inactive"), status.get("Job", "")) is not None
     )
     if call["daemon_reload"] and not call.check and stale:
-        _reload(call)
+        enabling.early(call, status.get("UnitFileState") == "disabled" and bool(call["enabled"]))
+        enabling.reload(call)
         status = properties(call, name) if name else {}
     if not name:
         return {"changed": False}
@@ -211,10 +183,6 @@ def run(call: Call) -> dict[str, Any]:
         changes.append(("state", status.get("ActiveState"), call["state"]))
         if not call.check:
             _act(call, verb, name)
-    if changes and not call.check:
-        status = properties(call, name)
-        if status.get("Id") in _enabled:
-            status["UnitFileState"] = "enabled"
     asked = {key: call[key] for key in ("state", "enabled") if call[key] is not None}
     return {
         "changed": bool(changes),

@@ -22,16 +22,27 @@ show*) unit=${{2%.service}}.service; test -e known/$unit && state=enabled || sta
     test -e active/$unit && active=active || active=inactive
     printf 'Id=%s\\nLoadState=loaded\\nActiveState=%s\\nUnitFileState=%s\\nNeedDaemonReload=no\\n' $unit $active $state
     exit ;;
-*enable*) unit=${{last%.service}}.service; touch enabled/$unit
-    etc=/etc/systemd/system
-    echo "Created symlink $etc/multi-user.target.wants/$unit → $etc/$unit." >&2
-    test $unit != alias.service || echo "Created symlink $etc/other.service → $etc/$unit." >&2 ;;
+*enable*) shift 2; rc=0
+    for name; do unit=${{name%.service}}.service; etc=/etc/systemd/system
+        case $unit in missing*) echo "Unit file $unit does not exist." >&2; rc=1; break;; esac
+        touch enabled/$unit
+        echo "Created symlink $etc/multi-user.target.wants/$unit → $etc/$unit." >&2
+        test $unit != alias.service || echo "Created symlink $etc/other.service → $etc/$unit." >&2
+    done
+    echo "enable --no-reload $*" >> calls; exit $rc ;;
 daemon-reload) test ! -e full || {{ echo 'no space left in /run' >&2; echo "$*" >> calls; exit 1; }}
     cp enabled/* known/ 2>/dev/null ;;
 start*) unit=${{last%.service}}.service; case $unit in bad*) echo failed >&2; echo "$*" >> calls; exit 1;; esac
     touch active/$unit ;;
 esac
 echo "$*" >> calls
+"""
+
+REMOVER = """#!/bin/sh
+cd {folder}
+shift 2
+for link; do /bin/rm -f "enabled/${{link##*/}}" "known/${{link##*/}}"; done
+echo "remove $*" | sed 's:/etc/systemd/system/::g' >> calls
 """
 
 Post = Callable[..., int]
@@ -45,6 +56,9 @@ def machine(tmp_path: Path) -> Path:
     program.write_text(SYSTEMCTL.format(folder=tmp_path))
     program.chmod(0o755)
     (tmp_path / "bin" / "journalctl").symlink_to("/bin/true")
+    remover = tmp_path / "bin" / "rm"
+    remover.write_text(REMOVER.format(folder=tmp_path))
+    remover.chmod(0o755)
     return tmp_path
 
 
@@ -59,7 +73,7 @@ def row(link: AgentLink, machine: Path, *tasks: dict[str, Any]) -> list[dict[str
     """Send all at once behind one that takes a moment: so all are there before the first of them is begun."""
     environment = {"PATH": f"{machine}/bin:/usr/bin:/bin"}
     go = machine / "go"
-    wait = f"while [ ! -e {go} ]; do sleep 0.01; done; rm {go}"
+    wait = f"while [ ! -e {go} ]; do sleep 0.01; done; /bin/rm {go}"
     first = link.post("task", module="shell", arguments={"cmd": wait}, queue=1)
     numbers = [
         link.post(
@@ -69,6 +83,7 @@ def row(link: AgentLink, machine: Path, *tasks: dict[str, Any]) -> list[dict[str
             environment=environment,
             queue=1,
             check=given.pop("_check", False),
+            diff=True,
         )
         for given in tasks
     ]
@@ -91,7 +106,7 @@ def unit(name: str, **more: Any) -> dict[str, Any]:
 def test_one_reload_serves_all(link: AgentLink, machine: Path) -> None:
     answers = row(link, machine, unit("a"), unit("b"), unit("c.service"))
     assert [answer["changed"] for answer in answers] == [True] * 3
-    assert [answer["status"]["UnitFileState"] for answer in answers] == ["enabled"] * 3
+    assert [answer["status"]["UnitFileState"] for answer in answers] == ["disabled"] * 3
     assert calls(machine) == [
         "enable --no-reload a", "start a", "enable --no-reload b", "start b", "enable --no-reload c.service",
         "start c.service", "daemon-reload",
@@ -112,10 +127,44 @@ def test_a_unit_that_is_asked_about_again_is_known(link: AgentLink, machine: Pat
     assert calls(machine) == ["enable --no-reload a", "start a", "daemon-reload", "start b"]
 
 
-def test_a_reload_that_is_asked_for_is_not_done_twice(link: AgentLink, machine: Path) -> None:
-    row(link, machine, unit("a"), unit("b", daemon_reload=True))
+def test_a_reload_that_is_asked_for_serves_all_that_are_enabled(link: AgentLink, machine: Path) -> None:
+    answers = row(link, machine, unit("a"), unit("b", daemon_reload=True), unit("c"), unit("d"))
+    assert [answer["changed"] for answer in answers] == [True] * 4
+    assert ["-enabled: disabled" in answer["diff"] for answer in answers] == [True] * 4
     assert calls(machine) == [
-        "enable --no-reload a", "start a", "daemon-reload", "enable --no-reload b", "start b", "daemon-reload"
+        "enable --no-reload a", "start a", "enable --no-reload b c d", "daemon-reload", "start b", "start c", "start d",
+    ]  # fmt: skip
+    assert not any(answer["changed"] for answer in row(link, machine, unit("a", daemon_reload=True), unit("b")))
+    assert calls(machine) == []
+
+
+def test_what_was_enabled_early_is_not_where_its_turn_does_not_come(link: AgentLink, machine: Path) -> None:
+    answers = row(link, machine, unit("a", daemon_reload=True), unit("bad"), unit("c"), unit("d"))
+    assert answers[0]["changed"] and answers[1]["failed"] and answers[2:] == [{"not_run": True}] * 2
+    wants = "multi-user.target.wants/"
+    assert calls(machine) == [
+        "enable --no-reload a bad c d", "daemon-reload", "start a", "start bad",
+        f"remove {wants}c.service {wants}d.service", "daemon-reload",
+    ]  # fmt: skip
+    assert {path.name for path in (machine / "enabled").iterdir()} == {"a.service", "bad.service"}
+
+
+@pytest.mark.parametrize("odd", ["missing", "alias"])
+def test_what_is_out_of_the_ordinary_is_not_enabled_early(link: AgentLink, machine: Path, odd: str) -> None:
+    answers = row(link, machine, unit("a", daemon_reload=True), unit(odd))
+    assert answers[0]["changed"]
+    done = calls(machine)
+    assert done[0] == f"enable --no-reload a {odd}"
+    assert done[1].startswith("remove ")
+    assert done[2:5] == ["daemon-reload", "enable --no-reload a", "start a"]
+    assert "daemon-reload" in done[5:]
+
+
+def test_early_stops_at_what_wants_more(link: AgentLink, machine: Path) -> None:
+    row(link, machine, unit("a", daemon_reload=True), unit("b"), unit("c", state="restarted"), unit("d"))
+    assert calls(machine) == [
+        "enable --no-reload a b", "daemon-reload", "start a", "start b",
+        "enable --no-reload c", "restart c", "enable --no-reload d", "start d", "daemon-reload",
     ]  # fmt: skip
 
 
