@@ -14,9 +14,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from provisioning import cases, lab, loopback, table, tools
+from provisioning import cases, lab, loopback, table, tools, workload
 
 CACHE = Path("~/.cache/kprov/benchmark-peers").expanduser()
+
+WORK = {"whole": workload.whole, "files": workload.folders_files_lines}
 
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
@@ -25,7 +27,16 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--hosts", type=int, nargs="*", default=[50, 200, 500], help="numbers of loopback targets")
     parser.add_argument("--inventory", type=Path, help="a lab's inventory: run the whole role on its machines, too")
     parser.add_argument(
-        "--tools", default="kprov,kprov_kept,pyinfra,ansible,ansible_no_facts", help="which, separated by commas"
+        "--work",
+        choices=sorted(WORK),
+        nargs="*",
+        default=["whole"],
+        help="what is done on the lab's machines: the whole role, or 60 tasks that write folders, files and lines",
+    )
+    parser.add_argument(
+        "--tools",
+        default="kprov,kprov_kept,script,pyinfra,ansible,ansible_no_facts",
+        help="which, separated by commas; script: the same commands in a shell script, without any tool",
     )
     parser.add_argument("--tasks", type=int, default=60, help="tasks on loopback targets")
     parser.add_argument("--limit", type=float, default=600, help="seconds after which a command is stopped")
@@ -49,13 +60,15 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was made is taken away then, too
     options = arguments()
     wanted = options.tools.split(",")
-    binaries = tools.peers(options.peers) if set(wanted) - {"kprov", "kprov_kept"} else Path()
+    binaries = tools.peers(options.peers) if set(wanted) - {"kprov", "kprov_kept", "script"} else Path()
     rows: list[dict[str, object]] = []
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kprov-bench-")))
         bench = cases.Benchmark(folder, wanted, binaries, options.limit, options.largest, options.profile)
         if options.inventory:
-            rows += bench.on_lab(lab.Lab(options.inventory))
+            machines = lab.Lab(options.inventory)
+            for work in options.work:
+                rows += bench.on_lab(machines, WORK[work](), work)
         if options.hosts or options.rtt:
             targets = stack.enter_context(loopback.Loopback(folder, max([1, *options.hosts])))
             for count in options.hosts:

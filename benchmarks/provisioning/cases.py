@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from provisioning import cpu_shares, measure, tools, workload
+from provisioning import cpu_shares, measure, table, tools, workload
 from provisioning.lab import Lab
 from provisioning.loopback import PORT, Loopback
 
@@ -66,6 +66,7 @@ class Benchmark:
         makers: dict[str, Callable[[Path], tools.Tool]] = {
             "kprov": tools.Kprov,
             "kprov_kept": lambda folder: tools.Kprov(folder, keeps=True),
+            "script": tools.Script,
             "pyinfra": lambda folder: tools.Pyinfra(folder, self._binaries),
             "ansible": lambda folder: tools.Ansible(folder, self._binaries),
             "ansible_no_facts": lambda folder: tools.Ansible(folder, self._binaries, facts=False),
@@ -79,12 +80,14 @@ class Benchmark:
             found.append(makers[name](folder))
         return found
 
-    def on_lab(self, lab: Lab) -> list[Row]:
-        """The whole role, on a lab's machines."""
+    def on_lab(self, lab: Lab, work: workload.Workload, name: str) -> list[Row]:
+        """A role, that has a name, on a lab's machines."""
         rows = _rows(("first run", "no-op", "one file changed"), lab.count, "lab")
-        for tool in self._tools(workload.whole()):
+        for row in rows:
+            row["work"] = name
+        for tool in self._tools(work):
             hosts = lab.hosts(tool.name, tool.folder)
-            self._thrice(tool, lab, hosts, rows)
+            self._thrice(tool, lab, hosts, rows[:1] if isinstance(tool, tools.Script) else rows)
         return rows
 
     def on_loopback(self, targets: Loopback, count: int, tasks: int) -> list[Row]:
@@ -95,7 +98,9 @@ class Benchmark:
                 for row in rows:
                     row[f"{tool.name}_note"] = f"left out: more than {self._largest} hosts"
                 continue
-            self._thrice(tool, targets, targets.hosts(tool.name, count), rows)
+            self._thrice(
+                tool, targets, targets.hosts(tool.name, count), rows[:1] if isinstance(tool, tools.Script) else rows
+            )
         return rows
 
     def far_away(self, targets: Loopback, rtt: float, tasks: int) -> list[Row]:
@@ -138,7 +143,9 @@ class Benchmark:
                 machines.spoil(tool.name)
             cost = self._run(tool, machines, len(hosts))
             _note(row, tool, cost, self._limit)
-            print(f"{row['case']}, {row['hosts']} hosts, {tool.label}: {_seconds(cost)}", file=sys.stderr, flush=True)
+            print(
+                f"{table.title(row)}, {row['hosts']} hosts, {tool.label}: {_seconds(cost)}", file=sys.stderr, flush=True
+            )
             # A run that was stopped has not done its work: the next case begins with what it should have done.
             if cost.seconds is None and not machines.finish(tool.name, "kprov"):
                 for later in rows[rows.index(row) + 1 :]:

@@ -8,6 +8,7 @@ from typing import Any
 TOOLS = (
     ("kprov", "kprov"),
     ("kprov_kept", "kprov, kept"),
+    ("script", "shell script"),
     ("pyinfra", "pyinfra"),
     ("ansible", "Ansible"),
     ("ansible_no_facts", "Ansible, no facts"),
@@ -28,6 +29,11 @@ def _cell(value: Any) -> str:
     return f"{value:,.1f}" if isinstance(value, float) and value >= 100 else f"{value:,}"
 
 
+def title(row: dict[str, Any]) -> str:
+    """What a row is about."""
+    return f"{row['case']} ({row['work']})" if "work" in row else str(row["case"])
+
+
 def show(rows: Sequence[dict[str, Any]]) -> None:
     """Print a line for every case and tool."""
     print(f"{'case':24} {'hosts':>5}  {'tool':18}" + "".join(f"{title:>12}" for _, title in COLUMNS) + "  round trips")
@@ -39,7 +45,7 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
             trips = row.get(f"{name}_round_trips")
             end = f"  {trips:g}" if trips is not None else ""
             note = f"  {row[f'{name}_note']}" if f"{name}_note" in row else ""
-            print(f"{row['case']:24} {row['hosts']:>5}  {label:18}{cells}{end}{note}")
+            print(f"{title(row):24} {row['hosts']:>5}  {label:18}{cells}{end}{note}")
     for row in rows:
         for name, label in TOOLS:
             _show_profile(row, name, label)
