@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from kprov.kube.api.selectors import SelectorError, parse_field_selector
+
 ANONYMOUS = "system:anonymous"
 UNAUTHENTICATED_GROUP = "system:unauthenticated"
 AUTHENTICATED_GROUP = "system:authenticated"
@@ -58,12 +60,22 @@ _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH
 _NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
 
 
+def says_true(query: Mapping[str, str], name: str) -> bool:
+    """Whether a query's parameter says true: upstream takes all for it but "false", "0" and its absence."""
+    return name in query and query[name].lower() not in ("false", "0")
+
+
 def _names_one_object(field_selector: str) -> str:
-    """The name that a field selector pins with metadata.name=NAME, or nothing."""
-    for term in field_selector.split(","):
-        if term.startswith("metadata.name") and "!=" not in term:
-            return term.partition("=")[2].lstrip("=")
-    return ""
+    """The name that a field selector pins with metadata.name=NAME, or nothing.
+
+    Rights to objects by name hang on it, so it is read as who selects the objects reads it.
+    """
+    if "metadata.name" not in field_selector:
+        return ""
+    try:
+        return parse_field_selector(field_selector).exact("metadata.name") or ""
+    except SelectorError:  # who selects the objects says so
+        return ""
 
 
 def parse_request_info(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
@@ -87,9 +99,10 @@ def parse_request_info(method: str, path: str, query: Mapping[str, str]) -> Requ
         return bare
     group, version, rest = ("", parts[1], parts[2:]) if prefix == "api" else (parts[1], parts[2], parts[3:])
     verb = _VERBS.get(method, method.lower())
-    watching = query.get("watch", "").lower() in ("1", "true")
+    watching = says_true(query, "watch")
+    old_watch = False
     if rest[0] in ("watch", "proxy") and len(rest) > 1:  # the old prefixes: /api/v1/watch/pods
-        watching = watching or rest[0] == "watch"
+        old_watch = rest[0] == "watch"
         rest = rest[1:]
     namespace = ""
     if rest[0] == "namespaces" and len(rest) > 1:
@@ -100,7 +113,7 @@ def parse_request_info(method: str, path: str, query: Mapping[str, str]) -> Requ
     name = rest[1] if len(rest) > 1 else ""
     subresource = rest[2] if len(rest) > 2 else ""
     field_selector = query.get("fieldSelector", "")
-    if verb == "get" and watching and not subresource:
+    if verb == "get" and not subresource and (old_watch or (watching and not name)):  # one object is got, not watched
         verb = "watch"
         name = name or _names_one_object(field_selector)
     elif verb == "get" and not name:

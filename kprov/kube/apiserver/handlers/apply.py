@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from kprov.kube.api import errors
-from kprov.kube.api.errors import ApiError
 from kprov.kube.apiserver.fieldmanager import Apply
 from kprov.kube.apiserver.fieldmanager.updates import checked_manager
 from kprov.kube.apiserver.handlers import bodies
 from kprov.kube.apiserver.handlers.conformance import conform
 from kprov.kube.apiserver.handlers.create import create_object
+from kprov.kube.apiserver.handlers.creation_rights import replace_or_create
 from kprov.kube.apiserver.handlers.parts import Parts
 from kprov.kube.apiserver.handlers.update import Update
 from kprov.kube.apiserver.http.message import Request, Response
 from kprov.kube.apiserver.output.render import Renderer
 from kprov.kube.apiserver.resources.info import ResourceInfo
+from kprov.kube.apiserver.storage.entry import Entry
 
 
 async def apply(parts: Parts, request: Request, info: ResourceInfo) -> Response:
@@ -21,14 +22,19 @@ async def apply(parts: Parts, request: Request, info: ResourceInfo) -> Response:
     renderer = Renderer(request, info)
     dry = bodies.dry_run(request)
     change = _read_apply(request, info)
-    update_ = Update(parts, request, info, dry_run=dry, options_kind="PatchOptions")
-    update_.records_managers = False  # the apply has done so
-    try:
-        return renderer.entry(await update_.run(change.to))
-    except ApiError as error:
-        if error.reason != "NotFound" or request.info.subresource:
-            raise
-    return renderer.entry(await create_object(parts, request, info, change.to_new(), dry_run=dry, manager=None), 201)
+
+    async def replace() -> Entry:
+        update = Update(parts, request, info, dry_run=dry, options_kind="PatchOptions")
+        update.records_managers = False  # the apply has done so
+        return await update.run(change.to)
+
+    async def create() -> Entry:
+        return await create_object(parts, request, info, change.to_new(), dry_run=dry, manager=None)
+
+    if request.info.subresource:
+        return renderer.entry(await replace())
+    entry, created = await replace_or_create(parts, request, replace, create)
+    return renderer.entry(entry, 201 if created else 200)
 
 
 def _read_apply(request: Request, info: ResourceInfo) -> Apply:
@@ -58,6 +64,6 @@ def _read_apply(request: Request, info: ResourceInfo) -> Apply:
         version,
         applied,
         manager=manager,
-        force=query.get("force", "") in ("true", "1"),
+        force=request.flag("force"),
         subresource=request.info.subresource,
     )

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from kprov.kube.api import errors
-from kprov.kube.api.errors import ApiError
 from kprov.kube.apiserver.admission.attributes import UPDATE, AdmissionAttributes
 from kprov.kube.apiserver.extensions import kinds
 from kprov.kube.apiserver.fieldmanager import manager_of, record_update
 from kprov.kube.apiserver.handlers import bodies, deletion, metadata
 from kprov.kube.apiserver.handlers.conformance import conform
 from kprov.kube.apiserver.handlers.create import create_object, event_ttl, refuse
+from kprov.kube.apiserver.handlers.creation_rights import replace_or_create
 from kprov.kube.apiserver.handlers.parts import Parts
 from kprov.kube.apiserver.handlers.patching import Patch
 from kprov.kube.apiserver.http.message import Request, Response
@@ -266,21 +266,22 @@ async def update(parts: Parts, request: Request, info: ResourceInfo) -> Response
     renderer = Renderer(request, info)
     obj = bodies.decode_object(request, info, request.info.name, _known(parts, request, info))
     dry = bodies.dry_run(request)
-    try:
-        encoded = encode({**obj, "metadata": obj["metadata"]})
-        version = obj["metadata"].get("resourceVersion")
-        entry = await Update(parts, request, info, dry_run=dry).run(lambda current: _copy(encoded, version))
-    except ApiError as error:
-        if error.reason != "NotFound" or not info.create_on_update or request.info.subresource:
-            raise
-        if obj["metadata"].get("uid"):
-            raise errors.conflict(
-                info,
-                request.info.name,
-                f"Precondition failed: UID in precondition: {obj['metadata']['uid']}, UID in object meta: ",
-            ) from None
-        return renderer.entry(await create_object(parts, request, info, obj, dry_run=dry), 201)
-    return renderer.entry(entry)
+    encoded = encode({**obj, "metadata": obj["metadata"]})
+    version = obj["metadata"].get("resourceVersion")
+
+    async def replace() -> Entry:
+        return await Update(parts, request, info, dry_run=dry).run(lambda current: _copy(encoded, version))
+
+    async def create() -> Entry:
+        if uid := obj["metadata"].get("uid"):
+            told = f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
+            raise errors.conflict(info, request.info.name, told)
+        return await create_object(parts, request, info, _copy(encoded, version), dry_run=dry)
+
+    if not info.create_on_update or request.info.subresource:
+        return renderer.entry(await replace())
+    entry, created = await replace_or_create(parts, request, replace, create)
+    return renderer.entry(entry, 201 if created else 200)
 
 
 def _known(parts: Parts, request: Request, info: ResourceInfo) -> Object | None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from kprov.kube.apiserver.request import RequestInfo, UserInfo
+from kprov.kube.apiserver.request import RequestInfo, UserInfo, says_true
 
 JSON = "application/json"
 
@@ -51,7 +51,7 @@ class Request:
 
     def flag(self, name: str) -> bool:
         """Whether a query parameter says true."""
-        return self.query.get(name, "").lower() in ("1", "true")
+        return says_true(self.query, name)
 
 
 @dataclass(slots=True)

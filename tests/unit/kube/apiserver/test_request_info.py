@@ -30,6 +30,15 @@ CASES: list[tuple[str, str, dict[str, str], dict[str, Any]]] = [
     ("GET", "/version", {}, {"verb": "get", "is_resource": False}),
     ("GET", "/apis/apps/v1", {}, {"verb": "get", "is_resource": False}),
     ("GET", "/healthz/etcd", {}, {"verb": "get", "is_resource": False}),
+    ("GET", "/api/v1/namespaces/a/pods/b", {"watch": "true"}, {"verb": "get", "name": "b"}),  # one object is got
+    ("GET", "/api/v1/pods", {"watch": ""}, {"verb": "watch"}),
+    ("GET", "/api/v1/pods", {"watch": "False"}, {"verb": "list"}),
+    ("GET", "/api/v1/pods", {"watch": "0"}, {"verb": "list"}),
+    ("GET", "/api/v1/namespaces/a/secrets", {"fieldSelector": "metadata.namespace=a"}, {"verb": "list", "name": ""}),
+    ("GET", "/api/v1/namespaces/a/secrets", {"fieldSelector": "metadata.name!=a"}, {"verb": "list", "name": ""}),
+    ("GET", "/api/v1/namespaces/a/secrets", {"fieldSelector": "type=x,metadata.name==a", "watch": "1"},
+     {"verb": "watch", "name": "a"}),
+    ("GET", "/api/v1/namespaces/a/secrets", {"fieldSelector": "metadata.name=a,,=b"}, {"verb": "list", "name": ""}),
 ]  # fmt: skip
 
 
