@@ -17,7 +17,8 @@ import aiohttp
 from kprov.kube.api.client import ApiClient
 from kprov.kube.api.errors import ApiError, is_conflict, is_not_found
 from kprov.kube.api.events import EventRecorder
-from kprov.kube.api.informer import Informer, InformerFactory, key_of
+from kprov.kube.api.informer import Informer, key_of
+from kprov.kube.api.informer_factory import InformerFactory
 from kprov.kube.api.kinds import Resource
 from kprov.kube.api.workqueue import QueueShutDown, WorkQueue
 from kprov.kube.controllers.options import Options

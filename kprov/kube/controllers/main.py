@@ -13,7 +13,7 @@ from kprov import __version__
 from kprov.kube.api.client import ApiClient
 from kprov.kube.api.daemon import DaemonError, ready, run_daemon
 from kprov.kube.api.flags import Flags
-from kprov.kube.api.informer import InformerFactory
+from kprov.kube.api.informer_factory import InformerFactory
 from kprov.kube.api.kinds import SERVICE_ACCOUNTS
 from kprov.kube.api.kubeconfig import KubeconfigError
 from kprov.kube.api.leases import LeaderElector, LeadershipLost

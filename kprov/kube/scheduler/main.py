@@ -12,7 +12,7 @@ from kprov.kube.api.client import ApiClient
 from kprov.kube.api.daemon import DaemonError, ready, run_daemon
 from kprov.kube.api.events import EventRecorder
 from kprov.kube.api.flags import Flags
-from kprov.kube.api.informer import InformerFactory
+from kprov.kube.api.informer_factory import InformerFactory
 from kprov.kube.api.kinds import POD_DISRUPTION_BUDGETS, REPLICA_SETS, SERVICES, STATEFUL_SETS
 from kprov.kube.api.kubeconfig import KubeconfigError
 from kprov.kube.api.leases import LeaderElector, LeadershipLost

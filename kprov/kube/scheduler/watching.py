@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from kprov.kube.api.informer import Informer, InformerFactory
+from kprov.kube.api.informer import Informer
+from kprov.kube.api.informer_factory import InformerFactory
 from kprov.kube.api.kinds import (
     NAMESPACES,
     NODES,

@@ -8,7 +8,8 @@ from fake_api_server import FakeApiServer
 
 from kprov.kube.api import informer as informer_module
 from kprov.kube.api.client import ApiClient
-from kprov.kube.api.informer import Informer, InformerFactory
+from kprov.kube.api.informer import Informer
+from kprov.kube.api.informer_factory import InformerFactory
 from kprov.kube.api.kinds import NODES, PODS
 
 BASE = "/api/v1/namespaces/a/pods"

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from cluster_in_memory import ClusterInMemory
 
-from kprov.kube.api.informer import InformerFactory
+from kprov.kube.api.informer_factory import InformerFactory
 from kprov.kube.controllers.controller import Context, Controller
 from kprov.kube.controllers.options import Options
 
