@@ -8,22 +8,20 @@ knows what it meant, reads and decides.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-import socket
 import ssl as ssl_module
-import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import orjson
 
-from kprov.kube.api.errors import ApiError, make
+from kprov.kube.api.answers import decoded, error_of, lines, seconds_to_wait
+from kprov.kube.api.errors import ApiError
 from kprov.kube.api.kinds import Object, Resource
 from kprov.kube.api.kubeconfig import Credentials, Material, in_cluster, load_kubeconfig
-from kprov.kube.api.metrics import REGISTRY
+from kprov.kube.api.sessions import CONNECT_TIMEOUT, Parameters, Sessions
 
 PATCH_TYPES = {
     "merge": "application/merge-patch+json",
@@ -32,38 +30,6 @@ PATCH_TYPES = {
     "apply": "application/apply-patch+yaml",
 }
 _ATTEMPTS = 6
-_CONNECT_TIMEOUT = 5.0
-_REASONS = {400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 409: "Conflict", 410: "Gone"}
-_REASONS |= {429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable", 504: "Timeout"}
-
-_REQUESTS = REGISTRY.counter(
-    "rest_client_requests_total",
-    "Number of HTTP requests, partitioned by status code, method, and host.",
-    ("code", "method", "host"),
-)
-_REQUEST_SECONDS = REGISTRY.histogram(
-    "rest_client_request_duration_seconds",
-    "Request latency in seconds. Broken down by verb, and host.",
-    ("verb", "host"),
-    (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0),
-)
-
-Parameters = Mapping[str, str | int | bool | None]
-
-
-def _socket(address: Any) -> socket.socket:
-    """A socket that notices a dead peer within about ten seconds, whether or not there is something to send."""
-    family, kind, protocol, _, _ = address
-    made = socket.socket(family, kind, protocol)
-    made.setblocking(False)
-    if family in (socket.AF_INET, socket.AF_INET6):
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 4)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 2)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 10_000)
-    return made
 
 
 class ApiClient:
@@ -89,13 +55,9 @@ class ApiClient:
         timeout: float = 30.0,
     ) -> None:
         self.credentials = credentials or Credentials(server.rstrip("/"), Material(), Material(), Material(), token)
-        self.server = self.credentials.server
         self.user_agent = user_agent
         self.timeout = timeout
-        self._given_ssl = ssl
-        self._session: aiohttp.ClientSession | None = None
-        self._retired: set[aiohttp.ClientSession] = set()
-        self._in_flight: dict[aiohttp.ClientSession, int] = {}
+        self._sessions = Sessions(self.credentials, ssl, user_agent)
 
     @classmethod
     def from_kubeconfig(cls, path: str | Path | None, *, user_agent: str, timeout: float = 30.0) -> ApiClient:
@@ -111,11 +73,7 @@ class ApiClient:
 
     async def close(self) -> None:
         """Close all connections."""
-        for session in (self._session, *self._retired):
-            if session:
-                await session.close()
-        self._session = None
-        self._retired.clear()
+        await self._sessions.close()
 
     # -- verbs ----------------------------------------------------------------------------------------------------
 
@@ -228,11 +186,13 @@ class ApiClient:
             "fieldSelector": field_selector,
             "timeoutSeconds": max(1, int(limit)),
         }
-        patience = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT, sock_read=limit + 10)
-        async with self._exchange("GET", resource.path(namespace), parameters, None, None, patience) as response:
+        patience = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=limit + 10)
+        async with self._sessions.exchange(
+            "GET", resource.path(namespace), parameters, None, None, patience
+        ) as response:
             if response.status != 200:
-                raise _error(response, await response.read())
-            async for line in _lines(response.content):
+                raise error_of(response, await response.read())
+            async for line in lines(response.content):
                 event = orjson.loads(line)
                 if event["type"] == "ERROR":
                     raise ApiError(event["object"])
@@ -267,15 +227,15 @@ class ApiClient:
             aiohttp.ClientError, TimeoutError: no answer; a write may or may not have happened.
         """
         data = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
-        patience = aiohttp.ClientTimeout(total=timeout or self.timeout, sock_connect=_CONNECT_TIMEOUT)
+        patience = aiohttp.ClientTimeout(total=timeout or self.timeout, sock_connect=CONNECT_TIMEOUT)
         for attempt in range(_ATTEMPTS):
             last = attempt == _ATTEMPTS - 1
             try:
-                async with self._exchange(method, path, params, data, content_type, patience) as response:
+                async with self._sessions.exchange(method, path, params, data, content_type, patience) as response:
                     raw = await response.read()
                     if response.status < 300:
-                        return _decode(response, raw)
-                    error = _error(response, raw)
+                        return decoded(response, raw)
+                    error = error_of(response, raw)
             except aiohttp.ClientConnectorError:  # never reached a server: safe for every method
                 if last:
                     raise
@@ -286,124 +246,11 @@ class ApiClient:
                     raise
                 await asyncio.sleep(_pause(attempt))
                 continue
-            wait = _asked_to_wait(response, error, method)
+            wait = seconds_to_wait(response, error, method)
             if wait is None or last:
                 raise error
             await asyncio.sleep(wait)
         raise AssertionError("unreachable")
-
-    @contextlib.asynccontextmanager
-    async def _exchange(
-        self,
-        method: str,
-        path: str,
-        params: Parameters | None,
-        data: bytes | None,
-        content_type: str | None,
-        patience: aiohttp.ClientTimeout,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        session = await self._open_session()
-        headers = {"Accept": "application/json"}
-        if data is not None and content_type:
-            headers["Content-Type"] = content_type
-        if bearer := self.credentials.bearer():
-            headers["Authorization"] = f"Bearer {bearer}"
-        query = {name: str(given) for name, given in (params or {}).items() if given is not None}
-        self._in_flight[session] = self._in_flight.get(session, 0) + 1
-        host, code, began = self.server.partition("://")[2], "<error>", time.monotonic()
-        try:
-            async with session.request(
-                method,
-                self.server + path,
-                params=query,
-                data=data,
-                headers=headers,
-                timeout=patience,
-                server_hostname=self.credentials.server_name,
-                allow_redirects=False,
-            ) as response:
-                code = str(response.status)
-                _REQUESTS.inc(code, method, host)
-                _REQUEST_SECONDS.observe(time.monotonic() - began, method, host)
-                yield response
-        finally:
-            if code == "<error>":  # client-go's word for what got no answer
-                _REQUESTS.inc(code, method, host)
-            self._in_flight[session] -= 1
-            if session in self._retired and not self._in_flight[session]:
-                self._retired.discard(session)
-                await session.close()
-
-    async def _open_session(self) -> aiohttp.ClientSession:
-        """The session of the moment; a new one, with new connections, after the credentials' files changed."""
-        if self._session and not self._session.closed and not self.credentials.changed():
-            return self._session
-        context = self._given_ssl or self.credentials.ssl_context()
-        if old := self._session:
-            if self._in_flight.get(old):
-                self._retired.add(old)
-            else:
-                await old.close()
-        connector = aiohttp.TCPConnector(
-            ssl=context if context is not None else True,
-            limit=0,
-            keepalive_timeout=20.0,  # shorter than any server's, so that a reused connection is seldom a dead one
-            socket_factory=_socket,
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            headers={"User-Agent": self.user_agent},
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=True,
-            read_bufsize=2**18,
-        )
-        # aiohttp would repeat PUT and DELETE on a connection that broke after sending: a write that may have happened
-        self._session._retry_connection = False
-        return self._session
-
-
-async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """The lines of a body, of any length: large objects are longer than StreamReader's own limit."""
-    parts: list[bytes] = []
-    while chunk := await content.readany():
-        *whole, rest = chunk.split(b"\n")
-        for line in whole:
-            parts.append(line)
-            complete = b"".join(parts)
-            parts.clear()
-            if complete:
-                yield complete
-        if rest:
-            parts.append(rest)
-
-
-def _decode(response: aiohttp.ClientResponse, raw: bytes) -> Any:
-    if response.content_type == "application/json":
-        return orjson.loads(raw) if raw else None
-    return raw.decode(errors="replace")
-
-
-def _error(response: aiohttp.ClientResponse, raw: bytes) -> ApiError:
-    """The error in an answer; one of our own making where a proxy in between answered."""
-    try:
-        status = orjson.loads(raw)
-        if isinstance(status, dict) and status.get("kind") == "Status":
-            status.setdefault("code", response.status)
-            return ApiError(status)
-    except orjson.JSONDecodeError:
-        pass
-    text = raw.decode(errors="replace").strip()[:500] or response.reason or ""
-    return make(response.status, _REASONS.get(response.status, "Unknown"), text)
-
-
-def _asked_to_wait(response: aiohttp.ClientResponse, error: ApiError, method: str) -> float | None:
-    """Seconds to wait before repeating; None where the answer is final."""
-    asked = response.headers.get("Retry-After", "")
-    if response.status == 429:  # the server did nothing with it, so any method may be repeated
-        return min(float(asked), 30.0) if asked.isdigit() else error.retry_after
-    if response.status >= 500 and method == "GET" and asked.isdigit():
-        return min(float(asked), 30.0)
-    return None
 
 
 def _pause(attempt: int) -> float:

@@ -67,7 +67,7 @@ async def run(flags: Flags) -> None:
         rows = [row for row in rows if row.name != "garbagecollector"]
     client = _client(flags.kubeconfig, "--kubeconfig")
     if flags.master:
-        client.server = client.credentials.server = flags.master.rstrip("/")
+        client.credentials.server = flags.master.rstrip("/")
     elector = _elector(flags, client) if flags.leader_elect else None
     server, reviewers = _health_server(flags, elector)
     try:

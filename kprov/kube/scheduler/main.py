@@ -70,7 +70,7 @@ async def _run(flags: Flags) -> None:
     try:
         client = ApiClient.from_kubeconfig(settings.kubeconfig, user_agent=USER_AGENT)
         if flags.master:
-            client.server = flags.master.rstrip("/")
+            client.credentials.server = flags.master.rstrip("/")
         reviewers = [
             ApiClient.from_kubeconfig(path, user_agent=USER_AGENT) if path else None
             for path in (flags.authentication_kubeconfig, flags.authorization_kubeconfig)
