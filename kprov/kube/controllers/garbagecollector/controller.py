@@ -13,10 +13,8 @@ from collections.abc import Coroutine, Iterable
 from typing import Any
 
 from kprov.kube.api.errors import ApiError, is_not_found
-from kprov.kube.api.informer import Informer
 from kprov.kube.api.kinds import Resource
 from kprov.kube.controllers.controller import Context, Controller, every
-from kprov.kube.controllers.discovery import Discovery, discover
 from kprov.kube.controllers.garbagecollector.graph import (
     FOREGROUND,
     ORPHAN,
@@ -24,15 +22,13 @@ from kprov.kube.controllers.garbagecollector.graph import (
     Owner,
     item_of,
     owners_of,
-    slim,
 )
+from kprov.kube.controllers.garbagecollector.monitors import Monitors
 
 Object = dict[str, Any]
 log = logging.getLogger(__name__)
 
 DISCOVERY_PERIOD = 30.0
-FIRST_LISTS_SECONDS = 30.0
-IGNORED = {("", "events"), ("events.k8s.io", "events")}
 _ABSENT_REMEMBERED = 500
 
 
@@ -47,77 +43,19 @@ class GarbageCollector(Controller):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.graph = Graph()
-        self._kinds: dict[tuple[str, str], Resource] = {}
-        self._followed: dict[Resource, tuple[Informer, asyncio.Task[None] | None]] = {}
+        self.monitors = Monitors(context, self.client, self._seen, self._gone, self._unserved)
         self._absent: OrderedDict[tuple[str, str | None], None] = OrderedDict()
-        self._ready = asyncio.Event()
 
     def loops(self) -> Iterable[Coroutine[Any, Any, None]]:
         """Looking for new kinds."""
-        return (every(DISCOVERY_PERIOD, self._follow_all, "garbage collector: discovery"),)
+        return (every(DISCOVERY_PERIOD, self.monitors.follow_all, "garbage collector: discovery"),)
 
     async def run(self) -> None:
         """Run until cancelled, then stop the informers of its own."""
         try:
             await super().run()
         finally:
-            tasks = [task for _, task in self._followed.values() if task is not None]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    # -- following all kinds
-
-    async def _follow_all(self) -> None:
-        found: Discovery = await discover(self.client)
-        for entry in found.served:
-            self._kinds[entry.resource.group, entry.resource.kind] = entry.resource
-        wanted = {
-            resource
-            for resource in found.with_verbs("list", "watch", "delete")
-            if (resource.group, resource.plural) not in IGNORED
-        }
-        for resource in sorted(wanted - self._followed.keys(), key=lambda r: (r.group, r.plural)):
-            self._follow(resource)
-        if not found.failed:
-            for resource in self._followed.keys() - wanted:
-                self._unfollow(resource)
-        if not self._ready.is_set():
-            await self._first_lists()
-            self._ready.set()
-
-    async def _first_lists(self) -> None:
-        """Wait for all kinds, but not for ever: an owner of a kind that can't be listed is asked for by itself."""
-        synced = [asyncio.create_task(informer.wait_synced()) for informer, _ in self._followed.values()]
-        try:
-            _, late = await asyncio.wait(synced, timeout=FIRST_LISTS_SECONDS)
-            if late:
-                log.warning("garbage collector: %d kinds could not be listed yet; going on without", len(late))
-        finally:
-            for task in synced:
-                task.cancel()
-
-    def _follow(self, resource: Resource) -> None:
-        task = None
-        if resource in self.context.shared:
-            informer = self.context.informer(resource)
-        else:
-            informer = Informer(self.context.client, resource, transform=slim)
-            task = asyncio.create_task(informer.run(), name=f"garbage-{resource.plural}")
-        informer.add_handler(
-            on_add=lambda obj: self._seen(resource, obj),
-            on_update=lambda _, obj: self._seen(resource, obj),
-            on_delete=self._gone,
-        )
-        self._followed[resource] = (informer, task)
-
-    def _unfollow(self, resource: Resource) -> None:
-        """A kind is served no more: forget its objects, without taking them for deleted."""
-        _, task = self._followed.pop(resource)
-        if task is not None:
-            task.cancel()
-        for uid in [uid for uid, item in self.graph.items.items() if item.resource == resource]:
-            self.graph.remove(uid)
+            await self.monitors.stop()
 
     # -- events
 
@@ -148,6 +86,11 @@ class GarbageCollector(Controller):
         uid = obj["metadata"]["uid"]
         self._forget(uid, obj["metadata"].get("namespace"))
 
+    def _unserved(self, resource: Resource) -> None:
+        """A kind is served no more: forget its objects, without taking them for deleted."""
+        for uid in [uid for uid, item in self.graph.items.items() if item.resource == resource]:
+            self.graph.remove(uid)
+
     def _forget(self, uid: str, namespace: str | None) -> None:
         old = self.graph.remove(uid)
         self._remember_absent(uid, namespace)
@@ -170,7 +113,7 @@ class GarbageCollector(Controller):
 
     async def reconcile(self, key: str) -> None:
         """Decide about one object, by its uid."""
-        await self._ready.wait()
+        await self.monitors.ready.wait()
         item = self.graph.items.get(key)
         if item is None:
             return
@@ -252,7 +195,7 @@ class GarbageCollector(Controller):
     async def _state_of(self, owner: Owner, namespace: str | None) -> str:
         """solid, waiting (for its dependents) or absent. Raises LookupError if the kind is not served."""
         group, _, _ = owner.api_version.rpartition("/")
-        resource = self._kinds.get((group, owner.kind))
+        resource = self.monitors.resource(group, owner.kind)
         if resource is None:
             raise LookupError(f"owner {owner.api_version} {owner.kind} {owner.name} is of a kind that is not served")
         where = namespace if resource.namespaced else None

@@ -38,7 +38,7 @@ async def family(bench, cluster):
     middle = cluster.add(REPLICA_SETS, thing("middle", top))
     cluster.add(PODS, thing("low", middle))
     (collector,) = await bench.start(GarbageCollector)
-    await bench.until(collector._ready.is_set)
+    await bench.until(collector.monitors.ready.is_set)
     await bench.settle()
     return collector
 
@@ -72,7 +72,7 @@ async def test_what_has_another_owner_stays_and_forgets_the_lost_one(bench, clus
     one, other = cluster.add(CONFIG_MAPS, thing("one")), cluster.add(CONFIG_MAPS, thing("other"))
     cluster.add(SECRETS, thing("shared", one, other))
     (collector,) = await bench.start(GarbageCollector)
-    await bench.until(collector._ready.is_set)
+    await bench.until(collector.monitors.ready.is_set)
     await cluster.delete(CONFIG_MAPS, "one", "default")
     await bench.until(lambda: len(cluster.find(SECRETS, "shared", "default")["metadata"]["ownerReferences"]) == 1)
 
@@ -92,7 +92,7 @@ async def test_a_circle_in_the_foreground_comes_apart(bench, cluster):
     three = cluster.add(PODS, thing("three", two))
     cluster.change(PODS, "one", "default", metadata={"ownerReferences": owned_by(three)})
     (collector,) = await bench.start(GarbageCollector)
-    await bench.until(collector._ready.is_set)
+    await bench.until(collector.monitors.ready.is_set)
     await bench.settle()
     await cluster.delete(PODS, "one", "default", propagation_policy="Foreground")
     await bench.until(lambda: not cluster.of(PODS))
