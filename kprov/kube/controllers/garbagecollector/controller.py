@@ -15,14 +15,7 @@ from typing import Any
 from kprov.kube.api.errors import ApiError, is_not_found
 from kprov.kube.api.kinds import Resource
 from kprov.kube.controllers.controller import Context, Controller, every
-from kprov.kube.controllers.garbagecollector.graph import (
-    FOREGROUND,
-    ORPHAN,
-    Graph,
-    Owner,
-    item_of,
-    owners_of,
-)
+from kprov.kube.controllers.garbagecollector.graph import FOREGROUND, ORPHAN, Graph, Owner, item_of, owners_of
 from kprov.kube.controllers.garbagecollector.monitors import Monitors
 
 Object = dict[str, Any]
@@ -33,7 +26,7 @@ _ABSENT_REMEMBERED = 500
 
 
 class GarbageCollector(Controller):
-    """Follows every kind that can be listed, watched and deleted."""
+    """Decides about objects that have owners, or dependents."""
 
     name = "garbagecollector"
     account = "generic-garbage-collector"

@@ -244,3 +244,10 @@ def _link_log(pod: Pod, name: str, container_id: str, target: Path) -> None:
     link = names.CONTAINERS_LOG_DIRECTORY / f"{meta['name']}_{meta['namespace']}_{name}-{container_id}.log"
     if not link.is_symlink():
         link.symlink_to(target)
+
+
+async def pull_secrets(host: Host, pod: Pod) -> list[dict[str, Any]]:
+    """The Secrets that a pod names for pulling its images; those that are not there are left out."""
+    references = pod["spec"].get("imagePullSecrets") or []
+    found = [await host.lookup("Secret", pod["metadata"]["namespace"], each.get("name", "")) for each in references]
+    return [each for each in found if each is not None]
