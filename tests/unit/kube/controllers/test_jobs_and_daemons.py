@@ -98,7 +98,7 @@ async def test_suspending_stops_and_resuming_starts(bench, cluster):
     await bench.until(lambda: cluster.of(PODS))
     cluster.change(JOBS, "job", "default", spec={"suspend": True})
     await bench.until(lambda: not cluster.of(PODS))
-    assert has(cluster, "Suspended")["status"] == "True"
+    await bench.until(lambda: has(cluster, "Suspended")["status"] == "True")
 
 
 async def test_an_indexed_job_gives_every_index_once(bench, cluster):
