@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import ast
+import copy
 import json
 import re
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 import kprov
 
@@ -113,3 +118,36 @@ def test_panels_of_the_dashboard_do_not_overlap() -> None:
         assert not cells & taken, panel["title"]
         assert place["x"] + place["w"] <= 24
         taken |= cells
+
+
+def _unknown(given: Any, known: Any, where: str = "") -> Iterator[str]:
+    """What of a document is not in what was read of it."""
+    if isinstance(given, dict) and isinstance(known, dict):
+        for key, value in given.items():
+            if key in known:
+                yield from _unknown(value, known[key], f"{where}.{key}")
+            else:
+                yield f"{where}.{key}"
+    elif isinstance(given, list) and isinstance(known, list) and len(given) == len(known):
+        for number, pair in enumerate(zip(given, known, strict=True)):
+            yield from _unknown(*pair, f"{where}[{number}]")
+    elif given != known:
+        yield where
+
+
+def _read_by_grafana(dashboard: dict[str, Any]) -> list[str]:
+    """What of a dashboard Grafana's own types do not know."""
+    register_default_plugins()
+    read = Dashboard.from_json(copy.deepcopy(dashboard))
+    return list(_unknown(dashboard, json.loads(JSONEncoder().encode(read))))
+
+
+def test_grafanas_types_know_every_field_of_the_dashboard() -> None:
+    dashboard = json.loads((FOLDER / "dashboard.json").read_text())
+    assert _read_by_grafana(dashboard) == []
+    dashboard["panels"][0]["fieldConfig"]["defaults"]["units"] = "s"
+    dashboard["panels"][0]["targets"][0]["expression"] = "up"
+    assert _read_by_grafana(dashboard) == [
+        ".panels[0].fieldConfig.defaults.units",
+        ".panels[0].targets[0].expression",
+    ]
