@@ -35,8 +35,9 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--tools",
-        default="kprov,kprov_kept,script,pyinfra,ansible,ansible_no_facts",
-        help="which, separated by commas; script: the same commands in a shell script, without any tool",
+        default="kprov,kprov_anew,script,pyinfra,ansible,ansible_no_facts",
+        help="which, separated by commas; kprov_anew: kprov without connections "
+        "that outlive a run; script: the same commands in a shell script, without any tool",
     )
     parser.add_argument("--tasks", type=int, default=60, help="tasks on loopback targets")
     parser.add_argument("--limit", type=float, default=600, help="seconds after which a command is stopped")
@@ -60,7 +61,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was made is taken away then, too
     options = arguments()
     wanted = options.tools.split(",")
-    binaries = tools.peers(options.peers) if set(wanted) - {"kprov", "kprov_kept", "script"} else Path()
+    binaries = tools.peers(options.peers) if set(wanted) - {"kprov", "kprov_anew", "script"} else Path()
     rows: list[dict[str, object]] = []
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kprov-bench-")))

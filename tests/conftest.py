@@ -6,6 +6,9 @@ import os
 
 import pytest
 
+# Tests leave nothing behind, also not for a minute; those of what is kept ask for it.
+os.environ["KPROV_KEEP_CONNECTIONS"] = "0"
+
 
 @pytest.fixture
 def root() -> None:

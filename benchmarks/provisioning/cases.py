@@ -65,7 +65,7 @@ class Benchmark:
         """The tools, each with a folder of its own that has the role in it."""
         makers: dict[str, Callable[[Path], tools.Tool]] = {
             "kprov": tools.Kprov,
-            "kprov_kept": lambda folder: tools.Kprov(folder, keeps=True),
+            "kprov_anew": lambda folder: tools.Kprov(folder, keeps=False),
             "script": tools.Script,
             "pyinfra": lambda folder: tools.Pyinfra(folder, self._binaries),
             "ansible": lambda folder: tools.Ansible(folder, self._binaries),

@@ -7,7 +7,7 @@ from typing import Any
 
 TOOLS = (
     ("kprov", "kprov"),
-    ("kprov_kept", "kprov, kept"),
+    ("kprov_anew", "kprov, anew"),
     ("script", "shell script"),
     ("pyinfra", "pyinfra"),
     ("ansible", "Ansible"),

@@ -92,22 +92,22 @@ class Kprov(Tool):
 
     Args:
         folder: its working folder, with the role.
-        keeps: whether connections outlive a run, as they do with Ansible's settings.
+        keeps: as by default: connections are left to the next run for a minute, as they are with Ansible's settings.
     """
 
     name = label = "kprov"
 
-    def __init__(self, folder: Path, keeps: bool = False) -> None:
+    def __init__(self, folder: Path, keeps: bool = True) -> None:
         super().__init__(folder)
         self.keeps = keeps
         self._sockets = tempfile.mkdtemp(prefix="kb-") if keeps else None
-        if keeps:
-            self.name, self.label = "kprov_kept", "kprov, kept"
+        if not keeps:
+            self.name, self.label = "kprov_anew", "kprov, anew"
 
     def environment(self, hosts: int) -> Mapping[str, str]:
         if self._sockets is None:
             return {"KPROV_KEEP_CONNECTIONS": "0"}
-        return {"KPROV_KEEP_CONNECTIONS": "10m", "XDG_RUNTIME_DIR": self._sockets}
+        return {"XDG_RUNTIME_DIR": self._sockets}
 
     def forget(self) -> None:
         super().forget()

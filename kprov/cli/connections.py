@@ -24,7 +24,7 @@ class NotKept(ValueError):
 def list_connections(output: Output = OutputFormat.TEXT, verbose: Verbose = 0) -> None:
     """List the connections of yours that are kept, and the seconds that each has left.
 
-    They are there only where `kprov_keep_connections` asks for them. Nothing is sent to a machine.
+    They are kept for as long as `kprov_keep_connections` says: a minute by default. Nothing is sent to a machine.
     """
     from kprov.cli.tables import table
     from kprov.provision.transport.kept import KeptConnections

@@ -171,6 +171,7 @@ def remove(
     from kprov.provision.cluster.operation import operation
     from kprov.provision.cluster.pace import run_phases
     from kprov.provision.cluster.procedure import Options
+    from kprov.provision.transport.kept import KeptConnections
 
     loaded = open_inventory(inventory, extra_vars)
     host = one_machine(loaded, name)
@@ -187,6 +188,7 @@ def remove(
         with operation(loaded, shown.reporter, options) as context:
             Removal(host, drain, gone, reset, agree, shown.tell).run(context)
             engine = context.engine
+        KeptConnections(0, shown.tell).forget([name])
         code, times = _code_besides(engine, name), []
         if not check and code in (ExitCode.OK, ExitCode.UNREACHABLE):
             rest = without(loaded, [name])

@@ -58,6 +58,7 @@ def reset(
     from kprov.provision.cluster.pace import run_phases
     from kprov.provision.cluster.procedure import Options
     from kprov.provision.cluster.reset import RESET
+    from kprov.provision.transport.kept import KeptConnections
 
     loaded = open_inventory(chosen(inventory_file, inventory), extra_vars)
     options = Options(
@@ -81,6 +82,7 @@ def reset(
         with operation(loaded, shown.reporter, options, known=False) as context:
             times = run_phases(context, RESET)
             engine = context.engine
+        KeptConnections(0, shown.tell).forget(loaded.hosts)
         code = of_outcome(engine.outcome())
         if code is ExitCode.OK and not check:
             shown.tell(f"authorities, kubeconfig and journals stay here: {loaded.cluster.state_directory}")

@@ -71,7 +71,7 @@ class ClusterSettings:
         86400.0, values.duration, "how old the facts of a machine may be that a run is not connected to"
     )
     kprov_keep_connections: float = _setting(
-        0.0, values.duration_or_none, "how long connections are kept after a run for the next one: see transports"
+        60.0, values.duration_or_none, "how long connections are kept after a run for the next one: see transports"
     )
     state_directory: Path = _setting(  # noqa: RUF009 -- a field, as the others are
         _UNSET, values.text, "the controller's folder of keys, journals and logs; default: .kprov/<cluster_name>"

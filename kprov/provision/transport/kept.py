@@ -100,10 +100,12 @@ class KeptConnections:
         assert self._keeper is not None
         socket.send_fds(self._keeper, [json.dumps(request).encode()], [sock.fileno()] if sock is not None else [])
         text, given, _, _ = socket.recv_fds(self._keeper, keeper.LARGEST, 1)
-        if not text:
-            raise ConnectionResetError(errno.ECONNRESET, "the keeper has ended")
-        answer: dict[str, Any] = json.loads(text)
-        return answer, given
+        try:
+            return _answer_of(text), given
+        except OSError:
+            for descriptor in given:
+                os.close(descriptor)
+            raise
 
     def _connect(self, path: Path) -> socket.socket | None:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -177,7 +179,7 @@ class KeptConnections:
                 return None
         if not given:
             return None
-        return _resumed(target, socket.socket(fileno=given[0]), answer["state"])
+        return _resumed(target, socket.socket(fileno=given[0]), answer.get("state"))
 
     # -- laying them down
 
@@ -241,8 +243,9 @@ class KeptConnections:
             if self._reach(start=False) and self._keeper is not None:
                 answer, _ = self._ask({"do": "list"})
                 while answer:
-                    found += [(host, seconds) for host, seconds in answer["kept"]]
-                    answer = json.loads(self._keeper.recv(keeper.LARGEST))
+                    with _as_answered():
+                        found += [(str(host), int(seconds)) for host, seconds in answer["kept"]]
+                    answer = _answer_of(self._keeper.recv(keeper.LARGEST))
                 self._let_go()
         return found
 
@@ -261,9 +264,39 @@ class KeptConnections:
                 return 0
             for start in range(0, len(hosts), _AT_ONCE) if hosts is not None else (0,):
                 some = None if hosts is None else list(hosts[start : start + _AT_ONCE])
-                closed += int(self._ask({"do": "close", "hosts": some})[0]["closed"])
+                answer, _ = self._ask({"do": "close", "hosts": some})
+                with _as_answered():
+                    closed += int(answer["closed"])
             self._let_go()
         return closed
+
+    def forget(self, hosts: Iterable[str]) -> None:
+        """End those to some machines, on which nothing of kprov shall be left; a warning where that can't be."""
+        try:
+            self.close(list(hosts))
+        except (OSError, ValueError, Unreachable) as error:
+            self._warn(f"connections that were kept to the machines may be there for a minute yet: {error}")
+
+
+@contextlib.contextmanager
+def _as_answered() -> Iterator[None]:
+    """What is no answer of a keeper is said in words, as where there is none at all."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError):
+        raise ConnectionResetError(
+            errno.ECONNRESET, "what keeps connections answered what this kprov does not know"
+        ) from None
+
+
+def _answer_of(text: bytes) -> dict[str, Any]:
+    """An answer of the keeper. Raises OSError where it is none."""
+    if not text:
+        raise ConnectionResetError(errno.ECONNRESET, "the keeper has ended")
+    answer: dict[str, Any] = {}
+    with _as_answered():
+        answer.update(json.loads(text))
+    return answer
 
 
 def _pipe(link: AgentLink) -> SSHPipe:
@@ -273,16 +306,19 @@ def _pipe(link: AgentLink) -> SSHPipe:
     return link.pipe
 
 
-def _resumed(target: Target, sock: socket.socket, state: dict[str, Any]) -> AgentLink | None:
+def _resumed(target: Target, sock: socket.socket, state: Any) -> AgentLink | None:
     lean_imports.import_paramiko()
     from kprov.provision.transport import ssh
 
+    link: AgentLink | None = None
     try:
         link = AgentLink(target, ssh.take_up(target, sock, state["ssh"]))
+        link.wake(state["agent"])
     except Exception:  # whatever is wrong, such as with the machine's key: a new connection says it
+        if link is not None:
+            link.close()
         sock.close()
         return None
-    link.wake(state["agent"])
     return link
 
 

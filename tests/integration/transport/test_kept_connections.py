@@ -178,3 +178,26 @@ def _inventory(target: Target, folder: Path) -> Path:
 def _exec(inventory: Path, program: str, *options: str) -> subprocess.CompletedProcess[str]:
     command = [str(KPROV), "exec", program, "-i", str(inventory), *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=inventory.parent)
+
+
+def _list() -> list[tuple[str, int]]:
+    return sorted(kept().list())
+
+
+def test_a_run_keeps_its_connection_for_a_minute_unless_told_not_to(
+    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inventory = _inventory(target, tmp_path)
+    monkeypatch.delenv("KPROV_KEEP_CONNECTIONS")
+    assert _exec(inventory, "true", "-e", "kprov_keep_connections=0").returncode == 0
+    assert _list() == []
+    agents = []
+    for _ in range(2):
+        done = _exec(inventory, "echo agent $PPID")
+        assert done.returncode == 0, done.stdout + done.stderr
+        agents.append(next(line for line in done.stdout.splitlines() if "agent " in line).split("agent ")[1])
+        [(host, seconds)] = _list()
+        assert host == "m1" and 0 < seconds <= 60
+    assert agents[0] == agents[1], "the second run had another agent"
+    kept().forget(["m1", "m2"])
+    assert _list() == []
