@@ -38,7 +38,7 @@ _STARTED = time.time()
 
 LabelValues = tuple[str, ...]
 Asked = Callable[[], "float | Mapping[LabelValues, float]"]
-"""Gives a gauge's value when it is read, or that of each of its series."""
+"""Gives a metric's value when it is read, or that of each of its series."""
 
 MetricT = TypeVar("MetricT", bound="Metric")
 
@@ -85,13 +85,14 @@ class Metric:
 
 
 class Counter(Metric):
-    """A number that only grows."""
+    """A number that only grows, counted here or asked for when it is read."""
 
     kind = "counter"
 
-    def __init__(self, name: str, help: str, labels: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, help: str, labels: Sequence[str] = (), function: Asked | None = None) -> None:
         super().__init__(name, help, labels)
         self.values: dict[LabelValues, float] = {} if labels else {(): 0.0}
+        self.function = function
 
     def inc(self, *labels: str, by: float = 1.0) -> None:
         """Add to the series that these label values name."""
@@ -99,6 +100,9 @@ class Counter(Metric):
 
     def samples(self) -> Iterator[str]:
         """One line a series."""
+        if self.function:
+            given = self.function()
+            self.values = dict(given) if isinstance(given, Mapping) else {(): given}
         for labels, number in self.values.items():
             yield f"{self.name}{_braces(self.labels, labels)} {_shown(number)}"
 
@@ -108,20 +112,9 @@ class Gauge(Counter):
 
     kind = "gauge"
 
-    def __init__(self, name: str, help: str, labels: Sequence[str] = (), function: Asked | None = None) -> None:
-        super().__init__(name, help, labels)
-        self.function = function
-
     def set(self, number: float, *labels: str) -> None:
         """Set the series that these label values name."""
         self.values[labels] = number
-
-    def samples(self) -> Iterator[str]:
-        """One line a series."""
-        if self.function:
-            given = self.function()
-            self.values = dict(given) if isinstance(given, Mapping) else {(): given}
-        yield from super().samples()
 
 
 class Histogram(Metric):
@@ -162,9 +155,9 @@ class Registry:
     def __init__(self) -> None:
         self._metrics: dict[str, Metric] = {}
 
-    def counter(self, name: str, help: str, labels: Sequence[str] = ()) -> Counter:
-        """Register a counter."""
-        return self._add(Counter(name, help, labels))
+    def counter(self, name: str, help: str, labels: Sequence[str] = (), function: Asked | None = None) -> Counter:
+        """Register a counter; `function` gives its value when it is read."""
+        return self._add(Counter(name, help, labels, function))
 
     def gauge(self, name: str, help: str, labels: Sequence[str] = (), function: Asked | None = None) -> Gauge:
         """Register a gauge; `function` gives its value when it is read."""

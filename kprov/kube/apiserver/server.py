@@ -15,6 +15,7 @@ from kprov.kube.api.daemon import DaemonError
 from kprov.kube.api.errors import ApiError
 from kprov.kube.api.flags import Flags
 from kprov.kube.api.server_tls import ServerTLS
+from kprov.kube.apiserver import flow_metrics
 from kprov.kube.apiserver.aggregation import aggregator
 from kprov.kube.apiserver.aggregation.aggregator import Aggregator
 from kprov.kube.apiserver.assembly import Security, build_security
@@ -91,6 +92,7 @@ class Server:
             stopping=self._stopping,
             extra={"audiences": self.security.audiences},
         )
+        flow_metrics.register(metrics.REGISTRY, self._inflight)
         self._auditor = open_audit_log(flags)
         address = f"{self._advertise}:{flags.secure_port}"
         paths = Paths(self.health, self.security, flags, address, self._aggregator)

@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import random
-import re
 import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+from kprov.kube.apiserver.extensions import kinds
 from kprov.kube.apiserver.resources.info import ResourceInfo
 from kprov.kube.apiserver.strategy.base import FieldError, Strategy, forbidden, invalid, required
+from kprov.kube.apiserver.strategy.fields import annotation_errors, label_errors, qualified_name_errors
 
 Object = dict[str, Any]
 
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 _MAX_GENERATED = 63 - 5
-_QUALIFIED = re.compile(r"(?:[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*/)?"
-                        r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")  # fmt: skip
-_LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
-_NAME_PART_HELP = (
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
-    "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
-    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
-)
-_VALUE_HELP = (
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
-    "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
-    "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-)
-_ANNOTATIONS_LIMIT = 256 << 10
+_STANDARD_FINALIZERS = frozenset(("kubernetes", "orphan", "foregroundDeletion"))
+# Kinds whose validation upstream has outside its core: a finalizer of theirs may be any name, as one of custom kinds.
+_ANY_FINALIZER = frozenset(
+    ("admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "coordination.k8s.io",
+     "events.k8s.io", "node.k8s.io", "policy")
+)  # fmt: skip
+_NO_OWNER = ("v1", "Event")
 
 
 def now() -> str:
@@ -58,18 +52,17 @@ def generate_name(metadata: Object) -> None:
 def keep_for_update(obj: Object, old: Object) -> None:
     """Keep what only the server decides about an object that exists."""
     metadata, kept = obj["metadata"], old["metadata"]
-    for name in (
-        "uid",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "generation",
-        "generateName",
-    ):
+    for name in ("creationTimestamp", "generation"):
         if name in kept:
             metadata[name] = kept[name]
         else:
             metadata.pop(name, None)
+    if not metadata.get("uid") and "uid" in kept:
+        metadata["uid"] = kept["uid"]
+    if "deletionTimestamp" in kept:  # that of an object that is not being deleted is refused later
+        metadata["deletionTimestamp"] = kept["deletionTimestamp"]
+    if metadata.get("deletionGracePeriodSeconds") is None and "deletionGracePeriodSeconds" in kept:
+        metadata["deletionGracePeriodSeconds"] = kept["deletionGracePeriodSeconds"]
     metadata.pop("selfLink", None)
     metadata["resourceVersion"] = kept["resourceVersion"]
     _drop_empty(metadata)
@@ -91,43 +84,9 @@ def count_generation(obj: Object, old: Object, info: ResourceInfo) -> None:
         obj["metadata"]["generation"] = int(old["metadata"].get("generation") or 0) + 1
 
 
-def _labels_errors(labels: Any, path: str) -> list[FieldError]:
-    if not isinstance(labels, dict):
-        return [invalid(path, labels, "must be a map of strings")]
-    found = []
-    for key, value in labels.items():
-        found += _key_errors(key, path)
-        if not isinstance(value, str):
-            found.append(invalid(path, value, "must be a string"))
-        elif len(value) > 63:
-            found.append(invalid(path, value, "must be no more than 63 characters"))
-        elif not _LABEL_VALUE.fullmatch(value):
-            found.append(invalid(path, value, _VALUE_HELP))
-    return found
-
-
-def _key_errors(key: str, path: str) -> list[FieldError]:
-    if _QUALIFIED.fullmatch(key):
-        return []
-    name = key.rpartition("/")[2]
-    return [invalid(path, key, "name part must be non-empty" if not name else _NAME_PART_HELP)]
-
-
-def _annotation_errors(annotations: Any, path: str) -> list[FieldError]:
-    if not isinstance(annotations, dict):
-        return [invalid(path, annotations, "must be a map of strings")]
-    found, size = [], 0
-    for key, value in annotations.items():
-        found += _key_errors(key.lower(), path)
-        if not isinstance(value, str):
-            found.append(invalid(f"{path}[{key}]", value, "must be a string"))
-        else:
-            size += len(key.encode()) + len(value.encode())
-    if size > _ANNOTATIONS_LIMIT:
-        found.append(
-            FieldError(path, "FieldValueTooLong", f"Too long: may not be more than {_ANNOTATIONS_LIMIT} bytes")
-        )
-    return found
+def _as_name(start: str) -> str:
+    """What a name begins with, as a name: it may end with a hyphen."""
+    return f"{start[:-2]}a" if len(start) > 1 and start.endswith("-") else start
 
 
 def errors_of(obj: Object, info: ResourceInfo, strategy: Strategy) -> list[FieldError]:
@@ -141,33 +100,52 @@ def errors_of(obj: Object, info: ResourceInfo, strategy: Strategy) -> list[Field
         found.append(invalid("metadata.name", name, "must be a string"))
     elif problem := strategy.name_error(name):
         found.append(invalid("metadata.name", name, problem))
+    if (start := metadata.get("generateName")) and (problem := strategy.name_error(_as_name(start))):
+        found.insert(0, invalid("metadata.generateName", start, problem))
     if metadata.get("labels"):
-        found += _labels_errors(metadata["labels"], "metadata.labels")
+        found += label_errors(metadata["labels"], "metadata.labels")
     if metadata.get("annotations"):
-        found += _annotation_errors(metadata["annotations"], "metadata.annotations")
+        found += annotation_errors(metadata["annotations"], "metadata.annotations")
     found += _owner_errors(metadata.get("ownerReferences"))
-    for index, finalizer in enumerate(metadata.get("finalizers") or ()):
-        if not isinstance(finalizer, str) or not _QUALIFIED.fullmatch(finalizer):
-            found.append(invalid(f"metadata.finalizers[{index}]", finalizer, _NAME_PART_HELP))
-    return found
+    return found + _finalizer_errors(metadata.get("finalizers") or [], info)
+
+
+def _finalizer_errors(finalizers: list[str], info: ResourceInfo) -> list[FieldError]:
+    path, found = "metadata.finalizers", list[FieldError]()
+    for finalizer in finalizers:
+        found += [invalid(path, finalizer, problem) for problem in qualified_name_errors(finalizer)]
+    if {"orphan", "foregroundDeletion"} <= set(finalizers):
+        given = ", ".join(f'"{each}"' for each in finalizers)
+        told = f"Invalid value: []string{{{given}}}: finalizer orphan and foregroundDeletion cannot be both set"
+        found.append(FieldError(path, "FieldValueInvalid", told))
+    if info.key == ("", "events") or info.group in _ANY_FINALIZER or kinds.find(*info.key) is not None:
+        return found
+    told = "name is neither a standard finalizer name nor is it fully qualified"
+    return found + [
+        invalid(f"{path}[{index}]", finalizer, told)
+        for index, finalizer in enumerate(finalizers)
+        if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS
+    ]
 
 
 def _owner_errors(owners: Any) -> list[FieldError]:
-    found: list[FieldError] = []
-    if owners is not None and not isinstance(owners, list):
-        return [invalid("metadata.ownerReferences", owners, "must be a list")]
+    path, found = "metadata.ownerReferences", list[FieldError]()
     controllers = []
-    for index, owner in enumerate(owners or ()):
-        path = f"metadata.ownerReferences[{index}]"
-        for name in ("apiVersion", "kind", "name", "uid"):
+    for owner in owners or ():
+        version = str(owner.get("apiVersion") or "")
+        if version.count("/") > 1 or not version.rpartition("/")[2]:
+            found.append(invalid(f"{path}.apiVersion", version, "version must not be empty"))
+        for name in ("kind", "name", "uid"):
             if not owner.get(name):
                 found.append(invalid(f"{path}.{name}", owner.get(name, ""), f"{name} must not be empty"))
+        if (version, owner.get("kind")) == _NO_OWNER:
+            found.append(invalid(path, owner, f"/{version}, Kind={owner['kind']} is disallowed from being an owner"))
         if owner.get("controller"):
             controllers.append(owner.get("name"))
     if len(controllers) > 1:
         found.append(
             invalid(
-                "metadata.ownerReferences",
+                path,
                 controllers,
                 "Only one reference can have Controller set to true. Found "
                 f'"true" in references for {controllers[0]} and {controllers[1]}',
@@ -180,9 +158,13 @@ def update_errors(obj: Object, old: Object) -> list[FieldError]:
     """What is wrong with a change of metadata."""
     metadata, kept = obj["metadata"], old["metadata"]
     found: list[FieldError] = []
-    for name in ("name", "namespace"):
-        if metadata.get(name) != kept.get(name):
+    for name in ("name", "namespace", "uid", "deletionGracePeriodSeconds"):
+        if (metadata.get(name) or None) != (kept.get(name) or None):
             found.append(invalid(f"metadata.{name}", metadata.get(name), "field is immutable"))
+    if metadata.get("deletionTimestamp") != kept.get("deletionTimestamp"):
+        moment = datetime.fromisoformat(metadata["deletionTimestamp"]).astimezone(UTC)
+        told = f"Invalid value: {moment:%Y-%m-%d %H:%M:%S} +0000 UTC: field is immutable"
+        found.append(FieldError("metadata.deletionTimestamp", "FieldValueInvalid", told))
     if kept.get("deletionTimestamp"):
         added = [item for item in metadata.get("finalizers") or () if item not in (kept.get("finalizers") or ())]
         if added:

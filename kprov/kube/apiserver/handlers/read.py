@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from kprov.kube.api import errors
+from kprov.kube.apiserver.handlers.list_options import check_list
 from kprov.kube.apiserver.handlers.parts import Parts
 from kprov.kube.apiserver.http.message import Request, Response
 from kprov.kube.apiserver.output.render import Renderer
@@ -21,7 +22,6 @@ from kprov.kube.apiserver.storage.etcd import Compacted
 from kprov.kube.apiserver.storage.etcd_metrics import timed
 from kprov.kube.apiserver.storage.hub import NotFreshInTime
 from kprov.kube.apiserver.storage.keys import range_end
-from kprov.kube.apiserver.strategy.base import forbidden, not_supported
 
 _PAGE = 1_000  # keys in one answer of etcd's
 _AT_ONCE = 250  # entries that are looked at before others get their turn
@@ -31,19 +31,6 @@ _EXPIRED = (
     "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
     "deleted between the time the first chunk was returned and now may show up in the list."
 )
-
-
-def _check_match(match: str, version: str) -> None:
-    """See that a resourceVersionMatch makes sense. Raises ApiError (422)."""
-    field, problem = "resourceVersionMatch", None
-    if match not in ("Exact", "NotOlderThan"):
-        problem = not_supported(field, match, ["Exact", "NotOlderThan", ""])
-    elif not version:
-        problem = forbidden(field, "resourceVersionMatch is forbidden unless resourceVersion is provided")
-    elif match == "Exact" and version == "0":
-        problem = forbidden(field, 'resourceVersionMatch "Exact" is forbidden for resourceVersion "0"')
-    if problem is not None:
-        raise errors.invalid("ListOptions", "", [problem.cause()], group="meta.k8s.io")
 
 
 def key_prefix(info: ResourceInfo, namespace: str) -> str:
@@ -125,8 +112,7 @@ async def list_objects(parts: Parts, request: Request, info: ResourceInfo) -> Re
     )
     limit, token = max(number(query.get("limit", "")), 0), query.get("continue", "")
     version, match = query.get("resourceVersion", ""), query.get("resourceVersionMatch", "")
-    if match:
-        _check_match(match, version)
+    check_list(request)
     prefix, rest = key_prefix(info, request.info.namespace), 0
     if token:
         if version not in ("", "0"):

@@ -182,7 +182,8 @@ class Update:
     def _check_preconditions(self, obj: Object, current: Object) -> None:
         info, name = self._info, self._request.info.name
         wanted, present = obj["metadata"], current["metadata"]
-        if wanted.get("uid") and wanted["uid"] != present.get("uid"):
+        replaced = self._options["kind"] == "UpdateOptions"  # a patch's is no precondition: the field is immutable
+        if replaced and wanted.get("uid") and wanted["uid"] != present.get("uid"):
             raise errors.conflict(
                 info,
                 name,

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterato
 from kprov.kube.api import errors
 from kprov.kube.api.errors import ApiError
 from kprov.kube.apiserver.extensions import kinds
+from kprov.kube.apiserver.handlers.list_options import check_watch
 from kprov.kube.apiserver.handlers.parts import Parts
 from kprov.kube.apiserver.handlers.read import cache_at_least, key_prefix, parse_revision
 from kprov.kube.apiserver.http.message import Outlet, Request, Stream
@@ -34,22 +35,17 @@ async def watch(parts: Parts, request: Request, info: ResourceInfo) -> Stream:
     selector = _field_selector(request)
     selection = Selection(info, request.info.api_version, query.get("labelSelector", ""), selector)
     version = query.get("resourceVersion", "")
-    initial = query.get("sendInitialEvents", "").lower()
-    if initial and query.get("resourceVersionMatch", "") != "NotOlderThan":
-        raise errors.invalid(
-            "ListOptions", "", [{"reason": "FieldValueForbidden", "field": "resourceVersionMatch",
-            "message": "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"}],
-            group="meta.k8s.io",
-        )  # fmt: skip
-    send_initial = initial == "true" or (not initial and version in ("", "0"))
-    if send_initial:
+    check_watch(request)
+    asked, anywhere = request.flag("sendInitialEvents"), version in ("", "0")
+    send_initial = asked or (anywhere and "sendInitialEvents" not in query)
+    if send_initial or anywhere:
         cache = await cache_at_least(parts, info, version)
     else:
         cache = await parts.store.loaded(info)
     prefix = key_prefix(info, namespace)
     if selection.name is not None and (namespace or not info.namespaced):
         prefix = f"{namespace}/{selection.name}" if info.namespaced else selection.name
-    after = None if send_initial else parse_revision(version)
+    after = None if send_initial or anywhere else parse_revision(version)
     stream = Stream(iter_nothing())
     kind = renderer.form.content_type
     stream.content_type = "application/json" if renderer.form.ready else f"{kind};stream=watch"
@@ -74,7 +70,7 @@ async def watch(parts: Parts, request: Request, info: ResourceInfo) -> Stream:
         _timeout(request, parts),
         after=revision if after is None else after,
         bookmarks=request.flag("allowWatchBookmarks"),
-        initial_end=revision if initial == "true" and request.flag("allowWatchBookmarks") else 0,
+        initial_end=revision if asked and request.flag("allowWatchBookmarks") else 0,
     )
     return stream
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,8 +10,8 @@ import pytest
 from kprov.kube.api.errors import ApiError
 from kprov.kube.apiserver.fieldmanager.updates import checked_manager
 from kprov.kube.apiserver.handlers.bodies import check_named
+from kprov.kube.apiserver.handlers.list_options import check_list
 from kprov.kube.apiserver.handlers.pods import _check_preconditions
-from kprov.kube.apiserver.handlers.read import _check_match
 from kprov.kube.apiserver.handlers.scale import _check_kind
 from kprov.kube.apiserver.strategy.pod_updates import validate_pod_status_update
 
@@ -61,8 +62,12 @@ def test_what_a_pod_tells_of_itself_has_a_name(status: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("match", "version"), [("Odd", "1"), ("Exact", ""), ("NotOlderThan", ""), ("Exact", "0")])
 def test_lists_of_a_revision_that_make_no_sense(match: str, version: str) -> None:
+    def check(match: str, version: str) -> None:
+        request: Any = SimpleNamespace(query={"resourceVersionMatch": match, "resourceVersion": version})
+        check_list(request)
+
     with pytest.raises(ApiError, match="resourceVersionMatch") as raised:
-        _check_match(match, version)
+        check(match, version)
     assert raised.value.code == 422
-    _check_match("Exact", "5")
-    _check_match("NotOlderThan", "0")
+    check("Exact", "5")
+    check("NotOlderThan", "0")
