@@ -42,11 +42,25 @@ def _protobuf_form(given: dict[str, str]) -> Form | None:
     return Form(kind, "v1", content_type=PROTOBUF, protobuf=True)
 
 
+def _preferred(accept: str) -> list[tuple[str, dict[str, str]]]:
+    """The clauses of the header and their parameters, in upstream's order: by q, then what names a type before what
+    takes any, then as they stand.
+    """
+    clauses = []
+    for clause in accept.split(","):
+        media, *parameters = (part.strip() for part in clause.split(";"))
+        given = dict(parameter.partition("=")[::2] for parameter in parameters)
+        try:
+            quality = float(given.get("q", 1))
+        except ValueError:  # Go makes nought of it
+            quality = 0.0
+        clauses.append((-quality, media.startswith("*"), media.endswith("*"), media, given))
+    return [(media, given) for *_, media, given in sorted(clauses, key=lambda clause: clause[:3])]
+
+
 @lru_cache(maxsize=256)
 def form_of(accept: str, protobuf: bool = False) -> Form:
-    """The first form of the header that this server knows.
-
-    Protobuf comes last whatever its place: who takes JSON, too, gets the bytes that lie ready.
+    """The form that the client likes best among those that this server knows.
 
     Args:
         accept: the header.
@@ -57,12 +71,10 @@ def form_of(accept: str, protobuf: bool = False) -> Form:
     """
     if not accept:
         return Form()
-    binary: Form | None = None
-    for clause in accept.split(","):
-        media, *parameters = (part.strip() for part in clause.split(";"))
-        given = dict(parameter.partition("=")[::2] for parameter in parameters)
-        if media == PROTOBUF and protobuf and binary is None:
-            binary = _protobuf_form(given)
+    for media, given in _preferred(accept):
+        if media == PROTOBUF:
+            if protobuf and (binary := _protobuf_form(given)) is not None:
+                return binary
             continue
         yaml = media in ("application/yaml", "application/x-yaml")
         if media not in ("application/json", "*/*", "application/*", "text/plain", "text/*", "text/html") and not yaml:
@@ -78,8 +90,6 @@ def form_of(accept: str, protobuf: bool = False) -> Form:
         if given.get("stream") not in (None, "watch"):
             continue
         return Form(yaml=yaml, content_type="application/yaml" if yaml else "application/json")
-    if binary is not None:
-        return binary
     raise errors.not_acceptable(
         "only the following media types are accepted: application/json, application/yaml, "
         "application/json;as=Table;v=v1;g=meta.k8s.io, application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"

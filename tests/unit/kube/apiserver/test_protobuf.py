@@ -112,6 +112,8 @@ def test_years_of_old_are_written_with_four_digits() -> None:
     assert lease["spec"]["renewTime"] == "0001-01-01T00:00:02.000000Z"
 
 
+BINARY = "application/vnd.kubernetes.protobuf"
+
 OBJECTS: list[dict[str, Any]] = [
     {
         "kind": "Pod",
@@ -185,12 +187,25 @@ def test_lists_and_events() -> None:
 @pytest.mark.parametrize(
     ("accept", "form"),
     [
-        ("application/vnd.kubernetes.protobuf", "application/vnd.kubernetes.protobuf"),
-        ("application/vnd.kubernetes.protobuf,application/json", "application/json"),
-        ("application/vnd.kubernetes.protobuf, */*", "application/json"),
+        (BINARY, BINARY),
+        (f"{BINARY},application/json", BINARY),
+        (f"{BINARY}, */*", BINARY),  # what upstream's own daemons say
+        (f"application/json, {BINARY}", "application/json"),
+        (f"*/*, {BINARY}", BINARY),  # a type that is named goes before any
+        (f"{BINARY};q=0.5, application/json;q=0.9", "application/json"),
+        (f"application/json;q=0.5,{BINARY};q=0.9", BINARY),
+        (f"application/json, {BINARY};q=much", "application/json"),
+        (f"{BINARY};as=Table;g=meta.k8s.io;v=v1,application/json", "application/json"),
+        (f"{BINARY};as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json", BINARY),
+        ("*/*", "application/json"),
     ],
 )
-def test_who_takes_json_gets_it(accept: str, form: str) -> None:
+def test_the_form_that_a_client_names_first_is_the_answers(accept: str, form: str) -> None:
     assert form_of(accept, True).content_type == form
+
+
+@pytest.mark.parametrize("accept", [f"{BINARY},application/json", f"{BINARY}, */*"])
+def test_what_cannot_be_said_in_protobuf_is_said_in_json(accept: str) -> None:
+    assert form_of(accept, False).content_type == "application/json"
     with pytest.raises(ApiError):
-        form_of("application/vnd.kubernetes.protobuf", False)
+        form_of(BINARY, False)
