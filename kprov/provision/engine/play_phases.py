@@ -12,11 +12,11 @@ from kprov.provision.engine.play_plan import PlayPlan
 from kprov.provision.engine.result import HostState, PhaseResult, Status
 from kprov.provision.engine.running.context import PhaseContext, RunContext
 from kprov.provision.engine.running.host_runner import HostRunner
-from kprov.provision.engine.running.pace import Pace
+from kprov.provision.engine.running.in_step import announce
+from kprov.provision.engine.running.pace import Failure, Pace
 from kprov.provision.engine.running.stops import Stopped
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.taking_part import TakingPart, taking_part
-from kprov.provision.engine.tasks import Task
 from kprov.provision.transport.errors import Unreachable
 
 
@@ -41,11 +41,13 @@ class PlayPhases:
         with taking_part(self._account, plan.title, sessions, plan.variables) as phase:
             for session in phase.sessions:
                 session.exposed_defaults, session.exposed_variables, session.ended = {}, {}, ""
-            self._batches(plan, phase, [session.name for session in sessions])
+            order = {name: number for number, name in enumerate(self._run.variables.names())}
+            targeted = sorted((session.name for session in sessions), key=lambda name: order.get(name, len(order)))
+            self._batches(plan, phase, targeted)
         return phase.result
 
     def _batches(self, plan: PlayPlan, phase: TakingPart, targeted: list[str]) -> None:
-        everyone = phase.names
+        everyone = [name for name in targeted if name in phase.names]  # whatever the play's order is
         begun = 0
         for batch in batches(plan.serial, phase.sessions):
             begun += len(batch)
@@ -87,6 +89,8 @@ class PlayPhases:
             force_handlers=plan.force_handlers,
             pace=pace,
             lockstep=plan.lockstep and len(batch) > 1,
+            any_errors_fatal=plan.any_errors_fatal,
+            makes_groups=plan.makes_groups,
         )
 
     def _on_host(self, session: HostSession, context: PhaseContext, plan: PlayPlan) -> None:
@@ -101,26 +105,23 @@ class PlayPhases:
             reason = f"{stopped.result.task}: {stopped.result.message}"
             session.state = HostState("failed", reason)
             if stopped.result.status is not Status.SKIPPED:  # else it stopped because of another
-                self._out(session, context, reason, plan.any_errors_fatal or _is_fatal(stopped.task))
+                announce(context, session.name, stopped)
+                self._out(session, context, reason)
             self._account.journal.sync()
         except Unreachable as error:
             self._connections.lost(session, plan.title, error)
-            self._out(session, context, error.message, plan.any_errors_fatal)
+            if plan.any_errors_fatal:
+                pace.fatal(Failure(session.name, "", error.message))
+            self._out(session, context, error.message)
         finally:
             pace.end(session.name)
 
-    def _out(self, session: HostSession, context: PhaseContext, reason: str, fatal: bool) -> None:
+    def _out(self, session: HostSession, context: PhaseContext, reason: str) -> None:
         assert context.pace is not None
         active = ("ansible_play_hosts", "ansible_play_batch", "play_hosts")
         left = {key: [name for name in context.magic[key] if name != session.name] for key in active}
         context.magic = {**context.magic, **left}
-        context.pace.failed(session.name, reason, fatal)
-
-
-def _is_fatal(task: Task | None) -> bool:
-    """Whether a task says by itself that its failure stops all; a template that is not known here counts as yes."""
-    said = task.any_errors_fatal if task is not None else None
-    return said is not None and str(said).lower() not in ("false", "no", "off")
+        context.pace.failed(session.name, reason)
 
 
 def _over(plan: PlayPlan, batch: list[HostSession], failed: list[str]) -> str:

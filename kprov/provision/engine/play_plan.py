@@ -29,6 +29,7 @@ class PlayPlan:
     in_step: bool = False
     """Hosts wait for each other at each task, because of what some of these say."""
     force_handlers: bool = False
+    makes_groups: bool = False
 
     @property
     def lockstep(self) -> bool:

@@ -139,9 +139,10 @@ class TaskReader:
         task = apply_keywords(entry, base, self.tell)
         if named.local:
             task = replace(task, delegate_to="localhost")
+        variables = task.variables
         task = inherited(outer, task)
         if module in ("include_tasks", "include_role"):
-            task = replace(task, around=outer)
+            task = replace(task, around=outer, own_variables=variables)
         if wrong:
             wrong = module_defaults.wrong_arguments_of(task, self.defaults)
         if wrong and self.lenient:

@@ -69,6 +69,8 @@ class Task:
     """What an include says for the tasks that it brings."""
     around: Task | None = None
     """What the blocks around an include say: that holds for the tasks that it brings, its own keywords do not."""
+    own_variables: dict[str, Any] = field(default_factory=dict)
+    """An include's own `vars`: for what it brings they are stronger than those of what is around it."""
     listen: tuple[str, ...] = ()
 
     @property

@@ -22,8 +22,9 @@ BeforeReading = Callable[[str, str], None]
 class Variables:
     """Puts the layers of a host's variables together.
 
-    Strongest first: loop, extra, parameters of roles and includes, registered and set facts, include_vars, task, role's
-    vars, play or phase, facts, inventory, magic, role defaults, Jinja's own. Source: Ansible's order of precedence.
+    Strongest first: loop, extra, variables of includes, parameters of roles, registered and set facts, include_vars,
+    task, role's vars, play or phase, facts, inventory, magic, role defaults, Jinja's own.
+    Source: Ansible's order of precedence.
 
     Args:
         inventory: hosts, groups, cluster.
@@ -95,6 +96,10 @@ class Variables:
             "hostvars": HostVariables(self, before_reading),
         }
 
+    def _magic_for(self, session: HostSession, phase: PhaseContext, before_reading: BeforeReading) -> Mapping[str, Any]:
+        magic = self._magic(session, before_reading)
+        return Shared(magic, phase.hosts, before_reading) if phase.makes_groups else magic
+
     def of_task(
         self,
         session: HostSession,
@@ -116,13 +121,12 @@ class Variables:
         layers: list[tuple[Mapping[str, Any], bool]] = [
             (place.loop, False),
             (session.extra, True),
+            (place.include_params, True),
             (place.params, True),
             (session.registered, False),
             (session.included, True),
             (task.variables, True),
-            (place.entry_variables, True),
-            (role.variables, True),
-            *((parent.variables, True) for parent in reversed(place.parents)),
+            (place.variables, True),
             (session.exposed_variables, True),
             (phase.exposed_variables, True),
             (session.play_variables, True),
@@ -131,9 +135,8 @@ class Variables:
             (session.host.variables, True),
             (place.magic, False),
             (phase.magic, False),
-            (self._magic(session, before_reading), False),
-            (role.defaults, True),
-            *((parent.defaults, True) for parent in reversed(place.parents)),
+            (self._magic_for(session, phase, before_reading), False),
+            (place.defaults, True),
             (session.exposed_defaults, True),
             (phase.exposed_defaults, True),
             (role.templar.globals, False),
@@ -163,6 +166,12 @@ class Variables:
             return {}
         return LazyFacts(session, self.remembered, short=short)
 
+    def learn(self, session: HostSession, facts: Mapping[str, Any]) -> None:
+        """A host has new facts, besides those that are gathered when one is read."""
+        if self.remembered is not None and isinstance(self._facts(session), LazyFacts):
+            self.remembered.learn(session)
+        session.learn(facts)
+
     def names(self) -> list[str]:
         """Every host of the inventory."""
         return [name for name in list(self._sessions) if name in self._inventory.hosts]
@@ -181,6 +190,36 @@ class Variables:
     def knows(self, name: str) -> bool:
         """Whether there is such a host, `localhost` that is nowhere written included."""
         return name in self._sessions
+
+
+class Shared(Mapping[str, Any]):
+    """Magic variables where tasks of the play make groups: who reads these waits for the hosts behind.
+
+    Args:
+        magic: them.
+        hosts: those of the play.
+        before_reading: called with each of them before the groups are read.
+    """
+
+    def __init__(self, magic: Mapping[str, Any], hosts: list[str], before_reading: BeforeReading) -> None:
+        self._magic = magic
+        self._hosts = hosts
+        self._before_reading = before_reading
+
+    def __getitem__(self, name: str) -> Any:
+        if name == "groups":
+            for host in self._hosts:
+                self._before_reading(host, name)
+        return self._magic[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._magic
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._magic)
+
+    def __len__(self) -> int:
+        return len(self._magic)
 
 
 class OtherHost(Scope):

@@ -8,9 +8,11 @@ from typing import Any
 
 from kprov.provision.engine.control_modules import INCLUDES
 from kprov.provision.engine.documents import Problem, RoleErrors
-from kprov.provision.engine.roles import FromFiles, Role, Roles
-from kprov.provision.engine.running.pieces import pieces_of, steps_of
+from kprov.provision.engine.roles import Roles
+from kprov.provision.engine.running.imports import brought_by
+from kprov.provision.engine.running.pieces import pieces_of
 from kprov.provision.engine.running.place import Piece, Place
+from kprov.provision.engine.scope import TemplateProblem
 from kprov.provision.engine.tasks import Block, Step, Task, is_open
 from kprov.provision.playbook.play import Play
 
@@ -43,7 +45,7 @@ class Reach:
         found: list[Piece] = []
         for entry in play.roles:
             try:
-                found += pieces_of(entry, self._roles, play.frame)
+                found += pieces_of(entry, self._roles, Place(play.role, play.frame))
             except RoleErrors as errors:
                 self._tell(errors, f"{entry.frame.file}:{entry.frame.line}")
         return found
@@ -84,30 +86,27 @@ class Reach:
             return
         self._walking.append(key)
         try:
-            inner = self._inner(place.within(frame=frame), task, word)
-            if inner is not None:
-                yield from self._steps(*inner)
+            for inner, steps in self._inner(place.within(frame=frame), task, word):
+                yield from self._steps(inner, steps)
+        except TemplateProblem:
+            return  # it is told when it is come to
         except RoleErrors as errors:
             if not task.when:
                 self._tell(errors, task.location)
         finally:
             self._walking.remove(key)
 
-    def _inner(self, place: Place, task: Task, word: str) -> tuple[Place, tuple[Step, ...]] | None:
+    def _inner(self, place: Place, task: Task, word: str) -> list[tuple[Place, tuple[Step, ...]]]:
+        """Where the tasks stand that an import or an include brings, and the tasks."""
         if task.module.endswith("_role"):
-            given = {
-                key: value for key, value in task.arguments.items() if isinstance(value, str) and not is_open(value)
-            }
-            names = (given.get("vars_from"), given.get("defaults_from"), given.get("handlers_from"))
-            role: Role = self._roles.get(word, FromFiles(*(name or "main" for name in names)))
-            entry = task.arguments.get("tasks_from") or "main"
-            if is_open(entry):
-                return None
-            return place.within(role=role, parents=(*place.parents, place.role)), steps_of(role, str(entry))
+            if is_open(task.arguments.get("tasks_from")):
+                return []
+            given = {key: value for key, value in task.arguments.items() if not is_open(value)}
+            brought = brought_by(place, task, given, self._roles, public=False)
+            pieces = [(piece.place, piece.steps) for piece in brought.dependencies]
+            return [*pieces, (brought.place, brought.steps)]
         path = place.role.files.find(word, task.file)
-        if path is None:  # role_checks tells of it
-            return None
-        return place, place.role.files.load(path)
+        return [(place, place.role.files.load(path))] if path is not None else []  # role_checks tells of it
 
     def _tell(self, errors: RoleErrors, where: str) -> None:
         for problem in errors.problems:

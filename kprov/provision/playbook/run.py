@@ -145,7 +145,9 @@ class PlaybookRun:
             RoleErrors: a task would run that kprov cannot do; nothing was changed.
         """
         engine.run_context.become_by_keyword = True
-        engine.run_context.shared_names = frozenset(name for seen in self.plays for name in seen.shared_names)
+        shared = {name for seen in self.plays for name in seen.shared_names}
+        shared |= {"groups", "group_names"} if any(seen.groups for seen in self.plays) else set()
+        engine.run_context.shared_names = frozenset(shared)
         sessions = self._sessions(engine)
         facts = reads_facts(self.plays, self.inventory)
         engine.connect([session.name for session in sessions], facts=facts)
@@ -156,7 +158,7 @@ class PlaybookRun:
             limit=self.options.limit_pattern,
             inventory=str(self.inventory.path),
         )
-        plans = [plan_of(seen, Reach(self.roles, []).pieces(seen.play), magic) for seen in self.plays]
+        plans = [plan_of(seen, Reach(self.roles, []).pieces(seen.play), self.roles, magic) for seen in self.plays]
         self._refuse_obstacles(engine, plans)
         results: list[PhaseResult] = []
         for index, (seen, plan) in enumerate(zip(self.plays, plans, strict=True)):
@@ -186,11 +188,15 @@ class PlaybookRun:
                 if name not in found:
                     found[name] = session
                     _first_play(session, seen)
-                session.become = bool(session.become or seen.becomes)
+                session.become = bool(session.become or seen.becomes or self._become_in_groups_made(seen))
         for session in found.values():
             if "ansible_become" in session.host.variables:
                 session.become = None
         return list(found.values())
+
+    def _become_in_groups_made(self, seen: Seen) -> bool:
+        """Whether a play after one that makes groups may be for its hosts, too, and becomes another user."""
+        return seen.groups and any(later.becomes for later in self.plays[self.plays.index(seen) + 1 :])
 
     def _connect_newcomers(self, engine: Engine, seen: Seen, hosts: list[str], facts: bool) -> None:
         """Hosts that a play before this one added to the inventory."""

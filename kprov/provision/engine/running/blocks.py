@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kprov.provision.engine.result import Status
 from kprov.provision.engine.running.place import Place
 from kprov.provision.engine.running.stops import Stopped
 from kprov.provision.engine.tasks import Block, Task
@@ -22,26 +23,28 @@ def run_block(runner: HostRunner, place: Place, block: Block) -> None:
         runner.steps(place, block.steps)
         return
     runner.results.settle()  # what failed before the block is none of its business
-    failure = _part(runner, place, block.steps, rescued=bool(block.rescue))
+    failure = _part(runner, place, block, 1)
     if failure is not None and block.rescue:
-        runner.session.registered.update(
-            ansible_failed_task=_described(failure.task), ansible_failed_result=failure.result.data
-        )
-        failure = _part(runner, place, block.rescue, rescued=False)
+        if failure.result.status is not Status.SKIPPED:  # else it is another host's
+            runner.session.registered.update(
+                ansible_failed_task=_described(failure.task), ansible_failed_result=failure.result.data
+            )
+        failure = _part(runner, place, block, 2)
     if block.always:
-        again = _part(runner, place, block.always, rescued=False)
+        again = _part(runner, place, block, 3)
         failure = again or failure
     if failure is not None:
         raise failure
 
 
-def _part(runner: HostRunner, place: Place, steps: Any, rescued: bool) -> Stopped | None:
-    """Run one part to its end; returns what stopped it."""
+def _part(runner: HostRunner, place: Place, block: Block, number: int) -> Stopped | None:
+    """Run one of its three parts to its end; returns what stopped it."""
+    rescued = number == 1 and bool(block.rescue)
     runner.rescuing += rescued
     try:
-        runner.steps(place, steps)
-        runner.results.settle()
+        runner.part(place, block, number)
     except Stopped as stopped:
+        runner.in_step.failed(stopped)
         runner.results.drain()
         runner.session.queue += 1  # the agent does nothing more of the one in which a task failed
         return stopped

@@ -80,6 +80,10 @@ class PhaseContext:
     """How far the hosts are; None: no host ever waits for another."""
     lockstep: bool = False
     """No host begins a task before all have ended the one before it."""
+    any_errors_fatal: bool = False
+    """Any task's failure stops all hosts."""
+    makes_groups: bool = False
+    """Some task puts hosts in groups: who reads groups waits for those behind."""
     once: dict[tuple[Any, ...], Once] = field(default_factory=dict)
     throttles: dict[tuple[str, int], threading.BoundedSemaphore] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)

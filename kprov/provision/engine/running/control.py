@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kprov.provision.engine.argument_specs import wrong_arguments
 from kprov.provision.engine.control_modules import IMPORTS, INCLUDES
 from kprov.provision.engine.result import Result, Status
-from kprov.provision.engine.roles import FromFiles
 from kprov.provision.engine.running.become import truth
 from kprov.provision.engine.running.decisions import decide
+from kprov.provision.engine.running.imports import Brought, brought_by, framed, imports_in, imports_of
 from kprov.provision.engine.running.loops import condition_against, skipped_by
-from kprov.provision.engine.running.pieces import dependencies_of, steps_of
 from kprov.provision.engine.running.place import Place
 from kprov.provision.engine.running.sending import new_sent, shown_name
 from kprov.provision.engine.running.sent import Item
 from kprov.provision.engine.running.stops import EndHost, EndRole, Stopped
 from kprov.provision.engine.scope import Scope, TemplateProblem
 from kprov.provision.engine.session import HostSession
-from kprov.provision.engine.tasks import Task, inherited
+from kprov.provision.engine.tasks import Task, inherited, is_open
 
 if TYPE_CHECKING:
     from kprov.provision.engine.running.host_runner import HostRunner
@@ -91,13 +89,17 @@ class Control:
 
     def _import(self, place: Place, task: Task, scope: Scope) -> None:
         """What an import says holds for each task that it brings, as if it stood there itself."""
-        frame = replace(task, loop=None, register=None, notify=())
+        frame = framed(task)
         if task.loop is not None:
             raise TemplateProblem(f"{task.module} takes no loop: write {task.module.replace('import', 'include')}")
         if task.module == "import_role":
-            self._role(place.within(frame=frame), task, scope, frame.variables)
+            self._role(place.within(frame=frame), task, scope)
             return
-        self._runner.steps(place.within(frame=frame), self._file(place, task, scope))
+        inner = place.within(frame=frame)
+        steps = self._file(place, task, scope)
+        if is_open(task.arguments):
+            self._take_in(imports_in(inner, steps, self._runner.run.roles))
+        self._runner.steps(inner, steps)
 
     def _include(self, place: Place, task: Task, scope: Scope, loop: dict[str, Any]) -> None:
         frame = task.apply
@@ -109,17 +111,15 @@ class Control:
             surrounding = inherited(surrounding, frame)
         inner = place.within(
             frame=surrounding,
-            params={**place.params, **self._closed(task, scope)},
+            include_params={**place.include_params, **task.own_variables},  # which may speak of the items of its loop
             loop={**place.loop, **loop},
         )
         if task.module == "include_role":
-            self._role(inner, task, scope, {})
-        else:
-            self._runner.steps(inner, self._file(place, task, scope))
-
-    def _closed(self, task: Task, scope: Scope) -> dict[str, Any]:
-        """An include's variables, which may speak of the items of its loop."""
-        return dict(task.variables)
+            self._role(inner, task, scope)
+            return
+        steps = self._file(place, task, scope)
+        self._take_in(imports_in(inner, steps, self._runner.run.roles))
+        self._runner.steps(inner, steps)
 
     def _surrounding(self, place: Place, task: Task) -> Task | None:
         """What holds for the tasks that an include brings: what is said around it, less what it says itself."""
@@ -133,31 +133,33 @@ class Control:
             raise TemplateProblem(f"there is no {name} in {where}")
         return place.role.files.load(path)
 
-    def _role(self, place: Place, task: Task, scope: Scope, entry_variables: dict[str, Any]) -> None:
+    def _role(self, place: Place, task: Task, scope: Scope) -> None:
         runner, templar = self._runner, place.role.templar
         given = {key: templar.render(value, scope) for key, value in task.arguments.items()}
-        files = FromFiles(
-            _bare(given.get("vars_from")), _bare(given.get("defaults_from")), _bare(given.get("handlers_from"))
-        )
-        role = runner.run.roles.get(str(given["name"]), files)
-        chain = () if place.role.is_play else (*place.parents, place.role)
-        if role in chain and len(chain) > 50:
-            raise TemplateProblem(f"role {role.name} includes itself without an end")
-        for piece in dependencies_of(role, runner.run.roles, place.frame, chain):
+        roles, in_play = runner.run.roles, runner.run.become_by_keyword
+        is_import = task.module == "import_role"
+        brought = brought_by(place, task, given, roles, public=is_import and in_play)
+        role = brought.place.role
+        if not in_play:
+            self._take_in([brought])
+        elif not is_import or is_open(task.arguments):  # else the play had it from its start
+            self._take_in(imports_of(brought, roles))
+        for piece in brought.dependencies:
             runner.piece(piece)
-        inner = place.within(role=role, entry_variables=entry_variables, parents=chain)
-        runner.handlers.enter(Place(role, runner.phase.frame))
         runner.handlers.begin(role)
-        entry = str(given.get("tasks_from") or "main")
-        public = given.get("public", task.module == "import_role" and runner.run.become_by_keyword)
-        if str(public).lower() in ("true", "yes", "1", "on"):
-            runner.session.exposed_defaults.update(role.defaults)
-            runner.session.exposed_variables.update(role.variables)
         try:
-            self.check_arguments(inner, entry)
-            runner.steps(inner, steps_of(role, entry))
+            self.check_arguments(brought.place, str(given.get("tasks_from") or "main"))
+            runner.steps(brought.place, brought.steps)
         except EndRole:
             pass
+
+    def _take_in(self, found: list[Brought]) -> None:
+        """Roles that the play gets to know now: their handlers, and what they give to the tasks after this one."""
+        session = self._runner.session
+        for brought in found:
+            for place in brought.places:
+                self._runner.handlers.enter_last(place)
+            brought.expose(session.exposed_defaults, session.exposed_variables)
 
     def check_arguments(self, place: Place, entry: str) -> None:
         """Check what a role is given against what it declares.
@@ -207,10 +209,6 @@ class Control:
             runner.run.renew(runner.session, runner.run.timeouts.connect)
             assert runner.session.link is not None
             runner.limits.take(runner.session.link)
-
-
-def _bare(name: Any) -> str:
-    return str(name) if name else "main"
 
 
 __all__ = ["Control", "Stopped"]

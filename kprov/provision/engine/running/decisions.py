@@ -30,11 +30,12 @@ def decide(task: Task, role: Role, scope: Scope, session: HostSession, run: RunC
     return _DECISIONS[task.module](task, role, scope, session)
 
 
-def _set_fact(task: Task, role: Role, scope: Scope, session: HostSession) -> dict[str, Any]:
-    given = {key: value for key, value in task.arguments.items() if key != "cacheable"}
-    values = role.templar.render(given, scope)
+def _set_fact(arguments: dict[str, Any], session: HostSession, run: RunContext) -> dict[str, Any]:
+    values = {key: value for key, value in arguments.items() if key != "cacheable"}
     session.registered.update(values)
-    return {"changed": False, "ansible_facts": {}}
+    if str(arguments.get("cacheable", False)).lower() in ("true", "yes", "on", "1"):
+        run.variables.learn(session, values)  # facts, too, until facts are cleared; what was set is the stronger
+    return {"changed": False, "ansible_facts": values}
 
 
 def _assert(task: Task, role: Role, scope: Scope, session: HostSession) -> dict[str, Any]:
@@ -184,7 +185,7 @@ def _validate_argument_spec(task: Task, role: Role, scope: Scope, session: HostS
     return {"changed": False, "msg": "The arg spec validation passed"}
 
 
-_FOR_THE_RUN: dict[str, ForTheRun] = {"add_host": _add_host, "set_stats": _set_stats}
+_FOR_THE_RUN: dict[str, ForTheRun] = {"add_host": _add_host, "set_fact": _set_fact, "set_stats": _set_stats}
 
 _DECISIONS: dict[str, Decision] = {
     "assert": _assert,
@@ -193,6 +194,5 @@ _DECISIONS: dict[str, Decision] = {
     "group_by": _group_by,
     "include_vars": _include_vars,
     "pause": _pause,
-    "set_fact": _set_fact,
     "validate_argument_spec": _validate_argument_spec,
 }

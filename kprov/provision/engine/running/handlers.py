@@ -52,14 +52,27 @@ class Handlers:
     def enter(self, place: Place) -> None:
         """A role's handlers may be notified from now on, seen from where it stands."""
         role = place.role
-        new = role.name not in self._places
-        self._places[role.name] = place
-        if new:
+        if role.name not in self._places:
+            self._places[role.name] = place
             known = {handler.name for handler in role.handlers}
             self._left[role.name] = self._pending.due(self._session.name, role.name) & known
             self._notified[role.name] = set()
             self._running[role.name] = set()
             self._maybe[role.name] = set(self._left[role.name])
+
+    def enter_last(self, place: Place) -> None:
+        """The same for a role that is brought now: its handlers have their turn after all others, again if need be."""
+        role = place.role
+        before = self._places.get(role.name)
+        if before is None:
+            self.enter(place)
+            return
+        notified = self._named(role.name, self._notified[role.name])
+        del self._places[role.name]
+        self._places[role.name] = place
+        if before.role is not role:  # other files of the same role
+            self._notified[role.name] = {i for i, handler in enumerate(role.handlers) if handler.name in notified}
+            self._names = {key: name for key, name in self._names.items() if key[0] != role.name}
 
     def begin(self, role: Role) -> None:
         """A role's tasks begin: what an earlier run left undone of its handlers is due after them."""

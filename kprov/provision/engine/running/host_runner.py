@@ -16,6 +16,7 @@ from kprov.provision.engine.running.blocks import run_block
 from kprov.provision.engine.running.context import PhaseContext, RunContext
 from kprov.provision.engine.running.control import Control
 from kprov.provision.engine.running.handlers import Handlers
+from kprov.provision.engine.running.in_step import InStep
 from kprov.provision.engine.running.loops import condition_against, items_of
 from kprov.provision.engine.running.once import run_once
 from kprov.provision.engine.running.pace import Position
@@ -56,7 +57,7 @@ class HostRunner:
         self.limits = TimeLimits(session.link, run.timeouts, session.state.reason)
         self.results = Results(session, self.limits, run.account, self.handlers.notify, self._learnt)
         self.rescuing = 0
-        self._is_over = False
+        self.in_step = InStep(self)
         self.done_roles: set[str] = set()
         self._sender = Sender(run, session, self.limits, self.results, self._write_down)
         self._control = Control(self)
@@ -101,7 +102,7 @@ class HostRunner:
     def _after_failure(self) -> None:
         """A host that failed leaves its handlers for the next run, unless they are to run all the same."""
         if self.phase.force_handlers:
-            self._is_over = True  # nothing keeps these from running any more
+            self.in_step.is_over = True  # nothing keeps these from running any more
             self.session.queue += 1
             try:
                 self.flush_handlers()
@@ -159,6 +160,17 @@ class HostRunner:
         finally:
             self._stack.pop()
 
+    def part(self, place: Place, block: Block, number: int) -> None:
+        """Run a part of a block: 1 its tasks, 2 its `rescue`, 3 its `always`; all hosts that go together end it."""
+        self._stack[-1][1] = number - 1
+        self.steps(place, (block.steps, block.rescue, block.always)[number - 1])
+        self.results.settle()
+        self._stack.append([_LAST, 0])
+        try:
+            self.in_step.at_end_of(place, block.name or "the end of a block")
+        finally:
+            self._stack.pop()
+
     def is_chosen(self, place: Place, task: Task) -> bool:
         """Whether a task's tags, and those of what is around it, let it be done."""
         tags = task.tags | self.phase.tags | (place.frame.tags if place.frame is not None else frozenset())
@@ -190,9 +202,7 @@ class HostRunner:
         task = place.complete(task)
         if over := self.limits.phase_is_over:
             raise self.stop(place, task, over)
-        pace = self.phase.pace
-        if pace is not None and (self.phase.lockstep or task.any_errors_fatal) and not self._is_over:
-            self._in_step(place, task)
+        self.in_step.before(place, task)
         if self._bearing.is_asked(place, task):
             self._bearing.do(place, task, lambda: self._one(place, task))
         else:
@@ -201,7 +211,7 @@ class HostRunner:
     def _one(self, place: Place, task: Task) -> None:
         pace = self.phase.pace
         while True:
-            self._tell_position()
+            self.tell_position()
             scope = self.scope(place, task)
             try:
                 if self._is_once(place, task, scope):
@@ -211,7 +221,7 @@ class HostRunner:
                 return
             except NeedsHost as needed_host:
                 self.results.settle()
-                self._tell_position()
+                self.tell_position()
                 assert pace is not None
                 pace.wait_for(needed_host.host, self.position)
             except NeedsResult as needed:
@@ -296,6 +306,8 @@ class HostRunner:
         sent.number = self.run.account.sent(self.session, sent.place.role.name, sent.name, check=sent.check)
 
     def _learnt(self, sent: Sent, item: Item, facts: dict[str, Any]) -> None:
+        if sent.task.module == "set_fact":  # these are facts only where they say so, and are known then
+            return
         if item.delegated_to and truth(sent.task.delegate_facts, False, sent.place.role.templar, sent.scope):
             self.run.delegate(item.delegated_to)[0].learn(facts)
         else:
@@ -303,21 +315,9 @@ class HostRunner:
 
     # -- other hosts
 
-    def _tell_position(self) -> None:
+    def tell_position(self) -> None:
+        """How far the host is, for those that wait for it."""
         pace = self.phase.pace
         if pace is not None:
             awaited = self.results.awaited
             pace.reached(self.session.name, awaited[0].position if awaited else self.position)
-
-    def _in_step(self, place: Place, task: Task) -> None:
-        """Wait until all hosts have ended the task before; another's failure may end this host's play, too."""
-        pace = self.phase.pace
-        assert pace is not None
-        self.results.settle()
-        self._tell_position()
-        pace.wait_for_all(self.position)
-        why = pace.fatal(self.session.name)
-        if why:
-            result = Result(self.session.name, task.name, Status.SKIPPED, f"not begun: {why}", location=task.location)
-            self.run.account.result(self.session.name, place.role.name, result)
-            raise Stopped(result, task)

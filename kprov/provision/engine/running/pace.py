@@ -8,10 +8,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 Position = tuple[int, ...]
 
 _END: Position = (1 << 60,)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failure that stops all hosts: whose it is, the place of its task, and what happened."""
+
+    host: str
+    where: str
+    why: str
 
 
 class Pace:
@@ -27,7 +37,7 @@ class Pace:
         self._positions: dict[str, Position] = dict.fromkeys(hosts, ())
         self._gone: set[str] = set()
         self._failed: dict[str, str] = {}
-        self._fatal: dict[str, str] = {}
+        self._fatal: list[Failure] = []
         self._most_failures = most_failures
         self._condition = threading.Condition()
         self._turns = threading.BoundedSemaphore(max(1, forks))
@@ -94,19 +104,27 @@ class Pace:
         with self._condition:
             return next((host for host in self._positions if host not in self._gone), None)
 
-    def failed(self, host: str, why: str, fatal: bool) -> None:
-        """A host failed; a fatal failure ends the play for all others."""
+    def failed(self, host: str, why: str) -> None:
+        """A host failed, and is out."""
         with self._condition:
             self._failed[host] = why
-            if fatal:
-                self._fatal.setdefault(host, f"any error is fatal, and {host} failed: {why}")
             self._condition.notify_all()
 
-    def fatal(self, host: str) -> str:
-        """Why the play ends for a host that did not fail itself; empty when it goes on."""
+    def fatal(self, failure: Failure) -> None:
+        """A failure stops all hosts."""
         with self._condition:
-            found = next((words for other, words in self._fatal.items() if other != host), "")
+            self._fatal.append(failure)
+            self._condition.notify_all()
+
+    def fatal_since(self, heard: int) -> list[Failure]:
+        """Failures that stop all hosts, but the first so many."""
+        with self._condition:
+            return self._fatal[heard:]
+
+    def too_many(self) -> str:
+        """Why the play ends for all, when more hosts have failed than may; else empty."""
+        with self._condition:
             most, count = self._most_failures, len(self._failed)
-            if not found and most is not None and 100.0 * count / len(self._positions) > most:
-                found = f"{count} of {len(self._positions)} hosts failed, more than max_fail_percentage {most:g}"
-            return found
+            if most is not None and 100.0 * count / len(self._positions) > most:
+                return f"{count} of {len(self._positions)} hosts failed, more than max_fail_percentage {most:g}"
+            return ""

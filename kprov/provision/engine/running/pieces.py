@@ -3,44 +3,50 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from kprov.provision.engine.documents import Problem, RoleErrors
 from kprov.provision.engine.roles import Role, RoleEntry, Roles
 from kprov.provision.engine.running.place import Piece, Place
-from kprov.provision.engine.tasks import Step, Task, inherited
+from kprov.provision.engine.tasks import Step, inherited
 
 
-def pieces_of(entry: RoleEntry, roles: Roles, outer: Task | None = None, chain: tuple[Role, ...] = ()) -> list[Piece]:
+def pieces_of(entry: RoleEntry, roles: Roles, outer: Place | None = None) -> list[Piece]:
     """The pieces of a role's entry: those of the roles that it depends on, then its own.
 
     Args:
         entry: the entry.
         roles: gives roles by name.
-        outer: what the role that depends on it, or the play, says for its tasks.
-        chain: the roles that brought it, the outermost first.
+        outer: the play that lists it, or the role that depends on it.
 
     Raises:
         RoleErrors: a role is wrong, or depends on itself.
     """
     role = roles.get(entry.name)
-    if role in chain:
-        names = " -> ".join([*(one.name for one in chain), role.name])
+    chain = outer.chain if outer is not None else ()
+    if any(parent.role is role for parent in chain):
+        names = " -> ".join([*(parent.role.name for parent in chain), role.name])
         raise RoleErrors(
             [Problem(entry.frame.file, entry.frame.line, f"roles depend on each other in a circle: {names}")]
         )
-    frame = inherited(outer, entry.frame)
-    entry_variables = dict(entry.frame.variables)
-    place = Place(role, _without_variables(frame), dict(entry.params), entry_variables, parents=chain)
-    return [*dependencies_of(role, roles, frame, chain), Piece(place, steps_of(role, "main"), _key(role, entry))]
+    surrounding = outer if outer is not None else Place(role)
+    own = surrounding.within(
+        role=role,
+        frame=inherited(surrounding.frame, replace(entry.frame, variables={})),
+        params={**surrounding.params, **entry.params},
+        entry_variables=dict(entry.frame.variables),
+        parents=chain,
+        dependencies=(),
+    )
+    pieces, place = with_dependencies(own, roles)
+    return [*pieces, Piece(place, steps_of(role, "main"), _key(role, entry))]
 
 
-def dependencies_of(role: Role, roles: Roles, frame: Task | None, chain: tuple[Role, ...]) -> list[Piece]:
-    """The pieces of the roles that a role depends on."""
-    found: list[Piece] = []
-    for dependency in role.dependencies:
-        found += pieces_of(dependency, roles, frame, (*chain, role))
-    return found
+def with_dependencies(place: Place, roles: Roles) -> tuple[list[Piece], Place]:
+    """The pieces of the roles that a role depends on, and the role's place, which has their variables."""
+    pieces = [piece for entry in place.role.dependencies for piece in pieces_of(entry, roles, place)]
+    return pieces, place.within(dependencies=tuple(piece.place.role for piece in pieces))
 
 
 def steps_of(role: Role, name: str) -> tuple[Step, ...]:
@@ -55,12 +61,6 @@ def steps_of(role: Role, name: str) -> tuple[Step, ...]:
             return ()
         raise RoleErrors([Problem(str(role.path), 1, f"role {role.name} has no tasks/{name}")])
     return role.files.load(path)
-
-
-def _without_variables(frame: Task) -> Task:
-    from dataclasses import replace
-
-    return replace(frame, variables={})
 
 
 def _key(role: Role, entry: RoleEntry) -> str:

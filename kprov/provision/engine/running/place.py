@@ -19,22 +19,33 @@ class Place:
     Args:
         role: its role, or its play.
         frame: keywords that hold for all tasks here.
-        params: variables of role entries and includes: stronger than facts that were set.
+        params: parameters of the role's entry, and of those that brought it: stronger than facts that were set.
+        include_params: variables of the includes around it: stronger than these.
         entry_variables: `vars` of the role's entry.
         loop: the items of the loops around it.
-        parents: the roles that brought this one, the outermost first.
+        parents: where the roles stand that brought this one, the outermost first.
+        bringers: the roles whose tasks import or include this one, the nearest first.
+        dependencies: the roles that this one depends on, each after those that it depends on itself.
     """
 
     role: Role
     frame: Task | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
+    include_params: Mapping[str, Any] = field(default_factory=dict)
     entry_variables: Mapping[str, Any] = field(default_factory=dict)
     loop: Mapping[str, Any] = field(default_factory=dict)
-    parents: tuple[Role, ...] = ()
+    parents: tuple[Place, ...] = ()
+    bringers: tuple[Role, ...] = ()
+    dependencies: tuple[Role, ...] = ()
 
     def within(self, **changes: Any) -> Place:
         """A place inside this one."""
         return replace(self, **changes)
+
+    @property
+    def chain(self) -> tuple[Place, ...]:
+        """The parents of a role that is brought from here."""
+        return () if self.role.is_play else (*self.parents, self)
 
     @cached_property
     def _complete(self) -> dict[int, tuple[Task, Task]]:
@@ -50,6 +61,32 @@ class Place:
         return known[1]
 
     @cached_property
+    def variables(self) -> dict[str, Any]:
+        """The role's vars: its parents', weaker than its dependencies', weaker than its own, and than its entry's.
+
+        Source: ansible-core 2.19, Role.get_vars.
+        """
+        found: dict[str, Any] = {}
+        for parent in self.parents:
+            found.update(parent.entry_variables)
+            found.update(parent.role.variables)
+        for role in (*self.dependencies, self.role):
+            found.update(role.variables)
+        found.update(self.entry_variables)
+        return found
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """The role's defaults: its dependencies', weaker than its parents', weaker than its own.
+
+        Source: ansible-core 2.19, Role.get_default_vars.
+        """
+        found: dict[str, Any] = {}
+        for role in (*self.dependencies, *(parent.role for parent in self.parents), self.role):
+            found.update(role.defaults)
+        return found
+
+    @cached_property
     def magic(self) -> dict[str, Any]:
         """What variables say of the role."""
         role = self.role
@@ -59,10 +96,11 @@ class Place:
                 role_name=role.name,
                 ansible_role_name=role.name,
                 role_path=str(role.path.absolute()),
-                ansible_parent_role_names=[parent.name for parent in reversed(self.parents)],
-                ansible_parent_role_paths=[str(parent.path.absolute()) for parent in reversed(self.parents)],
                 ansible_dependent_role_names=[entry.name for entry in role.dependencies],
             )
+        if self.bringers:
+            found["ansible_parent_role_names"] = [bringer.name for bringer in self.bringers]
+            found["ansible_parent_role_paths"] = [str(bringer.path.absolute()) for bringer in self.bringers]
         return found
 
 

@@ -18,6 +18,8 @@ class Stopped(Exception):
         super().__init__(result.message)
         self.result = result
         self.task = task
+        self.announced = False
+        """The other hosts of its play have been told, as it stops them, too."""
 
 
 class EndHost(Exception):
