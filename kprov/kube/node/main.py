@@ -94,29 +94,21 @@ async def run(flags: Flags) -> None:
             for informer in (nodes, services, slices):
                 await informer.wait_synced()
             ready()
-            node = await _own_node(nodes, node_name)
-            tasks.create_task(keep_registered(client, node, flags.dns_listen_address))
+            tasks.create_task(keep_registered(client, nodes, slices, node_name, flags.dns_listen_address))
             try:
                 await asyncio.Event().wait()
             finally:
-                await _say_goodbye(client, node, flags.dns_listen_address)
+                await _say_goodbye(client, nodes.get(node_name), flags.dns_listen_address)
     except OSError as error:
         raise DaemonError(f"{flags.dns_listen_address}:53 or {flags.health_address} can't be served: {error}") from None
     finally:
         await client.close()
 
 
-async def _own_node(nodes: Informer, name: str) -> dict[str, Any]:
-    """This machine's Node, once the kubelet has registered it."""
-    appeared = asyncio.Event()
-    nodes.add_handler(on_add=lambda node: appeared.set() if node["metadata"]["name"] == name else None)
-    await appeared.wait()
-    node = nodes.get(name)
-    return node if node is not None else await _own_node(nodes, name)
-
-
-async def _say_goodbye(client: ApiClient, node: dict[str, Any], address: str) -> None:
+async def _say_goodbye(client: ApiClient, node: dict[str, Any] | None, address: str) -> None:
     """Ask others not to send questions here any more; a machine that dies can't say so, and need not."""
+    if node is None:
+        return
     try:
         async with asyncio.timeout(2.0):
             await register(client, endpoint_slice(node, address, ready=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import Any
 
@@ -10,6 +11,7 @@ import aiohttp
 
 from kprov.kube.api.client import ApiClient
 from kprov.kube.api.errors import ApiError, is_already_exists, is_not_found
+from kprov.kube.api.informer import Informer
 from kprov.kube.api.kinds import ENDPOINT_SLICES
 
 log = logging.getLogger(__name__)
@@ -63,14 +65,33 @@ async def register(client: ApiClient, wanted: dict[str, Any]) -> None:
                 raise
 
 
-async def keep_registered(client: ApiClient, node: dict[str, Any], address: str) -> None:
-    """Register, and look again now and then: somebody may have deleted it."""
-    wanted = endpoint_slice(node, address, ready=True)
+async def keep_registered(client: ApiClient, nodes: Informer, slices: Informer, name: str, address: str) -> None:
+    """Register this machine, again at once where its Node is another or the slice is gone, and look now and then.
+
+    The slice goes with the Node that it names. Somebody may delete the Node of a machine that lives: the kubelet makes
+    another one, with another uid, and the slice must name that.
+    """
+    wake = asyncio.Event()
+
+    def node_came(node: dict[str, Any]) -> None:
+        if node["metadata"]["name"] == name:
+            wake.set()
+
+    def slice_went(gone: dict[str, Any]) -> None:
+        if (gone["metadata"].get("namespace"), gone["metadata"]["name"]) == (NAMESPACE, f"{SERVICE}-{name}"):
+            wake.set()
+
+    nodes.add_handler(on_add=node_came)  # of a Node that was made anew its deletion is told first
+    slices.add_handler(on_delete=slice_went)
     while True:
-        try:
-            await register(client, wanted)
-            pause = _AGAIN_SECONDS
-        except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
-            log.warning("the DNS endpoint of this machine can't be registered: %s", error)
-            pause = _RETRY_SECONDS
-        await asyncio.sleep(pause)
+        wake.clear()
+        pause = _RETRY_SECONDS
+        if (node := nodes.get(name)) is not None:
+            try:
+                await register(client, endpoint_slice(node, address, ready=True))
+                pause = _AGAIN_SECONDS
+            except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
+                log.warning("the DNS endpoint of this machine can't be registered: %s", error)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await wake.wait()
