@@ -16,7 +16,7 @@ from kprov.lab.disk import make_disk, ssh_key_pair
 from kprov.lab.errors import LabError
 from kprov.lab.inventory_file import write_inventory
 from kprov.lab.layout import Layout
-from kprov.lab.network import raise_bridge, remove_bridge
+from kprov.lab.network import raise_bridge, refuse_taken_subnet, remove_bridge
 from kprov.lab.readiness import wait_until_ready
 from kprov.lab.root_tree import root_tree
 from kprov.lab.state import LabState
@@ -54,6 +54,8 @@ def up(
         present = state.load()
         if present and present != wanted:
             raise LabError("another lab is up under this name, with other machines; end it with: kprov lab down")
+        if present is None:
+            refuse_taken_subnet(wanted)
         state.save(wanted, inventory.absolute())
         releases = sorted({machine.release for machine in wanted.machines})
         with ThreadPoolExecutor(max_workers=2) as pool:

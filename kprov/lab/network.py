@@ -38,8 +38,8 @@ def raise_bridge(layout: Layout) -> None:
     looks at what is sent to the host itself: what machines send each other crosses the bridge, pods' packets among it,
     and kernels with br_netfilter show that to the host's rules too.
     """
+    refuse_taken_subnet(layout)
     if layout.bridge not in _links():
-        _refuse_taken_subnet(layout)
         _run("ip", "link", "add", layout.bridge, "type", "bridge")
     own = _hardware_address(layout)
     _run("ip", "link", "set", layout.bridge, "address", own)
@@ -60,7 +60,10 @@ def raise_bridge(layout: Layout) -> None:
     _run("nft", "-f", "-", text=fence)
 
 
-def _refuse_taken_subnet(layout: Layout) -> None:
+def refuse_taken_subnet(layout: Layout) -> None:
+    """Whether a lab can have its addresses. Raises LabError: somebody else has them."""
+    if layout.bridge in _links():
+        return
     taken = json.loads(_run("ip", "-json", "route", "show", "root", layout.subnet) or "[]")
     if taken:
         raise LabError(

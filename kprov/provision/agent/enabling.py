@@ -64,7 +64,7 @@ def enable(call: Call, unit: str) -> None:
         reload(call)
 
 
-def early(call: Call, disabled: bool) -> None:
+def early(call: Call, disabled: bool) -> bool:
     """Enable the call's unit and those of the tasks in a row after it, for a reload that comes now serves them all.
 
     Nothing is started by it. Of units whose task's turn never comes, since one before it failed, the links are taken
@@ -73,6 +73,9 @@ def early(call: Call, disabled: bool) -> None:
     Args:
         call: of the module, about to reload systemd.
         disabled: its own unit is to be enabled, and is not.
+
+    Returns:
+        Whether its own unit is enabled now.
     """
     names = [call["name"]] if disabled and _is_plain(call.arguments) else []
     for message in call.following():
@@ -81,14 +84,15 @@ def early(call: Call, disabled: bool) -> None:
             break
         names.append(arguments["name"])
     if not names:
-        return
+        return False
     completed = call.run(["systemctl", "enable", "--no-reload", *names], succeed=False)
     links = _links(completed.stderr) if completed.rc == 0 else None
     if links is None or not links.keys() <= {_full(name) for name in names}:
         _remove(call, _LINK.findall(completed.stderr))
-        return
+        return False
     _early.update(links)
     deferred.later(_EARLY, lambda: _take_back(call))
+    return _full(call["name"] or "") in links
 
 
 def _is_plain(arguments: dict[str, Any]) -> bool:

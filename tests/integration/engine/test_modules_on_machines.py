@@ -119,27 +119,36 @@ def test_each_module_compares_changes_once_and_is_content(engine: Engine, packag
 
 
 def test_units_in_a_row_are_enabled_with_one_reload(engine: Engine) -> None:
-    names = ["kptest", "kptest1", "kptest2"]
+    rows = [["kptest", "kptest1", "kptest2"], ["kptest3", "kptest4"]]
+    names = rows[0] + rows[1]
     # The first answers when all are there; a reload that was asked for before does not count.
     calls: list[tuple[str, dict[str, Any]]] = [
         ("copy", {"dest": f"/etc/systemd/system/{name}.service", "content": UNIT}) for name in names
     ]
     calls += [("systemd", {"daemon_reload": True}), ("command", {"cmd": "date +%s.%N"})]
-    calls += [("systemd", {"name": name, "state": "started", "enabled": True}) for name in names]
-    calls += [
-        ("shell", {"cmd": f"systemctl show {name} -p UnitFileState,WantedBy,ActiveState --value"}) for name in names
-    ]
+    # One reload at the end of the first row; in the second row the one that is asked for serves all.
+    for asked, row in zip([False, True], rows, strict=True):
+        calls += [
+            ("systemd", {"name": name, "state": "started", "enabled": True, "daemon_reload": asked and name == row[0]})
+            for name in row
+        ]
+        calls += [
+            ("shell", {"cmd": f"systemctl show {name} -p UnitFileState,WantedBy,ActiveState --value"}) for name in row
+        ]
     hosts = [host.name for host in engine.alive()]
     try:
         for name, results in engine.module_all(dict.fromkeys(hosts, calls)).items():
             assert not any(result.failed for result in results), name
-            known = [result["stdout"].split() for result in results[-3:]]
-            assert known == [["multi-user.target", "active", "enabled"]] * 3, name
+            assert all(result.changed for result in results[-4:-2]), name
+            known = [result["stdout"].split() for result in [*results[-7:-4], *results[-2:]]]
+            assert known == [["multi-user.target", "active", "enabled"]] * 5, name
             since = results[len(names) + 1]["stdout"]
             journal = engine.shell(name, f"journalctl -q -o cat _PID=1 --since @{since}").stdout.splitlines()
-            assert sum(line.rstrip(".") == "Reloading" for line in journal) == 1, f"{name}: {journal}"
+            assert sum(line.rstrip(".") == "Reloading" for line in journal) == 2, f"{name}: {journal}"
     finally:
         for name in hosts:
             engine.shell(
-                name, "systemctl disable -q --now kptest1 kptest2; rm -f /etc/systemd/system/kptest[12].service"
+                name,
+                "systemctl disable -q --now kptest1 kptest2 kptest3 kptest4; "
+                "rm -f /etc/systemd/system/kptest[1234].service",
             )

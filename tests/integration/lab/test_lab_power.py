@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from lab_machines import LabMachines
 
 from kprov.lab import lifecycle
+from kprov.lab.errors import LabError
 from kprov.lab.layout import Layout
 from kprov.lab.power import leader_of
 from kprov.lab.readiness import wait_until_ready
@@ -67,3 +70,13 @@ def test_up_again_changes_nothing(own_lab: Lab) -> None:
     lifecycle.up(state, layout, folder / "lab.yaml")
     after = ((folder / "lab.yaml").read_text(), [leader_of(state, machine.name) for machine in layout.machines])
     assert after == before
+
+
+def test_a_lab_whose_addresses_are_taken_was_never_there(own_lab: Lab, tmp_path: Path) -> None:
+    state, layout, folder = own_lab
+    lifecycle.up(state, layout, folder / "lab.yaml")
+    other = LabState("taken", tmp_path)
+    with pytest.raises(LabError, match=f"{layout.subnet} is in use on this host .* by {layout.bridge}"):
+        lifecycle.up(other, replace(layout, name="taken"), tmp_path / "lab.yaml")
+    assert other.load() is None
+    assert not (tmp_path / "lab.yaml").exists()

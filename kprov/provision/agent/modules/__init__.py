@@ -51,6 +51,7 @@ NAMES = (
     "modprobe",
     "mount",
     "mount_facts",
+    "old_releases",
     "openssh_keypair",
     "openssl_csr",
     "openssl_dhparam",

@@ -160,9 +160,10 @@ def run(call: Call) -> dict[str, Any]:
         or _verb(call["state"], status.get("ActiveState", "inactive"), status.get("Job", "")) is not None
     )
     if call["daemon_reload"] and not call.check and stale:
-        enabling.early(call, status.get("UnitFileState") == "disabled" and bool(call["enabled"]))
+        enabled = enabling.early(call, status.get("UnitFileState") == "disabled" and bool(call["enabled"]))
         enabling.reload(call)
-        status = properties(call, name) if name else {}
+        if name and not enabled:
+            status = properties(call, name)
     if not name:
         return {"changed": False}
     changes: list[tuple[str, object, object]] = []
