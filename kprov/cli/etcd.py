@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kprov.cli.consent import Yes
+from kprov.cli.etcd_runs import looking, run_on_etcd, tell_recovered, tell_restored, tell_saved
 from kprov.cli.exit_codes import ExitCode
 from kprov.cli.invocation import OutputFormat
 from kprov.cli.options import (
@@ -25,10 +24,8 @@ from kprov.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from kprov.cli.run_output import RunOutput
-    from kprov.provision.cluster.phase import Phase
     from kprov.provision.cluster.storage.standing import EtcdState
-    from kprov.provision.inventory import Host, Inventory
+    from kprov.provision.inventory import Inventory
 
 app = typer.Typer(help="Look after etcd: members, snapshots, the way back, upkeep.", no_args_is_help=True)
 
@@ -92,14 +89,14 @@ def backup(
     target = target / default_name(loaded.cluster.cluster_name) if target.is_dir() else target
     saving = Saving(target)
     with writing_to(target.parent), open_run_output() as shown:
-        code = _run(
+        code = run_on_etcd(
             loaded,
             shown,
             (Phase("Take a snapshot", "etcd", procedure=saving.run, essential=True, whole=True),),
             "kprov etcd backup",
             accept_new_host_keys,
             timeout,
-            lambda: _tell_saved(shown, saving),
+            lambda: tell_saved(shown, saving),
         )
     raise typer.Exit(int(code))
 
@@ -129,14 +126,14 @@ def restore(
     with open_run_output() as shown:
         question = f"Put {loaded.cluster.cluster_name} back to {snapshot.name}?"
         restoring = Restoring(checked, consent(question, yes=yes, tell=shown.tell))
-        code = _run(
+        code = run_on_etcd(
             loaded,
             shown,
             restoring.phases(),
             "kprov etcd restore",
             accept_new_host_keys,
             timeout,
-            lambda: _tell_restored(shown, restoring.bumped, KEPT),
+            lambda: tell_restored(shown, restoring.bumped, KEPT),
         )
     raise typer.Exit(int(code))
 
@@ -168,20 +165,15 @@ def recover(
     with open_run_output() as shown:
         question = f"Make a new etcd of what is left of {loaded.cluster.cluster_name}'s?"
         recovery = Recovery(target, consent(question, yes=yes, tell=shown.tell))
-        bumped = False
-
-        def then() -> tuple[Phase, ...]:
-            return recovery.restoring().phases()
-
-        code = _run(
+        code = run_on_etcd(
             loaded,
             shown,
             recovery.phases(),
             "kprov etcd recover",
             accept_new_host_keys,
             timeout,
-            lambda: _tell_recovered(shown, recovery.source, [host.name for host in recovery.lost], KEPT, bumped),
-            then=then,
+            lambda: tell_recovered(shown, recovery, KEPT),
+            then=lambda: recovery.restoring().phases(),
             only_answering=True,
         )
     raise typer.Exit(int(code))
@@ -211,7 +203,7 @@ def defrag(
             shown.reporter.event("defragmented", "\n".join(lines), before=work.before, after=work.after)
 
         phases = (Phase("Defragment etcd", "etcd", procedure=work.run, essential=True, whole=True),)
-        code = _run(loaded, shown, phases, "kprov etcd defrag", accept_new_host_keys, timeout, tell)
+        code = run_on_etcd(loaded, shown, phases, "kprov etcd defrag", accept_new_host_keys, timeout, tell)
     raise typer.Exit(int(code))
 
 
@@ -234,7 +226,7 @@ def compact(
     work = Compaction(keep)
     with open_run_output() as shown:
         phases = (Phase("Compact etcd", "etcd", procedure=work.run, essential=True, whole=True),)
-        code = _run(
+        code = run_on_etcd(
             loaded,
             shown,
             phases,
@@ -250,56 +242,6 @@ def _open(inventory: Path, extra_vars: list[str] | None) -> Inventory:
     from kprov.cli.inventory_source import open_inventory
 
     return open_inventory(inventory, extra_vars)
-
-
-def _run(
-    inventory: Inventory,
-    shown: RunOutput,
-    phases: tuple[Phase, ...],
-    command_line: str,
-    accept_new_host_keys: bool,
-    timeout: list[str] | None,
-    tell: Callable[[], None],
-    *,
-    then: Callable[[], tuple[Phase, ...]] | None = None,
-    only_answering: bool = False,
-) -> ExitCode:
-    """Run phases on the machines that an operation of etcd concerns. Returns the exit code.
-
-    Args: ``then`` gives the phases that can be known only after the first; ``tell`` has the last word, if all is well.
-    """
-    from kprov.cli.exit_codes import of_outcome
-    from kprov.cli.run_limits import read_timeouts
-    from kprov.provision.cluster.operation import operation
-    from kprov.provision.cluster.pace import run_phases
-    from kprov.provision.cluster.procedure import Options
-
-    options = Options(
-        accept_new_host_keys=accept_new_host_keys,
-        only_answering=only_answering,
-        timeouts=read_timeouts(inventory, timeout),
-        tell=shown.tell,
-        command_line=command_line,
-    )
-    with operation(inventory, shown.reporter, options, _concerned(inventory, phases, then)) as context:
-        context.engine.validate_roles(["kube-apiserver"])
-        times = run_phases(context, phases)
-        if then is not None:
-            times += run_phases(context, then())
-        engine = context.engine
-    code = of_outcome(engine.outcome())
-    if only_answering and code is ExitCode.UNREACHABLE:
-        code = ExitCode.OK  # that machines are lost is why it was called
-    if code is ExitCode.OK:
-        tell()
-    shown.finish(times, code, None)
-    return code
-
-
-def _concerned(inventory: Inventory, phases: tuple[Phase, ...], then: object) -> list[Host]:
-    patterns = {phase.hosts for phase in phases} | ({"all"} if then is not None else set())
-    names = {host.name for pattern in patterns for host in inventory.match(pattern)}
-    return [host for host in inventory.hosts.values() if host.name in names]
 
 
 def _show(
@@ -322,46 +264,3 @@ def _show(
     else:
         typer.echo(text(state))
     raise typer.Exit(int(code))
-
-
-def looking(inventory: Inventory, command_line: str, accept_new_host_keys: bool) -> AbstractContextManager[Any]:
-    """An engine that only looks: it waits for no run, and holds none up."""
-    from kprov.provision.cluster.procedure import Options, engine_for
-    from kprov.provision.engine.reporter import SilentReporter
-
-    options = Options(accept_new_host_keys=accept_new_host_keys, only_answering=True, command_line=command_line)
-    return engine_for(inventory, SilentReporter(), options, locked=False)
-
-
-def _tell_saved(shown: RunOutput, saving: Any) -> None:
-    from kprov.cli.etcd_texts import size
-
-    assert saving.status is not None
-    took = f"{saving.target}: {size(saving.target.stat().st_size)}, {saving.status.total_keys} keys, "
-    shown.reporter.event(
-        "snapshot",
-        took + f"revision {saving.status.revision}, from {saving.member}; sha256 {saving.sha256}",
-        path=str(saving.target),
-        sha256=saving.sha256,
-        size=saving.target.stat().st_size,
-        member=saving.member,
-        taken=int(time.time()),
-        **saving.status.as_dict(),
-    )
-
-
-def _tell_restored(shown: RunOutput, bumped: bool, kept: str) -> None:
-    lines = [f"restored; what was there before is kept on each machine of etcd: {kept}"]
-    if not bumped:
-        lines.append(
-            "this etcd can't raise its revisions: restart programs in the cluster that watch the API "
-            "(operators), since they may hold newer ones than there are now"
-        )
-    shown.reporter.event("restored", "\n".join(lines), kept=kept, revisions_raised=bumped)
-
-
-def _tell_recovered(shown: RunOutput, source: str, lost: list[str], kept: str, bumped: bool) -> None:
-    lines = [f"etcd has a quorum again, with what {source} had; its data of before are kept there: {kept}"]
-    if lost:
-        lines.append(f"out of etcd: {', '.join(lost)}; `kprov up` lets them join anew once they are back")
-    shown.reporter.event("recovered", "\n".join(lines), source=source, lost=lost, kept=kept)

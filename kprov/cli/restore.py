@@ -84,7 +84,7 @@ def restore(
 
 def _was_cut_off(unpacked: Unpacked, accept_new_host_keys: bool) -> bool:
     """Whether a machine of etcd says so. One that can't be asked says nothing: the first step tells of it."""
-    from kprov.cli.etcd import looking
+    from kprov.cli.etcd_runs import looking
     from kprov.cli.inventory_source import open_inventory
     from kprov.provision.cluster.etcd import NOT_FINISHED
 

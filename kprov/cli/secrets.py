@@ -37,7 +37,7 @@ def status(
 
     Exit code 4 when one is not sealed, or a change of keys is under way.
     """
-    from kprov.cli.etcd import looking
+    from kprov.cli.etcd_runs import looking
     from kprov.cli.inventory_source import open_inventory
     from kprov.provision.cluster.encryption import count_sealed
     from kprov.provision.pki.keyring import load_keyring

@@ -66,6 +66,7 @@ class Recovery:
     lost: list[Host] = field(default_factory=list)
     _with_data: list[Host] = field(default_factory=list)
     _members: list[Host] = field(default_factory=list)
+    _restoring: Restoring | None = None
 
     def phases(self) -> tuple[Phase, ...]:
         """What is done before the snapshot can be restored."""
@@ -76,7 +77,13 @@ class Recovery:
 
     def restoring(self) -> Restoring:
         """The restore that comes after these phases."""
-        return Restoring(check(self.target), agree=None, members=self._members)
+        self._restoring = Restoring(check(self.target), agree=None, members=self._members)
+        return self._restoring
+
+    @property
+    def bumped(self) -> bool:
+        """Whether revisions were raised past those that clients may have seen."""
+        return self._restoring is not None and self._restoring.bumped
 
     def _look(self, context: Context, hosts: list[Host]) -> None:
         engine, group = context.engine, context.inventory.group("etcd")
