@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kprov.provision.cluster.context import Context
-from kprov.provision.cluster.etcd import DATA, Door, etcdctl
+from kprov.provision.cluster.etcd import DATA
+from kprov.provision.cluster.etcd_members import Door, etcdctl
 from kprov.provision.cluster.phase import ClusterError
 from kprov.provision.engine.waiting import Wait
 from kprov.provision.inventory import Host

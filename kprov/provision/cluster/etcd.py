@@ -6,24 +6,19 @@ procedure can be killed anywhere and run again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from kprov.provision.cluster.context import Context
+from kprov.provision.cluster.etcd_members import Door, Member, etcdctl, first_healthy, learners, members, peer_url
 from kprov.provision.cluster.lost_members import forget_lost, lost_members
 from kprov.provision.cluster.phase import ClusterError
 from kprov.provision.engine import Engine
 from kprov.provision.engine.phase_recorder import PhaseRecorder
 from kprov.provision.engine.waiting import Wait
 from kprov.provision.inventory import Host
-from kprov.provision.verify.etcdctl import ETCDCTL
 
 DATA = "/var/lib/etcd/member-data/member/wal"
 _INITIAL_CLUSTER = "/etc/etcd/initial-cluster.env"
-_LOCAL = "https://127.0.0.1:2379"
-
-
 NOT_FINISHED = "/var/lib/kprov/etcd-restore"
 """Is on a machine while etcd is restored there: who finds it knows that a restore was cut off."""
 _PUT_ASIDE = """
@@ -33,29 +28,6 @@ fi
 """
 _WHERE_IT_JOINS = "Where it joins"
 _RUNS = ("systemd", {"name": "etcd", "state": "started", "enabled": True, "daemon_reload": True})
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """A way to ask etcd: the machine that etcdctl runs on, and the members that it asks."""
-
-    host: Host
-    endpoints: str = _LOCAL
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A member as the cluster lists it; ``name`` is "" until it has run for the first time."""
-
-    id: str
-    name: str
-    peer_url: str
-    is_learner: bool
-
-
-def peer_url(host: Host) -> str:
-    """Where the other members reach a machine's etcd."""
-    return f"https://{host.node_address}:2380"
 
 
 def form_etcd(context: Context, hosts: list[Host]) -> None:
@@ -82,13 +54,13 @@ def form_etcd(context: Context, hosts: list[Host]) -> None:
             if not with_data:
                 _begin(engine, hosts[0])
                 with_data = [hosts[0]]
-            healthy = _healthy(engine, with_data)
+            healthy = first_healthy(engine, with_data)
             if healthy is not None:
                 removed = _put_aside_removed(engine, healthy, with_data)
                 with_data = [host for host in with_data if host not in removed]
             _start(engine, with_data)
             door = healthy or _wait_for_quorum(engine, with_data)
-        _promote_learners(engine, door)  # of a run that was killed: etcd has room for one learner at a time
+        _promote(engine, door)  # of a run that was killed: etcd has room for one learner at a time
         for host in [host for host in hosts if host not in with_data]:
             _join(engine, door, host)
             if host in lost:
@@ -112,26 +84,17 @@ def _put_aside_lost(context: Context, hosts: Sequence[Host]) -> list[Host]:
         )
     known = lost_members(context.inventory.cluster.state_directory)
     lost = [host for host in hosts if host.name in known]
-    if lost and not engine.check:
-        for results in engine.module_all(
-            {
-                host.name: [
-                    ("systemd", {"name": "etcd", "state": "stopped"}),
-                    ("command", {"argv": ["sh", "-c", _PUT_ASIDE], "_title": "Put data of the lost cluster aside"}),
-                ]
-                for host in lost
-            }
-        ).values():
-            results[-1].raise_if_failed()  # where etcd was never installed there is nothing to stop
+    if not engine.check:
+        _put_aside(engine, lost, "Put data of the lost cluster aside")
     return lost
 
 
-def _healthy(engine: Engine, hosts: Sequence[Host]) -> Door | None:
-    """A member that takes part, where there is one."""
-    for host in hosts:
-        if etcdctl(engine, Door(host), "endpoint", "health")[0]:
-            return Door(host)
-    return None
+def _put_aside(engine: Engine, hosts: Sequence[Host], title: str) -> None:
+    """Stop etcd, and make room for other data."""
+    stop = ("systemd", {"name": "etcd", "state": "stopped"})
+    steps = [stop, ("command", {"argv": ["sh", "-c", _PUT_ASIDE], "_title": title})]
+    for results in engine.module_all({host.name: steps for host in hosts}).values():
+        results[-1].raise_if_failed()  # where etcd was never installed there is nothing to stop
 
 
 def _removed(engine: Engine, door: Door, with_data: Sequence[Host]) -> list[Host]:
@@ -161,26 +124,16 @@ def _put_aside_removed(engine: Engine, door: Door, with_data: Sequence[Host]) ->
     Returns: the machines that join anew.
     """
     removed = _removed(engine, door, with_data)
-    aside = "Put the data of a member that was taken out of etcd aside"
-    for results in engine.module_all(
-        {
-            host.name: [
-                ("systemd", {"name": "etcd", "state": "stopped"}),
-                ("command", {"argv": ["sh", "-c", _PUT_ASIDE], "_title": aside}),
-            ]
-            for host in removed
-        }
-    ).values():
-        results[-1].raise_if_failed()
+    _put_aside(engine, removed, "Put the data of a member that was taken out of etcd aside")
     return removed
 
 
 def _foretell(engine: Engine, phase: PhaseRecorder, with_data: list[Host], new: list[Host]) -> None:
     """What would be done, as far as it can be known: a member that does not run can't be asked about the others."""
     engine.module_all({host.name: _RUNS for host in with_data})
-    door = _healthy(engine, with_data)
+    door = first_healthy(engine, with_data)
     if door is not None:
-        for learner in _learners(engine, door):
+        for learner in learners(engine, door):
             phase.record(door.host, f"Learner {learner.name} becomes a voter", changed=True)
         for removed in _removed(engine, door, with_data):
             phase.record(removed, _WHERE_IT_JOINS, changed=True, message="anew: its member was taken out of etcd")
@@ -217,8 +170,8 @@ def _begin(engine: Engine, host: Host) -> None:
     _write_initial_cluster(engine, host, {host.name: peer_url(host)}, "new")
 
 
-def _write_initial_cluster(engine: Engine, host: Host, members: dict[str, str], state: str) -> None:
-    listed = ",".join(f"{name}={url}" for name, url in members.items())
+def _write_initial_cluster(engine: Engine, host: Host, peers: dict[str, str], state: str) -> None:
+    listed = ",".join(f"{name}={url}" for name, url in peers.items())
     content = f"ETCD_INITIAL_CLUSTER={listed}\nETCD_INITIAL_CLUSTER_STATE={state}\n"
     engine.module(
         host, "copy", _title=_WHERE_IT_JOINS, content=content, dest=_INITIAL_CLUSTER, mode="0644"
@@ -228,36 +181,6 @@ def _write_initial_cluster(engine: Engine, host: Host, members: dict[str, str], 
 def _start(engine: Engine, hosts: Sequence[Host]) -> None:
     for result in engine.module_all({host.name: _RUNS for host in hosts}).values():
         result.raise_if_failed()
-
-
-def etcdctl(engine: Engine, door: Door, *arguments: str) -> tuple[bool, str]:
-    """Run etcdctl. Returns: whether it succeeded, and what it printed."""
-    program = [f"--endpoints={door.endpoints}" if word.startswith("--endpoints=") else word for word in ETCDCTL]
-    result = engine.module(door.host, "command", _check=False, argv=[*program, *arguments])
-    return not result.failed, str(result.get("stdout") or "") + str(result.get("stderr") or "")
-
-
-def members(engine: Engine, door: Door) -> list[Member]:
-    """The members that the cluster lists.
-
-    Raises:
-        ClusterError: the cluster does not answer.
-    """
-    fine, output = etcdctl(engine, door, "member", "list", "--write-out=json", "--hex")
-    if not fine:
-        raise ClusterError(f"{door.host.name}: etcd does not list its members: {output.strip()}")
-    listed = []
-    for entry in json.loads(output.splitlines()[0])["members"]:
-        number = entry["ID"]
-        listed.append(
-            Member(
-                id=number if isinstance(number, str) else f"{number:x}",
-                name=entry.get("name", ""),
-                peer_url=entry["peerURLs"][0],
-                is_learner=bool(entry.get("isLearner")),
-            )
-        )
-    return listed
 
 
 def _wait_for_quorum(engine: Engine, hosts: Sequence[Host]) -> Door:
@@ -301,7 +224,7 @@ def _join(engine: Engine, through: Door, host: Host) -> None:
     names = {member.name or host.name: member.peer_url for member in listed}
     _write_initial_cluster(engine, host, names, "existing")
     _start(engine, [host])
-    _promote_learners(engine, through)
+    _promote(engine, through)
 
 
 def _all_healthy(engine: Engine, through: Door, host: Host) -> None:
@@ -328,13 +251,8 @@ def _forget_lost_disk(engine: Engine, through: Door, host: Host, mine: Member, l
         raise ClusterError(f"{host.name}: etcd does not let go of the member whose data are gone: {output.strip()}")
 
 
-def _learners(engine: Engine, through: Door) -> list[Member]:
-    """Those that have run and do not vote yet."""
-    return [member for member in members(engine, through) if member.is_learner and member.name]
-
-
-def _promote_learners(engine: Engine, through: Door) -> None:
-    for learner in _learners(engine, through):
+def _promote(engine: Engine, through: Door) -> None:
+    for learner in learners(engine, through):
         wait = _waits(engine, f"etcd's learner {learner.name} to catch up")
         while True:
             fine, output = etcdctl(engine, through, "member", "promote", learner.id)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kprov.provision.cluster.context import Context
-from kprov.provision.cluster.etcd import Door, etcdctl, members, peer_url
+from kprov.provision.cluster.etcd_members import Door, etcdctl, members, peer_url
 from kprov.provision.cluster.lost_members import forget_lost, remember_lost
 from kprov.provision.cluster.nodes.drain import DrainOptions, refuse_losses
 from kprov.provision.cluster.nodes.emptying import Emptying

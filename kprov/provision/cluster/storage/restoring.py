@@ -16,7 +16,8 @@ from kprov.provision.cluster.artifacts import daemons_of
 from kprov.provision.cluster.canary import api_servers_answer, etcd_answers
 from kprov.provision.cluster.context import Context
 from kprov.provision.cluster.encryption import recall_keys
-from kprov.provision.cluster.etcd import NOT_FINISHED, peer_url
+from kprov.provision.cluster.etcd import NOT_FINISHED
+from kprov.provision.cluster.etcd_members import peer_url
 from kprov.provision.cluster.lost_members import forget_lost
 from kprov.provision.cluster.phase import ClusterError, Phase
 from kprov.provision.cluster.storage.saving import SnapshotStatus, status_of

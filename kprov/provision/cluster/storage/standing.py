@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from kprov.provision.cluster.etcd import DATA, NOT_FINISHED, Door, Member, members
+from kprov.provision.cluster.etcd import DATA, NOT_FINISHED
+from kprov.provision.cluster.etcd_members import Door, Member, members
 from kprov.provision.cluster.phase import ClusterError
 from kprov.provision.engine import Engine, Result
 from kprov.provision.inventory import Host
