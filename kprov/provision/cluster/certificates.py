@@ -12,7 +12,8 @@ from kprov.provision.cluster.restarts import files_read_once
 from kprov.provision.engine import Result
 from kprov.provision.inventory import Host
 from kprov.provision.pki.authority import Authorities
-from kprov.provision.pki.catalogue import AuthorityFile, authority_files_of, certificates_of
+from kprov.provision.pki.authority_files import AuthorityFile, authority_files_of
+from kprov.provision.pki.catalogue import certificates_of
 from kprov.provision.pki.renewal import needs_renewal
 from kprov.provision.pki.signing import sign
 from kprov.provision.pki.specification import CertificateSpec

@@ -17,7 +17,8 @@ from kprov.provision.cluster.phase import ClusterError, Procedure
 from kprov.provision.cluster.storage.standing import look_at_etcd
 from kprov.provision.cluster.virtual_address import handed_over
 from kprov.provision.inventory import Host
-from kprov.provision.pki.catalogue import authority_files_of, certificates_of
+from kprov.provision.pki.authority_files import authority_files_of
+from kprov.provision.pki.catalogue import certificates_of
 
 # Prints the units whose process is older than the place of one of their files. The change time counts, since it is
 # the machine's own and a rename sets it; of a link it is the link's, not that of what it leads to.

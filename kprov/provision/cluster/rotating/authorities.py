@@ -31,7 +31,7 @@ from kprov.provision.cluster.storage.standing import look_at_etcd
 from kprov.provision.engine.waiting import Wait
 from kprov.provision.inventory import Host
 from kprov.provision.pki.authority import open_authorities
-from kprov.provision.pki.catalogue import authority_files_of
+from kprov.provision.pki.authority_files import authority_files_of
 from kprov.provision.pki.kubeconfig import write_admin_kubeconfig
 from kprov.provision.pki.renewal import OTHER_AUTHORITY
 from kprov.provision.pki.rotation import Step, load_rotation

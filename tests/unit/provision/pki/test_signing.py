@@ -14,14 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from kprov.provision.pki.authority import Authorities, open_authorities
-from kprov.provision.pki.catalogue import (
-    CATALOGUE,
-    Cluster,
-    Machine,
-    admin_certificate,
-    authority_files_of,
-    certificates_of,
-)
+from kprov.provision.pki.authority_files import authority_files_of
+from kprov.provision.pki.catalogue import CATALOGUE, Cluster, Machine, admin_certificate, certificates_of
 from kprov.provision.pki.errors import PkiError
 from kprov.provision.pki.expiry import authority_row, row_of, soonest_first
 from kprov.provision.pki.kubeconfig import read_certificate, write_admin_kubeconfig
