@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime
+
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def seconds() -> float:
@@ -43,6 +46,17 @@ def format_time(moment: float) -> str:
 def from_nanoseconds(moment: int) -> str | None:
     """The Time of a moment in nanoseconds since 1970, as container runtimes count; None for 0, their "never"."""
     return format_time(moment // 1_000_000_000) if moment > 0 else None
+
+
+def is_time(text: str) -> bool:
+    """Whether a text is a time of RFC 3339, as Go reads one: fromisoformat alone takes much else."""
+    if not _RFC_3339.fullmatch(text):
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def parse_time(text: str | None) -> float | None:

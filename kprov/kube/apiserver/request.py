@@ -55,6 +55,28 @@ class RequestInfo:
     label_selector: str = ""
     field_selector: str = ""
 
+    @classmethod
+    def of_attributes(cls, told: Mapping[str, str], version: str) -> RequestInfo:
+        """What somebody asks about who sends no such request: a review, an expression in CEL.
+
+        Args:
+            told: verb, group, resource and so on, as a review's resourceAttributes name them; what is left out is none.
+            version: of the API.
+        """
+        group = told.get("group", "")
+        return cls(
+            verb=told.get("verb", ""),
+            path="",
+            is_resource=True,
+            api_prefix="apis" if group else "api",
+            api_group=group,
+            api_version=version,
+            namespace=told.get("namespace", ""),
+            resource=told.get("resource", ""),
+            subresource=told.get("subresource", ""),
+            name=told.get("name", ""),
+        )
+
 
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})

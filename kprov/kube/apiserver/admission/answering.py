@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from kprov.kube.apiserver.authorization.decision import Authorizer, Decision
@@ -44,17 +45,8 @@ def _account(namespace: str, name: str) -> UserInfo:
 def _request(facts: Facts) -> RequestInfo:
     if "path" in facts:
         return RequestInfo(verb=facts["verb"], path=facts["path"])
-    return RequestInfo(
-        verb=facts["verb"],
-        path="",
-        is_resource=True,
-        api_prefix="apis" if facts.get("group") else "api",
-        api_group=facts.get("group", ""),
-        api_version="*",
-        namespace=facts.get("namespace", ""),
-        resource=facts.get("resource", ""),
-        subresource=facts.get("subresource", ""),
-        name=facts.get("name", ""),
+    return replace(
+        RequestInfo.of_attributes(facts, "*"),
         label_selector=facts.get("labelSelector", ""),
         field_selector=facts.get("fieldSelector", ""),
     )

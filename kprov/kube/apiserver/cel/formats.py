@@ -13,13 +13,13 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
 
+from kprov.kube.api.clock import is_time
 from kprov.kube.apiserver.cel.overloads import Own, Rows, content
 from kprov.kube.apiserver.strategy.base import dns_label_error, dns_subdomain_error
 from kprov.kube.apiserver.strategy.fields import dns_1035_error, label_value_errors, qualified_name_errors
 
 _FORMAT, _SOME = "format", "some"
 _UUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 Check = Callable[[str], list[str]]
 
@@ -43,12 +43,6 @@ def _read_by(read: Callable[[str], object], problem: str) -> Check:
     return check
 
 
-def _moment(text: str) -> bool:
-    from datetime import datetime
-
-    return bool(_MOMENT.fullmatch(text)) and bool(datetime.fromisoformat(text.upper()))
-
-
 def _uri(text: str) -> bool:
     parts = urlsplit(text)
     return bool(parts.scheme and (parts.netloc or parts.path)) or text.startswith("/")
@@ -67,7 +61,7 @@ _FORMATS: dict[str, Check] = {
     "uuid": _read_by(_UUID.fullmatch, "does not match the UUID format"),
     "byte": _read_by(lambda text: base64.b64decode(text, validate=True) is not None, "invalid base64"),
     "date": _read_by(lambda text: len(text) == 10 and date.fromisoformat(text), "invalid date"),
-    "datetime": _read_by(_moment, "invalid datetime"),
+    "datetime": _read_by(lambda text: is_time(text.upper()), "invalid datetime"),
 }
 
 

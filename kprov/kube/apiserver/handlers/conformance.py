@@ -6,9 +6,6 @@ out has no nulls, no fields that nobody knows, and in each field a value of the 
 
 from __future__ import annotations
 
-import base64
-import re
-from datetime import datetime
 from typing import Any
 
 import orjson
@@ -20,17 +17,14 @@ from kprov.kube.apiserver.extensions.custom_objects import conformed
 from kprov.kube.apiserver.extensions.definition_schema import SCHEMAS
 from kprov.kube.apiserver.extensions.schema import prune
 from kprov.kube.apiserver.extensions.validation import errors_of
+from kprov.kube.apiserver.handlers.scalars import GO_NAMES, Mismatch, scalar
 from kprov.kube.apiserver.ingress_schema import INGRESS_V1BETA1
 from kprov.kube.apiserver.protobuf.table import fields_of, message_of
 from kprov.kube.apiserver.resources.info import ResourceInfo
 
 Object = dict[str, Any]
 
-_JSON_NAMES = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}
-_GO_NAMES = {"s": "string", "n": "int64", "h": "int32", "b": "bool", "y": "[]uint8", "f": "float64",
-             "Time": "time.Time", "MicroTime": "time.Time", "Duration": "string"}  # fmt: skip
 _MAX_REPORTED = 32
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 # Types that the table of upstream's has not: (group, plural, version) -> schema.
 _SCHEMAS: dict[tuple[str, str, str], Object] = {
     **{("apiextensions.k8s.io", "customresourcedefinitions", version): found for version, found in SCHEMAS.items()},
@@ -39,110 +33,22 @@ _SCHEMAS: dict[tuple[str, str, str], Object] = {
 }
 
 
-class _Mismatch(Exception):
-    """A value of the wrong type."""
-
-    of_map = False
-    given = ""
-
-    def __init__(self, path: str, value: Any, wanted: str) -> None:
-        self.given = _JSON_NAMES.get(type(value), "null")
-        self.of_map = wanted.startswith("map[")
-        super().__init__(f"json: cannot unmarshal {self.given} into Go struct field {path} of type {wanted}")
-
-
-class _Unreadable(_Mismatch):
-    """A text that does not say what it should."""
-
-    def __init__(self, said: str, path: str) -> None:
-        Exception.__init__(self, f"{path}: {said}")
-
-
-class _TooLarge(_Mismatch):
-    """A number that its field has no room for."""
-
-    def __init__(self, path: str, value: int, wanted: str) -> None:
-        Exception.__init__(self, f"json: cannot unmarshal number {value} into Go struct field {path} of type {wanted}")
-
-
-def _fits(value: int, bits: int) -> bool:
-    return -(1 << bits - 1) <= value < 1 << bits - 1
-
-
-def _is_base64(text: str) -> bool:
-    """Whether it is base64, of lines or without any."""
-    if "\n" in text or "\r" in text:
-        text = text.replace("\n", "").replace("\r", "")
-    try:
-        base64.b64decode(text, validate=True)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_time(text: str) -> bool:
-    """Whether it is a time of RFC 3339."""
-    if not _TIME.fullmatch(text):
-        return False
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _scalar(kind: str, value: Any, path: str) -> Any:
-    match kind:
-        case "s" | "Duration":
-            good = isinstance(value, str)
-        case "y":
-            good = isinstance(value, str)
-            if good and not _is_base64(value):
-                raise _Unreadable("illegal base64 data", path)
-        case "Time" | "MicroTime":
-            good = isinstance(value, str)
-            if good and not _is_time(value):
-                layout = "2006-01-02T15:04:05Z07:00"
-                raise _Unreadable(f'parsing time "{value}" as "{layout}": cannot parse "{value}" as a time', path)
-        case "n" | "h":
-            good = isinstance(value, int) and not isinstance(value, bool)
-            if good and not _fits(value, 32 if kind == "h" else 64):  # one such number, and no client reads the list
-                raise _TooLarge(path, value, _GO_NAMES[kind])
-        case "b":
-            good = isinstance(value, bool)
-        case "f":
-            good = isinstance(value, (int, float)) and not isinstance(value, bool)
-        case "IntOrString":
-            good = isinstance(value, (int, str)) and not isinstance(value, bool)
-            if isinstance(value, int) and good and not _fits(value, 32):
-                raise _TooLarge(path, value, "int32")
-        case "Quantity":
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
-                return str(value)
-            good = isinstance(value, str)
-        case _:
-            return value  # raw JSON
-    if not good:
-        raise _Mismatch(path, value, _GO_NAMES.get(kind, kind))
-    return value
-
-
 def _value(kind: str, value: Any, path: str, unknown: list[str]) -> Any:
     if "." not in kind:
-        return _scalar(kind, value, path)
+        return scalar(kind, value, path)
     fields = fields_of(kind)
     if fields is None:
         return value
     if "" in fields:  # a list that Go gives a name
         return _items(fields[""][0], value, path, unknown)
     if not isinstance(value, dict):
-        raise _Mismatch(path, value, kind)
+        raise Mismatch(path, value, kind)
     return _struct(fields, value, path, unknown)
 
 
 def _items(kind: str, value: Any, path: str, unknown: list[str]) -> list[Any]:
     if not isinstance(value, list):
-        raise _Mismatch(path, value, "[]" + _GO_NAMES.get(kind, kind))
+        raise Mismatch(path, value, "[]" + GO_NAMES.get(kind, kind))
     return [_value(kind, item, f"{path}[{index}]", unknown) for index, item in enumerate(value) if item is not None]
 
 
@@ -159,7 +65,7 @@ def _struct(fields: dict[str, tuple[str, str]], value: Object, path: str, unknow
         kind, flags = field
         if "m" in flags:
             if not isinstance(item, dict):
-                raise _Mismatch(place, item, "map[string]" + _GO_NAMES.get(kind, kind))
+                raise Mismatch(place, item, "map[string]" + GO_NAMES.get(kind, kind))
             out[name] = {
                 key: _value(kind, each, f"{place}.{key}", unknown) for key, each in item.items() if each is not None
             }
@@ -219,7 +125,7 @@ def conform(
     settled = _settled(rest, known) if known else {}
     try:
         typed = _struct(fields, {name: item for name, item in rest.items() if name not in settled}, "", unknown)
-    except _Mismatch as error:
+    except Mismatch as error:
         if patched and error.of_map:  # upstream turns patched objects back into structs by another way
             raise errors.bad_request(f"{label}cannot restore map from {error.given}") from None
         raise errors.bad_request(label + str(error)) from None
@@ -247,7 +153,7 @@ def held_against(message: str, obj: Object, label: str) -> Object:
     head: Object = {name: obj[name] for name in ("kind", "apiVersion") if name in obj}
     try:
         return {**head, **_struct(fields, {name: item for name, item in obj.items() if name not in head}, "", [])}
-    except _Mismatch as error:
+    except Mismatch as error:
         raise errors.bad_request(f"{label} cannot be read: {error}") from None
 
 
@@ -262,7 +168,7 @@ def _metadata(value: Any, info: ResourceInfo, version: str, unknown: list[str]) 
     """The metadata of an object of a custom kind, held against its type. Raises ApiError (400)."""
     try:
         found: Object = _value("meta.v1.ObjectMeta", value, "metadata", unknown)
-    except _Mismatch as error:
+    except Mismatch as error:
         text = f'{info.kind} in version "{version}" cannot be handled as a {info.kind}: {error}'
         raise errors.bad_request(text) from None
     return found

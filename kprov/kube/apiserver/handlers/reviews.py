@@ -83,18 +83,7 @@ async def _access(parts: Parts, user: UserInfo, spec: Object) -> Object:
         told = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
         raise _invalid("spec.resourceAttributes", f"Invalid value: null: {told}")
     if resource is not None:
-        asked = RequestInfo(
-            verb=resource.get("verb", ""),
-            path="",
-            is_resource=True,
-            api_prefix="apis" if resource.get("group") else "api",
-            api_group=resource.get("group", ""),
-            api_version=resource.get("version", ""),
-            namespace=resource.get("namespace", ""),
-            resource=resource.get("resource", ""),
-            subresource=resource.get("subresource", ""),
-            name=resource.get("name", ""),
-        )
+        asked = RequestInfo.of_attributes(resource, resource.get("version", ""))
     else:
         asked = RequestInfo(verb=(other or {}).get("verb", ""), path=(other or {}).get("path", ""))
     decision = await parts.authorizer.authorize(user, asked)

@@ -6,11 +6,11 @@ import re
 from typing import Any
 
 from kprov.kube.api import errors
+from kprov.kube.api.clock import is_time
 from kprov.kube.apiserver.strategy.base import FieldError, forbidden, invalid
 
 _LOWEST = {"limitBytes": 1, "sinceSeconds": 1, "tailLines": 0}
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def check(query: Any, name: str) -> None:
@@ -34,7 +34,7 @@ def check(query: Any, name: str) -> None:
             least = "than 0" if lowest else "than or equal to 0"
             found.append(invalid(field, int(text), f"must be greater {least}"))
     since = query.get("sinceTime", "")
-    if since and not _TIME.fullmatch(since):
+    if since and not is_time(since):
         raise errors.bad_request(f'parsing time "{since[:64]}" as "2006-01-02T15:04:05Z07:00": cannot parse it')
     if since and query.get("sinceSeconds", ""):
         found.append(forbidden("[]", "at most one of `sinceTime` or `sinceSeconds` may be specified"))
