@@ -8,8 +8,6 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 
-import orjson
-
 from kprov.kube.api import errors
 from kprov.kube.api.errors import ApiError
 from kprov.kube.apiserver import deprecations
@@ -37,6 +35,7 @@ from kprov.kube.apiserver.handlers.patching import APPLY_PATCH
 from kprov.kube.apiserver.http.message import Answer, Request, Response, Tunnel, json_response
 from kprov.kube.apiserver.inflight import InFlight
 from kprov.kube.apiserver.kubelet import forward
+from kprov.kube.apiserver.output.people import indented, is_for_people
 from kprov.kube.apiserver.request import UserInfo
 from kprov.kube.apiserver.request_metrics import RequestMetrics
 from kprov.kube.apiserver.resources import ResourceInfo, find
@@ -137,8 +136,8 @@ class Dispatcher:
             _log.exception("%s %s failed", request.method, request.path)
             answer = self._refusal(request, errors.internal("the server has a fault: its log says more"))
         if not isinstance(answer, Tunnel):
-            if isinstance(answer, Response) and _for_people(request):
-                answer.body = _pretty(answer)
+            if isinstance(answer, Response) and is_for_people(request):
+                answer.body = indented(answer)
             answer.headers.setdefault("Cache-Control", "no-cache, private")
             if request.warnings:
                 answer.headers["Warning"] = ", ".join(
@@ -277,24 +276,6 @@ def _etcd_failure(text: str) -> ApiError:
     error = errors.service_unavailable(f"etcd: {text}")
     error.status["details"] = {"retryAfterSeconds": 1}
     return error
-
-
-def _for_people(request: Request) -> bool:
-    """Whether somebody reads the answer with their own eyes, as upstream guesses it."""
-    wanted = request.query.get("pretty", "")
-    if wanted:
-        return wanted not in ("0", "false")
-    return str(request.headers.get("User-Agent", "")).startswith(("curl", "Wget", "Mozilla/5.0"))
-
-
-def _pretty(answer: Response) -> bytes:
-    """The body on many lines, if it is JSON."""
-    if not answer.content_type.startswith("application/json") or "Content-Encoding" in answer.headers:
-        return answer.whole()
-    try:
-        return orjson.dumps(orjson.loads(answer.whole()), option=orjson.OPT_INDENT_2)
-    except orjson.JSONDecodeError:
-        return answer.body
 
 
 def _quoted(text: str) -> str:

@@ -14,7 +14,7 @@ from kprov.kube.apiserver.cel.overloads import Own, Rows, content, holds, kind_o
 _IP, _CIDR = "ip", "cidr"
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _LENGTH = re.compile(r"0|[1-9][0-9]{0,2}")
-_LINK_LOCAL_MULTICAST = {4: ipaddress.ip_network("224.0.0.0/24"), 6: ipaddress.ip_network("ff02::/16")}
+_LINK_LOCAL_MULTICAST = ipaddress.IPv4Network("224.0.0.0/24")
 _BROADCAST = ipaddress.ip_address("255.255.255.255")
 
 
@@ -63,7 +63,7 @@ def _is_canonical(text: str) -> bool:
 def _is_link_local_multicast(address: _Address) -> bool:
     if address.version == 6:  # of any flags, as Go has it
         return address.packed[0] == 0xFF and address.packed[1] & 0x0F == 0x02
-    return address in _LINK_LOCAL_MULTICAST[4]
+    return address in _LINK_LOCAL_MULTICAST
 
 
 def _is_global_unicast(address: _Address) -> bool:

@@ -112,7 +112,7 @@ def conform(
         _report(unknown, info, version, validation, warnings, patched)
         return obj
     if (schema := _SCHEMAS.get((info.group, info.plural, version))) is not None:
-        obj = _held_against(schema, obj, info, version, unknown)
+        obj = _held_against_schema(schema, obj, info, version, unknown)
         _report(unknown, info, version, validation, warnings, patched)
         return obj
     message = message_of(info.group, version, info.kind) or message_of(info.group, info.versions[0], info.kind)
@@ -174,7 +174,7 @@ def _metadata(value: Any, info: ResourceInfo, version: str, unknown: list[str]) 
     return found
 
 
-def _held_against(schema: Object, obj: Object, info: ResourceInfo, version: str, unknown: list[str]) -> Object:
+def _held_against_schema(schema: Object, obj: Object, info: ResourceInfo, version: str, unknown: list[str]) -> Object:
     """An object held against a type that is a schema. Raises ApiError (400)."""
     obj = {**obj, "metadata": _metadata(obj.get("metadata") or {}, info, version, unknown)}
     prune(obj, schema, unknown)

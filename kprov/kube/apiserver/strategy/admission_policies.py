@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from kprov.kube.apiserver.admission.policies.evaluation import names_for, variables_used
-from kprov.kube.apiserver.cel.expressions import CelError, compiled
 from kprov.kube.apiserver.strategy.base import (
     FieldError,
     Strategy,
@@ -19,6 +18,7 @@ from kprov.kube.apiserver.strategy.base import (
     required,
     too_many,
 )
+from kprov.kube.apiserver.strategy.expressions import condition_errors, expression_errors
 from kprov.kube.apiserver.strategy.fields import qualified_name_errors, selector_errors
 from kprov.kube.apiserver.strategy.webhook_rules import rule_errors
 from kprov.kube.apiserver.strategy.workloads import set_missing
@@ -31,7 +31,6 @@ _ACTIONS = ["Audit", "Deny", "Warn"]
 _NOT_FOUND = ["Allow", "Deny"]
 _REASONS = ["Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized"]
 _MOST_ANNOTATIONS = 20
-_MOST_CONDITIONS = 64
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -110,18 +109,11 @@ class _Expressions:
             path: where it stands.
             known: the policy's own variables that it may name; None for all.
         """
-        if not isinstance(text, str) or not text.strip():
-            return [required(path)]
         known = set(self._variables if known is None else known)
-        for name in sorted(variables_used(text) - known):
-            return [invalid(path, text, f"compilation failed: undefined field '{name}'")]
-        try:
-            found = compiled(text.strip(), self._names).type
-        except CelError as error:
-            return [invalid(path, text, str(error))]
-        if types and found not in (*types, "dyn"):
-            return [invalid(path, text, f"must evaluate to {' or '.join(types)}")]
-        return []
+        unknown = sorted(variables_used(text) - known) if isinstance(text, str) else []
+        if unknown:
+            return [invalid(path, text, f"compilation failed: undefined field '{unknown[0]}'")]
+        return expression_errors(text, self._names, types, path)
 
     def variable_errors(self, path: str) -> list[FieldError]:
         """What is wrong with the variables: each may name those before it."""
@@ -139,19 +131,8 @@ class _Expressions:
 
     def condition_errors(self, path: str) -> list[FieldError]:
         """What is wrong with the matchConditions."""
-        conditions, found = self._spec.get("matchConditions") or [], list[FieldError]()
-        if len(conditions) > _MOST_CONDITIONS:
-            found.append(too_many(path, len(conditions), _MOST_CONDITIONS))
-        for index, each in enumerate(conditions):
-            here, name = f"{path}[{index}]", each.get("name") or ""
-            if not name:
-                found.append(required(f"{here}.name"))
-            elif any(name == other.get("name") for other in conditions[:index]):
-                found.append(duplicate(f"{here}.name", name))
-            else:
-                found += [invalid(f"{here}.name", name, problem) for problem in qualified_name_errors(name)]
-            found += self.errors_of(each.get("expression"), ("bool",), f"{here}.expression")
-        return found
+        conditions = self._spec.get("matchConditions") or []
+        return condition_errors(conditions, path, lambda text, here: self.errors_of(text, ("bool",), here))
 
     def validation_errors(self, validation: Object, path: str) -> list[FieldError]:
         """What is wrong with a validation."""

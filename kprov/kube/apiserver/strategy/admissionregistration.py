@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from kprov.kube.apiserver.admission.webhooks.conditions import VARIABLES
-from kprov.kube.apiserver.cel.expressions import CelError, compiled
 from kprov.kube.apiserver.strategy.admission_policies import BindingStrategy, PolicyStrategy
 from kprov.kube.apiserver.strategy.base import (
     FieldError,
@@ -15,15 +14,14 @@ from kprov.kube.apiserver.strategy.base import (
     invalid,
     not_supported,
     required,
-    too_many,
 )
-from kprov.kube.apiserver.strategy.fields import qualified_name_errors, selector_errors
+from kprov.kube.apiserver.strategy.expressions import condition_errors, expression_errors
+from kprov.kube.apiserver.strategy.fields import selector_errors
 from kprov.kube.apiserver.strategy.webhook_clients import client_errors
 from kprov.kube.apiserver.strategy.webhook_rules import review_version_errors, rule_errors
 from kprov.kube.apiserver.strategy.workloads import set_missing
 
 Object = dict[str, Any]
-_MOST_CONDITIONS = 64
 
 _WORDS = {
     "failurePolicy": ["Fail", "Ignore"],
@@ -81,7 +79,8 @@ class WebhookConfigurationStrategy(Strategy):
                     found.append(not_supported(f"{here}.{field}", value, known))
             for field in ("namespaceSelector", "objectSelector"):
                 found += selector_errors(hook.get(field), f"{here}.{field}")
-            found += _condition_errors(hook.get("matchConditions") or (), f"{here}.matchConditions")
+            conditions = hook.get("matchConditions") or ()
+            found += condition_errors(conditions, f"{here}.matchConditions", _judged)
             seconds = hook.get("timeoutSeconds")
             if seconds is not None and not 1 <= seconds <= 30:
                 problem = "the timeout value must be between 1 and 30 seconds"
@@ -100,27 +99,9 @@ def _name_errors(name: str, path: str) -> list[FieldError]:
     return []
 
 
-def _condition_errors(conditions: Any, path: str) -> list[FieldError]:
-    found: list[FieldError] = []
-    if len(conditions) > _MOST_CONDITIONS:
-        found.append(too_many(path, len(conditions), _MOST_CONDITIONS))
-    for index, each in enumerate(conditions):
-        here, text = f"{path}[{index}]", str(each.get("expression") or "").strip()
-        if not each.get("name"):
-            found.append(required(f"{here}.name"))
-        elif any(each["name"] == other.get("name") for other in conditions[:index]):
-            found.append(duplicate(f"{here}.name", each["name"]))
-        else:
-            found += [invalid(f"{here}.name", each["name"], text) for text in qualified_name_errors(each["name"])]
-        if not text:
-            found.append(required(f"{here}.expression"))
-            continue
-        try:
-            if compiled(text, VARIABLES).type not in ("bool", "dyn"):
-                found.append(invalid(f"{here}.expression", text, "must evaluate to bool"))
-        except CelError as error:
-            found.append(invalid(f"{here}.expression", text, str(error)))
-    return found
+def _judged(text: str, path: str) -> list[FieldError]:
+    """What is wrong with a condition's expression."""
+    return expression_errors(text, VARIABLES, ("bool",), path)
 
 
 STRATEGIES: dict[str, Strategy] = {

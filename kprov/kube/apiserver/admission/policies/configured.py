@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from kprov.kube.api.selectors import Selector, from_label_selector
 from kprov.kube.apiserver.admission.attributes import AdmissionAttributes
-from kprov.kube.apiserver.admission.webhooks.configured import GROUP, selected, version_matched
+from kprov.kube.apiserver.admission.matching import GROUP, selected, version_matched
 from kprov.kube.apiserver.authentication.objects import GroupResource, ObjectSource
 
 Object = dict[str, Any]
+Kept = TypeVar("Kept")
 POLICIES: GroupResource = (GROUP, "validatingadmissionpolicies")
 BINDINGS: GroupResource = (GROUP, "validatingadmissionpolicybindings")
 
@@ -112,21 +114,16 @@ class Configured:
         self._policies: dict[str, Policy] = {}
         self._bindings: dict[str, Binding] = {}
         self._bound: tuple[tuple[Policy, tuple[Binding, ...]], ...] | None = ()
-        store.subscribe(POLICIES, self._policy_changed)
-        store.subscribe(BINDINGS, self._binding_changed)
+        store.subscribe(POLICIES, partial(self._changed, self._policies, Policy.of))
+        store.subscribe(BINDINGS, partial(self._changed, self._bindings, Binding.of))
 
-    def _policy_changed(self, old: Object | None, new: Object | None) -> None:
+    def _changed(
+        self, known: dict[str, Kept], read: Callable[[Object], Kept], old: Object | None, new: Object | None
+    ) -> None:
         if new is not None:
-            self._policies[new["metadata"]["name"]] = Policy.of(new)
+            known[new["metadata"]["name"]] = read(new)
         elif old is not None:
-            self._policies.pop(old["metadata"]["name"], None)
-        self._bound = None
-
-    def _binding_changed(self, old: Object | None, new: Object | None) -> None:
-        if new is not None:
-            self._bindings[new["metadata"]["name"]] = Binding.of(new)
-        elif old is not None:
-            self._bindings.pop(old["metadata"]["name"], None)
+            known.pop(old["metadata"]["name"], None)
         self._bound = None
 
     def bound(self) -> tuple[tuple[Policy, tuple[Binding, ...]], ...]:

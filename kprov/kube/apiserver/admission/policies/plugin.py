@@ -12,13 +12,13 @@ from kprov.kube.api import errors
 from kprov.kube.api.errors import ApiError
 from kprov.kube.apiserver.admission.answering import answered_for
 from kprov.kube.apiserver.admission.attributes import CONNECT, CREATE, DELETE, UPDATE, AdmissionAttributes
+from kprov.kube.apiserver.admission.matching import is_exempt
 from kprov.kube.apiserver.admission.plugin import Plugin, Surroundings, forbid
 from kprov.kube.apiserver.admission.policies.configured import BINDINGS, POLICIES, Binding, Configured, Policy
 from kprov.kube.apiserver.admission.policies.evaluation import Evaluation, Failure
 from kprov.kube.apiserver.admission.policies.parameters import ParametersMissing, parameters_of
 from kprov.kube.apiserver.admission.views import in_version, namespace_labels, namespace_of
 from kprov.kube.apiserver.admission.webhooks.conditions import values_of
-from kprov.kube.apiserver.admission.webhooks.configured import is_exempt
 from kprov.kube.apiserver.admission.webhooks.review import question
 from kprov.kube.apiserver.authentication.objects import NAMESPACES
 from kprov.kube.apiserver.cel.expressions import CelError

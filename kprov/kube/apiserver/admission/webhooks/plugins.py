@@ -11,10 +11,11 @@ from kprov.kube.api import errors
 from kprov.kube.apiserver.admission.answering import answered_for
 from kprov.kube.apiserver.admission.attributes import CONNECT, CREATE, DELETE, UPDATE, AdmissionAttributes
 from kprov.kube.apiserver.admission.instruments import ADMIT, VALIDATING, asked_webhook
+from kprov.kube.apiserver.admission.matching import GROUP
 from kprov.kube.apiserver.admission.plugin import Plugin, Surroundings, forbid
 from kprov.kube.apiserver.admission.views import in_version, namespace_labels
 from kprov.kube.apiserver.admission.webhooks.conditions import ConditionFailed, hold
-from kprov.kube.apiserver.admission.webhooks.configured import GROUP, Configured, Webhook
+from kprov.kube.apiserver.admission.webhooks.configured import Configured, Webhook
 from kprov.kube.apiserver.admission.webhooks.reinvocation import Invocations
 from kprov.kube.apiserver.admission.webhooks.review import Answer, patched, question, read_answer, review_version
 from kprov.kube.apiserver.authentication.objects import NAMESPACES, GroupResource
