@@ -27,6 +27,10 @@ OF_TLS13 = frozenset(("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_C
 """Always on with TLS 1.3, and not to be chosen from, as upstream."""
 
 
+STRONG = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""Those of TLS 1.2 that daemons take where nobody chooses: with forward secrecy, and authenticated."""
+
+
 def openssl_ciphers(names: Iterable[str]) -> str:
     """What ``SSLContext.set_ciphers`` is given for upstream's names, in their order.
 

@@ -33,6 +33,8 @@ DEFAULT_BUCKETS = (
     8.192,
     16.384,
 )
+PROMETHEUS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""What upstream has where it names none."""
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _STARTED = time.time()
 

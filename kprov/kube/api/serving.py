@@ -18,6 +18,7 @@ import aiohttp
 from aiohttp import web
 
 from kprov import __version__
+from kprov.kube.api.cipher_suites import STRONG
 from kprov.kube.api.delegated_auth import DelegatedAuthenticator, DelegatedAuthorizer
 from kprov.kube.api.errors import ApiError
 from kprov.kube.api.metrics import CONTENT_TYPE, REGISTRY, Registry
@@ -26,8 +27,6 @@ from kprov.kube.api.trusted_clients import TrustedClients
 
 Check = Callable[[], bool | str | Awaitable[bool | str | None] | None]
 """A health check: true or None is well; false, or a text that says why, is not; an exception is not, either."""
-
-CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
 @contextlib.contextmanager
@@ -124,9 +123,9 @@ class HealthServer:
         if not certificate:
             certificate, key = stack.enter_context(self_signed("localhost"))
         if clients is None:
-            return ServerTLS(certificate, key, ciphers=CIPHERS)
+            return ServerTLS(certificate, key, ciphers=STRONG)
         clients.read()
-        return ServerTLS(certificate, key, [clients.path], ciphers=CIPHERS, changed=clients.read)
+        return ServerTLS(certificate, key, [clients.path], ciphers=STRONG, changed=clients.read)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method not in ("GET", "HEAD"):

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kprov.kube.api.metrics import REGISTRY, LabelValues
-from kprov.kube.kubelet.node.facts import Disk, disk
+from kprov.kube.api.metrics import PROMETHEUS_BUCKETS, REGISTRY, LabelValues
 
 if TYPE_CHECKING:
     from kprov.kube.kubelet.pods.manager import PodManager
 
-_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # prometheus's own, as upstream has them
-
 RELISTS = REGISTRY.histogram(
     "kubelet_pleg_relist_duration_seconds", "Duration in seconds for relisting pods in PLEG.", (),
-    _BUCKETS,
+    PROMETHEUS_BUCKETS,
 )  # fmt: skip
 RELIST_INTERVALS = REGISTRY.histogram(
     "kubelet_pleg_relist_interval_seconds", "Interval in seconds between relisting in PLEG.", (),
-    _BUCKETS,
+    PROMETHEUS_BUCKETS,
 )  # fmt: skip
 SANDBOXES = REGISTRY.histogram(
     "kubelet_run_podsandbox_duration_seconds",
     "Duration in seconds of the run_podsandbox operations. Broken down by RuntimeClass.Handler.",
     ("runtime_handler",),
-    _BUCKETS,
+    PROMETHEUS_BUCKETS,
 )
 FAILED_SANDBOXES = REGISTRY.counter(
     "kubelet_run_podsandbox_errors_total",
@@ -42,14 +38,14 @@ REQUEST_SECONDS = REGISTRY.histogram(
     "kubelet_http_requests_duration_seconds",
     "Duration in seconds to serve http requests",
     _ASKED,
-    _BUCKETS,
+    PROMETHEUS_BUCKETS,
 )
 OPEN_REQUESTS = REGISTRY.gauge("kubelet_http_inflight_requests", "Number of the inflight http requests", _ASKED)
 SYNCS = REGISTRY.histogram(
     "kubelet_pod_worker_duration_seconds",
     "Duration in seconds to sync a single pod. Broken down by operation type: create, update, or sync",
     ("operation_type",),
-    _BUCKETS,
+    PROMETHEUS_BUCKETS,
 )
 POD_STARTS = REGISTRY.histogram(
     "kubelet_pod_start_duration_seconds",
@@ -95,34 +91,6 @@ def watch_pods(manager: PodManager, node: str) -> None:
         (),
         lambda: time.time() - (time.monotonic() - manager.relist.last) if manager.relist.last else 0.0,
     )
-
-
-_ROOM: dict[str, tuple[str, Callable[[Disk], int]]] = {
-    "capacity_bytes": ("Capacity in bytes of the volume", lambda disk: disk.size),
-    "available_bytes": ("Number of available bytes in the volume", lambda disk: disk.available),
-    "used_bytes": ("Number of used bytes in the volume", lambda disk: disk.size - disk.free),
-    "inodes": ("Maximum number of inodes in the volume", lambda disk: disk.inodes),
-    "inodes_free": ("Number of free inodes in the volume", lambda disk: disk.inodes_free),
-    "inodes_used": ("Number of used inodes in the volume", lambda disk: disk.inodes - disk.inodes_free),
-}
-
-
-def watch_volumes(claimed: Callable[[], dict[LabelValues, Path]]) -> None:
-    """Show how full the claimed volumes are: the file systems on which they lie, as upstream does.
-
-    Args:
-        claimed: gives the claims in use, by namespace and name, and where they lie.
-    """
-    for name, (text, measure) in _ROOM.items():
-        REGISTRY.gauge(
-            f"kubelet_volume_stats_{name}", text, ("namespace", "persistentvolumeclaim"), _room(claimed, measure)
-        )
-
-
-def _room(
-    claimed: Callable[[], dict[LabelValues, Path]], measure: Callable[[Disk], int]
-) -> Callable[[], dict[LabelValues, float]]:
-    return lambda: {claim: float(measure(disk(path))) for claim, path in claimed().items() if path.exists()}
 
 
 def certificate_end(which: str) -> Callable[[float], None]:

@@ -218,7 +218,6 @@ async def _run(
     server = NodeServer(host, manager, Access(client, config, settings.name), unwell)
     shutdown = NodeShutdown(manager, agent, config.shutdown_grace, config.shutdown_grace_critical)
     instruments.watch_pods(manager, settings.name)
-    instruments.watch_volumes(host.volumes.claimed)
     health = HealthServer(config.healthz_address, config.healthz_port, live={"runtime": lambda: unwell() or True})
     try:
         async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as group:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kprov.kube.api.metrics import Registry
+from kprov.kube.api.metrics import PROMETHEUS_BUCKETS, Registry
 
 PROBES = Registry()
 TOTAL = PROBES.counter(
@@ -16,7 +16,7 @@ SECONDS = PROBES.histogram(
     "prober_probe_duration_seconds",
     "Duration in seconds for a probe response.",
     ("probe_type", "container", "pod", "namespace"),
-    (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+    PROMETHEUS_BUCKETS,
 )
 SUCCESSFUL, FAILED, UNKNOWN = "successful", "failed", "unknown"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from kprov.kube.api.cipher_suites import openssl_ciphers
+from kprov.kube.api.cipher_suites import STRONG, openssl_ciphers
 from kprov.kube.api.metrics import CONTENT_TYPE, REGISTRY
 from kprov.kube.api.server_tls import ServerTLS
 from kprov.kube.kubelet import instruments
@@ -25,10 +25,10 @@ from kprov.kube.kubelet.server.container_metrics import ContainerMetrics
 from kprov.kube.kubelet.server.log_requests import LogRequests
 from kprov.kube.kubelet.server.streams import Streams
 from kprov.kube.kubelet.server.usage import Usage
+from kprov.kube.kubelet.server.volume_metrics import VolumeMetrics
 
 log = logging.getLogger(__name__)
 
-CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _STREAMS = frozenset({"exec", "attach", "portForward", "run"})
 
 
@@ -38,7 +38,7 @@ class NodeServer:
     def __init__(self, host: Host, pods: PodManager, access: Access, healthy: Callable[[], str]) -> None:
         """``healthy`` is empty or says what is wrong."""
         self._host, self._pods, self._access, self._healthy = host, pods, access, healthy
-        self._usage, self._containers = Usage(host), ContainerMetrics(host, pods)
+        self._usage, self._containers, self._volumes = Usage(host), ContainerMetrics(host, pods), VolumeMetrics(host)
         self._tls: ServerTLS | None = None
         self._following: asyncio.Task[None] | None = None
         self._runner: web.AppRunner | None = None
@@ -62,7 +62,7 @@ class NodeServer:
             str(key),
             [clients.path] if clients is not None else (),
             "VersionTLS13" if config.tls_min_version == "VersionTLS13" else "",
-            openssl_ciphers(config.tls_cipher_suites) if config.tls_cipher_suites else CIPHERS,
+            openssl_ciphers(config.tls_cipher_suites) if config.tls_cipher_suites else STRONG,
             clients.read if clients is not None else None,
         )
         self._tls = tls
@@ -125,7 +125,7 @@ class NodeServer:
         return web.Response(text=wrong or "ok", status=500 if wrong else 200)
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        return web.Response(text=REGISTRY.render(), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(text=REGISTRY.render() + await self._volumes.text(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _container_metrics(self, request: web.Request) -> web.Response:
         return web.Response(text=await self._containers.text(), headers={"Content-Type": CONTENT_TYPE})

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from kprov.kube.kubelet import instruments
 from kprov.kube.kubelet.cri.client import RuntimeFailure
 from kprov.kube.kubelet.pods.cgroups import Cgroups
 from kprov.kube.kubelet.pods.records import EXITED, RUNNING, ContainerRecord, PodRecord, SandboxRecord
@@ -200,12 +199,3 @@ async def test_probes_are_counted_and_forgotten_with_their_pod() -> None:
     assert LIVENESS == "liveness"
     prober.close()
     assert 'pod="p"' not in PROBES.render(process=False)
-
-
-def test_volumes_that_are_claimed_say_how_full_they_are(tmp_path: Path) -> None:
-    claimed: dict[tuple[str, ...], Path] = {("ns", "data"): tmp_path, ("ns", "lost"): tmp_path / "none"}
-    seen = {name: instruments._room(lambda: claimed, of)() for name, (_, of) in instruments._ROOM.items()}
-    assert all(set(each) == {("ns", "data")} for each in seen.values())
-    room = {name: each[("ns", "data")] for name, each in seen.items()}
-    assert 0 < room["available_bytes"] <= room["capacity_bytes"] - room["used_bytes"] <= room["capacity_bytes"]
-    assert room["inodes_used"] + room["inodes_free"] == room["inodes"]
