@@ -75,8 +75,8 @@ def test_up_again_changes_nothing(own_lab: Lab) -> None:
 def test_a_lab_whose_addresses_are_taken_was_never_there(own_lab: Lab, tmp_path: Path) -> None:
     state, layout, folder = own_lab
     lifecycle.up(state, layout, folder / "lab.yaml")
-    other = LabState("taken", tmp_path)
+    other = LabState("taken", tmp_path / "other")
     with pytest.raises(LabError, match=f"{layout.subnet} is in use on this host .* by {layout.bridge}"):
-        lifecycle.up(other, replace(layout, name="taken"), tmp_path / "lab.yaml")
+        lifecycle.up(other, replace(layout, name="taken"), tmp_path / "other.yaml")
     assert other.load() is None
-    assert not (tmp_path / "lab.yaml").exists()
+    assert not (tmp_path / "other.yaml").exists()
