@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import kprov
-from kprov.provision.inventory import checks
+from kprov.provision.inventory import checks, file_checks, network_checks
 from kprov.provision.inventory.document import Located
 from kprov.provision.inventory.groups import ALL, REQUIRED, UNGROUPED, Tree
 from kprov.provision.inventory.host_variables import ALIASES
 from kprov.provision.inventory.layers import EXTRA_VARS, layers_of
 from kprov.provision.inventory.model import Added, GroupView, Host, Inventory, Layer
 from kprov.provision.inventory.names import check_name, check_names
-from kprov.provision.inventory.problems import Location, ProblemLog
+from kprov.provision.inventory.problems import Locate, Location, ProblemLog
 from kprov.provision.inventory.resolve import Render, Resolver
 from kprov.provision.inventory.settings import OF_EVERY_INVENTORY, ClusterSettings, complete, is_cluster_wide
 from kprov.provision.inventory.sources import folder_of, is_list, read_sources
@@ -143,7 +143,7 @@ class _Reading:
         layers = {host: layers_of(self.tree, host, self.extra, {}) for host in everyone}
         hosts, where = self._hosts(layers, {})
         if check_files:
-            checks.check_key_files(hosts, where, self.log.doubt)
+            file_checks.check_key_files(hosts, where, self.log.doubt)
         return hosts, {host: {name: tuple(given) for name, given in own.items()} for host, own in layers.items()}
 
     def of_cluster(self, check_files: bool) -> tuple[dict[str, Host], dict[str, dict[str, tuple[Layer, ...]]]]:
@@ -158,10 +158,10 @@ class _Reading:
         def locate_setting(name: str) -> Location:
             return (shared[name][-1].location or start) if name in shared else start
 
-        checks.check_networks(cluster, len(hosts), locate_setting, log)
-        checks.check_ports(cluster, locate_setting, log)
+        network_checks.check_networks(cluster, len(hosts), locate_setting, log)
+        network_checks.check_ports(cluster, locate_setting, log)
         checks.check_release(cluster, kprov.__version__, locate_setting, log)
-        checks.check_virtual_address(hosts, cluster, locate_setting, log)
+        network_checks.check_virtual_address(hosts, cluster, locate_setting, log)
         checks.check_lifetimes(cluster, locate_setting, log)
         checks.check_defined(tree, layers, log)
         # A host whose address was found wrong or missing already needs no second complaint.
@@ -171,13 +171,13 @@ class _Reading:
             if host.node_address
             or ("ansible_host" in layers[name] and layers[name]["ansible_host"][-1].value == host.address)
         }
-        checks.check_addresses(sound, where, log)
-        checks.check_machines_outside(
+        network_checks.check_addresses(sound, where, log)
+        network_checks.check_machines_outside(
             sound, cluster, lambda name: locate_setting(name) if name in shared else None, where, log
         )
         if check_files:
-            checks.check_key_files(hosts, where, log.add)
-            checks.check_authority_files(cluster, locate_setting, log)
+            file_checks.check_key_files(hosts, where, log.add)
+            file_checks.check_authority_files(cluster, locate_setting, log)
         defaults = cluster.variables()
         return hosts, {host: _with_defaults(layers[host], defaults, hosts[host]) for host in hosts}
 
@@ -214,9 +214,7 @@ class _Reading:
             found.setdefault(name, []).append(Layer("extra vars", None, value, EXTRA_VARS))
         return found
 
-    def _hosts(
-        self, layers: HostLayers, settings: Mapping[str, Any]
-    ) -> tuple[dict[str, Host], dict[str, checks.Locate]]:
+    def _hosts(self, layers: HostLayers, settings: Mapping[str, Any]) -> tuple[dict[str, Host], dict[str, Locate]]:
         hosts, where = {}, {}
         for name, at in self.tree.members(ALL).items():
             groups = tuple(group.name for group in self.tree.groups_of(name))
@@ -226,7 +224,7 @@ class _Reading:
         return hosts, where
 
 
-def _locator(own: Mapping[str, list[Layer]], at: Location) -> checks.Locate:
+def _locator(own: Mapping[str, list[Layer]], at: Location) -> Locate:
     """Says where a host's variable was written; where the host was, if it was not."""
     return lambda variable: (own[variable][-1].location or at) if variable in own else at
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,6 +16,10 @@ class Location(NamedTuple):
 
     def __str__(self) -> str:
         return self.file if self.line is None else f"{self.file}:{self.line}"
+
+
+Locate = Callable[[str], Location]
+"""Says where a setting or a variable was written."""
 
 
 @dataclass(frozen=True, slots=True)
