@@ -51,7 +51,7 @@ def parts(value: Any, shape: Shape) -> Parts | None:
         return None
     found: Parts = {}
     for each in value:
-        element = of_value(each) if form is Form.SET else of_item(each, shape.keys)
+        element = of_value(each) if form is Form.SET else of_item(each, shape.keys, shape.key_defaults)
         if element is None or element in found:
             return None
         found[element] = (each, LEAF if form is Form.SET else shape.child(""))

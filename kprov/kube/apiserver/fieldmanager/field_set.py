@@ -179,13 +179,13 @@ def of_value(value: Any) -> str:
     return "v:" + orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def of_item(item: Any, keys: tuple[str, ...]) -> str | None:
-    """The element of a keyed list's item; None where it lacks a key that has no default."""
+def of_item(item: Any, keys: tuple[str, ...], defaults: Mapping[str, Any] = KEY_DEFAULTS) -> str | None:
+    """The element of a keyed list's item; None where it has no key at all, nor a default for one."""
     if not isinstance(item, dict):
         return None
     found = {}
     for key in keys:
-        value = item.get(key, KEY_DEFAULTS.get(key))
+        value = item.get(key, defaults.get(key))
         if value is not None:
             found[key] = value
     if not found:

@@ -15,6 +15,9 @@ from kprov.kube.apiserver.extensions import kinds
 from kprov.kube.apiserver.protobuf.table import fields_of, message_of
 from kprov.kube.apiserver.resources.info import ResourceInfo
 
+# What upstream's types fill in for a key that is left out.
+KEY_DEFAULTS: Mapping[str, Any] = {"protocol": "TCP"}
+
 
 class Form(Enum):
     """How a value is owned."""
@@ -31,8 +34,8 @@ class Form(Enum):
 class Shape:
     """A value's shape.
 
-    ``message`` names the type of a struct, or ``fields`` are its fields; ``keys`` are a keyed list's; ``element`` is
-    the shape of what a map or a list holds.
+    ``message`` names the type of a struct, or ``fields`` are its fields; ``keys`` are a keyed list's, and
+    ``key_defaults`` what they are where an item leaves one out; ``element`` is the shape of what a map or a list holds.
     """
 
     form: Form
@@ -40,6 +43,7 @@ class Shape:
     keys: tuple[str, ...] = ()
     element: Shape | None = None
     fields: Mapping[str, Shape] | None = field(default=None, hash=False)
+    key_defaults: Mapping[str, Any] = field(default_factory=lambda: KEY_DEFAULTS, hash=False)
 
     def child(self, name: str) -> Shape:
         """The shape of a struct's field or of a map's value."""
@@ -58,9 +62,6 @@ class Shape:
 
 LEAF = Shape(Form.LEAF)
 FREE = Shape(Form.FREE)
-
-# What upstream's types fill in for a key that is left out.
-KEY_DEFAULTS = {"protocol": "TCP"}
 
 _LEAVES = frozenset({"s", "n", "h", "b", "y", "f", "Time", "MicroTime", "Duration", "IntOrString", "Quantity"})
 
@@ -144,6 +145,9 @@ def of_schema(schema: Mapping[str, Any]) -> Shape:
             case "set":
                 return Shape(Form.SET)
             case "map":
-                return Shape(Form.KEYED, keys=tuple(schema.get("x-kubernetes-list-map-keys") or ()), element=items)
+                keys = tuple(schema.get("x-kubernetes-list-map-keys") or ())
+                known = (schema.get("items") or {}).get("properties") or {}
+                defaults = {key: known[key]["default"] for key in keys if "default" in known.get(key, {})}
+                return Shape(Form.KEYED, keys=keys, element=items, key_defaults=defaults)
         return LEAF
     return FREE if schema.get("x-kubernetes-preserve-unknown-fields") else LEAF

@@ -29,7 +29,11 @@ async def apply(parts: Parts, request: Request, info: ResourceInfo) -> Response:
         return await update.run(change.to)
 
     async def create() -> Entry:
-        return await create_object(parts, request, info, change.to_new(), dry_run=dry, manager=None)
+        made = change.to_new()
+        if uid := made["metadata"].get("uid"):
+            told = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise errors.conflict(info, request.info.name, told)
+        return await create_object(parts, request, info, made, dry_run=dry, manager=None)
 
     if request.info.subresource:
         return renderer.entry(await replace())
@@ -54,7 +58,13 @@ def _read_apply(request: Request, info: ResourceInfo) -> Apply:
     for name in ("apiVersion", "kind"):
         if not applied.get(name):
             raise errors.bad_request(f"error decoding YAML: Object '{name.capitalize()}' is missing")
+    if applied["apiVersion"] != info.api_version(version):
+        raise errors.bad_request(
+            "Incorrect version specified in apply patch. Specified patch version: "
+            f"{applied['apiVersion']}, expected: {info.api_version(version)}"
+        )
     bodies.check_kind(applied, info, version)
+    bodies.check_named(applied, request.info.name)
     bodies.check_place(applied, info, request.info.namespace, request.info.name)
     if applied["metadata"].get("managedFields") is not None:
         raise errors.bad_request("metadata.managedFields must be nil")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kprov.kube.api import errors
+from kprov.kube.api.errors import ApiError
 from kprov.kube.apiserver.admission.attributes import UPDATE, AdmissionAttributes
 from kprov.kube.apiserver.extensions import kinds
 from kprov.kube.apiserver.fieldmanager import manager_of, record_update
@@ -21,6 +22,7 @@ from kprov.kube.apiserver.output.render import Renderer
 from kprov.kube.apiserver.resources.info import ResourceInfo
 from kprov.kube.apiserver.storage.encoding import encode
 from kprov.kube.apiserver.storage.entry import Entry
+from kprov.kube.apiserver.storage.etcd import EtcdError, FateUnknown
 from kprov.kube.apiserver.strategy import StrategyContext, strategy_of
 from kprov.kube.apiserver.strategy.base import forbidden
 from kprov.kube.apiserver.versions import from_storage, to_storage
@@ -89,7 +91,9 @@ class Update:
             return Entry("", 0, _with_revision(stopped.obj), 0)
         except _Gone as gone:
             return await self._delete(namespace, name, gone.obj)
-        except BaseException:
+        except FateUnknown:  # nor of a request that was cancelled: what it took may be the Service's by now
+            raise
+        except (ApiError, EtcdError):
             if self._allocation is not None:
                 await self._allocation.undo()
             raise

@@ -10,6 +10,8 @@ import pytest
 from kprov.kube.api.errors import ApiError
 from kprov.kube.apiserver.fieldmanager import Apply, record_update
 from kprov.kube.apiserver.fieldmanager.apply import LAST_APPLIED
+from kprov.kube.apiserver.fieldmanager.merging import merge
+from kprov.kube.apiserver.fieldmanager.shapes import of_schema
 from kprov.kube.apiserver.resources import RESOURCES
 
 INFO = RESOURCES["", "configmaps"]
@@ -135,3 +137,20 @@ def test_status_is_not_owned_through_the_object_nor_spec_through_the_status() ->
     through = Apply(DEPLOYMENTS, "v1", body, manager="m", force=True, subresource="status").to(live)
     rows = {entry.get("subresource", ""): set(entry["fieldsV1"]) for entry in through["metadata"]["managedFields"]}
     assert rows["status"] == {"f:status"}
+
+
+def test_a_key_that_an_item_leaves_out_has_its_schemas_default() -> None:
+    shape = of_schema(
+        {
+            "type": "array",
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["name", "zone"],
+            "items": {
+                "type": "object",
+                "properties": {"name": {"type": "string"}, "zone": {"type": "string", "default": "here"}},
+            },
+        }
+    )
+    live = [{"name": "a", "zone": "here", "size": 1}]
+    assert merge(live, [{"name": "a", "size": 2}], shape) == [{"name": "a", "zone": "here", "size": 2}]
+    assert len(merge(live, [{"name": "a", "zone": "there"}], shape)) == 2
