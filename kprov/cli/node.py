@@ -45,6 +45,17 @@ Deadline = Annotated[
     ),
 ]
 
+HostKey = Annotated[
+    str | None,
+    typer.Option(
+        "--host-key",
+        metavar="'TYPE KEY'",
+        help="The machine's host key, as ssh-keyscan shows it: it is trusted instead of one that is known. Compare it "
+        "on the machine.",
+        show_default=False,
+    ),
+]
+
 
 def drain_options(
     *, force: bool, delete_emptydir_data: bool, grace_period: int | None, at_deadline: AtDeadline
@@ -134,6 +145,7 @@ OnlyAnswering = Annotated[
 def add_machines(
     machines: Machines,
     inventory: InventoryPath = DEFAULT_INVENTORY,
+    host_key: HostKey = None,
     only_answering: OnlyAnswering = False,
     check: Check = False,
     timeout: TimeoutOptions = None,
@@ -158,6 +170,7 @@ def add_machines(
         only_answering=only_answering,
         check=check,
         accept_new_host_keys=accept_new_host_keys,
+        host_key=host_key,
     )
     raise typer.Exit(code)
 
@@ -166,15 +179,7 @@ def add_machines(
 def replace_machine(
     machine: Annotated[str, typer.Argument(metavar="MACHINE", help="The lost one's name, which the new one takes.")],
     inventory: InventoryPath = DEFAULT_INVENTORY,
-    host_key: Annotated[
-        str,
-        typer.Option(
-            "--host-key",
-            metavar="'TYPE KEY'",
-            help="The new machine's host key, as ssh-keyscan shows it: it is trusted instead of the one that is known. "
-            "Compare it on the machine.",
-        ),
-    ] = "",
+    host_key: HostKey = None,
     only_answering: OnlyAnswering = False,
     check: Check = False,
     timeout: TimeoutOptions = None,

@@ -96,7 +96,7 @@ def join(
     only_answering: bool,
     check: bool,
     accept_new_host_keys: bool,
-    host_key: str = "",
+    host_key: str | None = None,
 ) -> int:
     """Let machines join: `add`, or `replace` for one in a lost one's place. Returns the exit code."""
     from kprov.cli.bundle_source import complete_bundle
@@ -112,9 +112,12 @@ def join(
     refuse_no_cluster(loaded)
     if verb == "replace":
         one_machine(loaded, pattern)
-    if host_key:
-        loaded = _with_host_key(loaded, pattern, host_key)
     hosts = tuple(machines_of(loaded, pattern))
+    if host_key is not None:
+        if len(hosts) > 1:
+            raise MachineError(f"--host-key is one machine's, and {pattern} are {len(hosts)}: add that one by itself")
+        loaded = _with_host_key(loaded, hosts[0].name, host_key)
+        hosts = (loaded.host(hosts[0].name),)
     options = Options(
         check=check,
         accept_new_host_keys=accept_new_host_keys,
@@ -129,8 +132,8 @@ def join(
         phases = Joining(hosts, replaces=verb == "replace").phases(loaded)
         engine, times = run_procedure(loaded, phases, bundle, shown.reporter, options)
         code = of_outcome(engine.outcome())
-        if code is ExitCode.OK and host_key and not check:
-            shown.tell(f"write its new host key into the inventory, or remove the old one from known_hosts: {host_key}")
+        if code is ExitCode.OK and host_key is not None and not check:
+            shown.tell(f"write its host key into the inventory (kprov_host_key), where an old one stands: {host_key}")
         shown.finish(times, code, None)
     return int(code)
 

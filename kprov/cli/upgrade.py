@@ -75,6 +75,10 @@ def upgrade(
     from kprov.provision.cluster.up import ROLES
     from kprov.provision.cluster.upgrading.upgrade import Upgrade
 
+    if rollback and bundle is not None:
+        raise typer.BadParameter(
+            "--rollback goes back to what is on the machines: a bundle has no part in it", param_hint="--bundle"
+        )
     loaded = open_inventory(chosen(inventory_file, inventory), extra_vars)
     options = Options(
         check=check,
@@ -92,9 +96,11 @@ def upgrade(
     )
     batches = read_serial(serial)
     with reported(loaded.cluster.state_directory, wanted=not check), open_run_output() as shown:
-        found = Bundle.open(bundle) if bundle is not None else complete_bundle(loaded, shown.tell)
+        found = None  # the way back needs nothing that is not on the machines
+        if not rollback:
+            found = Bundle.open(bundle) if bundle is not None else complete_bundle(loaded, shown.tell)
         work = Upgrade(drained if drain else None, batches, rollback, shown.tell)
-        with operation(loaded, shown.reporter, options, bundle=found, signs=True) as context:
+        with operation(loaded, shown.reporter, options, bundle=found, signs=not rollback) as context:
             context.engine.validate_roles(ROLES)
             work.run(context, list(loaded.hosts.values()))
             engine = context.engine

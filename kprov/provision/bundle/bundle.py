@@ -38,6 +38,8 @@ class Bundle:
         Raises BundleError when there is none or a file of it is wrong.
         """
         folder = directory or default_directory()
+        if folder.exists() and not folder.is_dir():
+            raise BundleError(f"{folder} is a file; a bundle is a folder, which kprov bundle build makes")
         store = Store(folder)
         manifest = store.load()
         if manifest is None:

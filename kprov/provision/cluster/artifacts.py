@@ -1,4 +1,4 @@
-"""Brings what machines need out of the bundle: packages, kprov's daemons, images. Only what is missing travels."""
+"""Brings what machines need out of the bundle: packages and images. Only what is missing travels."""
 
 from __future__ import annotations
 
@@ -86,36 +86,6 @@ def missing_packages(context: Context, hosts: list[Host]) -> dict[str, list[str]
         calls[host.name] = (module, {**arguments, "_check": True, "_quiet": True})
     found = context.engine.module_all(calls)
     return {name: list(result.get("installed") or ()) for name, result in found.items() if not result.failed}
-
-
-def lay_release(context: Context, hosts: list[Host]) -> None:
-    """Lay kprov's daemons beside the release that runs; nothing runs them yet."""
-    context.engine.module_all({host.name: _laying(context, host)[0] for host in hosts})
-
-
-def _laying(context: Context, host: Host) -> tuple[list[Task], str]:
-    """The steps, and the folder of the release."""
-    release = context.bundle.release_for(debian_release(context, host))
-    folder = f"{RELEASES}/{release.version}"
-    steps: list[Task] = [
-        ("file", {"path": RELEASES, "state": "directory", "mode": "0755", "owner": "root", "group": "root"})
-    ]
-    for archive in release.archives:
-        steps.append(("unarchive", {"src": str(archive.path), "dest": folder, "sha256": archive.sha256}))
-    return steps, folder
-
-
-def install_release(context: Context, hosts: list[Host]) -> None:
-    """Lay kprov's daemons beside the release that runs, and switch to them."""
-    engine = context.engine
-    with engine.phase("Install the daemons", hosts):
-        tasks: dict[str, list[Task]] = {}
-        for host in hosts:
-            steps, folder = _laying(context, host)
-            tasks[host.name] = [*steps, ("file", {"path": CURRENT, "src": folder, "state": "link"})]
-        for name, results in engine.module_all(tasks).items():
-            if results[-1].changed and engine.facts[name].get("kprov_release"):
-                context.stale_services.setdefault(name, set()).update(daemons_of(context.inventory.hosts[name]))
 
 
 def import_images(context: Context, hosts: list[Host]) -> None:

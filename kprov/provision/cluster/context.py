@@ -48,6 +48,8 @@ class Context:
     variables: dict[str, Any] = field(default_factory=dict)
     stale_services: dict[str, set[str]] = field(default_factory=dict)
     """By machine: the units that run with a certificate or a release that has been replaced."""
+    ways_back: set[str] = field(default_factory=set)
+    """The machines whose way back to the release that they run was noted by this run, or need not be."""
     renew: frozenset[str] = frozenset()
     """Certificates that are made anew though they need not be, by name; "all" for every one."""
     recorder: Recorder | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kprov.provision.cluster.artifacts import CURRENT, import_images, install_packages, install_release
+from kprov.provision.cluster.artifacts import CURRENT, import_images, install_packages
 from kprov.provision.cluster.canary import etcd_answers
 from kprov.provision.cluster.certificates import issue_certificates
 from kprov.provision.cluster.coming_anew import api_servers_come, kubelets_come
@@ -12,6 +12,7 @@ from kprov.provision.cluster.etcd import DATA, form_etcd
 from kprov.provision.cluster.joining import label_nodes, make_bootstrap_token, wait_for_nodes
 from kprov.provision.cluster.manifests import apply_cluster_objects
 from kprov.provision.cluster.phase import Phase
+from kprov.provision.cluster.releases import install_release
 from kprov.provision.cluster.restarts import restart_stale_services
 
 UP: tuple[Phase, ...] = (

@@ -76,6 +76,9 @@ class ClusterSettings:
     state_directory: Path = _setting(  # noqa: RUF009 -- a field, as the others are
         _UNSET, values.text, "the controller's folder of keys, journals and logs; default: .kprov/<cluster_name>"
     )
+    releases_kept: int = _setting(
+        3, values.whole(2, 1000), "how many releases of kprov's daemons a machine keeps, the way back among them"
+    )
     runs_kept: int = _setting(50, values.whole(1, 100000), "how many runs the controller remembers")
     bundle_directory: Path | None = _setting(  # noqa: RUF009 -- a field, as the others are
         None, values.text, "what machines need, gathered once; default: the cache folder of this computer"

@@ -143,7 +143,16 @@ def test_a_release_comes_goes_back_and_a_broken_one_does_not_stay(
     now = _releases(made)
     version = next(iter(now.values())).split("+")[0]
     good = _another_bundle(tmp_path / "good", f"{version}+good")
-    upgraded = _kprov(made, "upgrade", "--bundle", str(good))
+    upgrade = ("upgrade", "--bundle", str(good), "--timeout", "drain=2s")
+    _kubectl(made, "apply", "-f", "-", given=WEB)
+    _kubectl(made, "rollout", "status", "deployment/web", "--timeout=90s")
+    kept = _kprov(made, *upgrade)  # the budget keeps the pod longer than the deadline
+    assert kept.code == 1 and "default/web-" in kept.output and "disruption budget" in kept.output, kept.output
+    assert "--at-deadline delete" in kept.output and "given pods as before: w" in kept.output, kept.output
+    assert _unschedulable(made) == set()
+    assert _releases(made)["cp1"] == f"{version}+good" and now["cp1"] in _releases(made).values()
+    _kubectl(made, "delete", "pdb/web", "deployment/web")
+    upgraded = _kprov(made, *upgrade)
     assert upgraded.code == 0, upgraded.output
     assert set(_releases(made).values()) == {f"{version}+good"} and _unschedulable(made) == set()
     assert "every machine runs this release" in _kprov(made, "upgrade", "--bundle", str(good)).output
@@ -151,9 +160,10 @@ def test_a_release_comes_goes_back_and_a_broken_one_does_not_stay(
     assert back.code == 0 and _releases(made) == now, back.output
 
     broken = _another_bundle(tmp_path / "broken", f"{version}+broken", "kubelet", "#!/bin/sh\nexit 1\n")
-    failed = _kprov(made, "upgrade", "--bundle", str(broken), "--timeout", "ready=20s")
+    failed = _kprov(made, "upgrade", "--bundle", str(broken), "--timeout", "ready=20s", "-e", "releases_kept=2")
     assert failed.code == 1 and "back with the release before, and healthy: cp1" in failed.output, failed.output
     assert "Left untouched: w1, w2" in failed.output
+    assert set(made.run("cp1", "ls /opt/kprov/releases").split()) == {now["cp1"], f"{version}+broken"}  # "good" is old
     assert _releases(made) == now and _unschedulable(made) == set()
     again = _kprov(made, "upgrade", "--rollback")  # those that it did not reach have nothing to go back to
     assert again.code == 0 and "what it ran before the last upgrade already" in again.output, again.output

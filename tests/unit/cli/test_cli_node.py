@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kprov.cli.node_runs import MachineError, _with_host_key
+from kprov.cli.node_runs import MachineError, _with_host_key, join
 from kprov.provision.inventory import load
 from kprov.provision.transport.target import target_of
 
@@ -25,3 +25,29 @@ def test_the_new_machines_key_takes_the_place_of_the_known_one(inventory_file: P
 def test_what_is_no_host_key_is_refused(inventory_file: Path, key: str) -> None:
     with pytest.raises(MachineError, match="--host-key"):
         _with_host_key(load(inventory_file), "cp1", key)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["add", "cp1,node1", "--host-key", KEY], "--host-key is one machine's"),
+        (["add", "cp1", "--host-key", ""], "--host-key"),
+        (["replace", "cp1", "--host-key", "nonsense"], "--host-key"),
+    ],
+)
+def test_a_key_that_can_not_be_meant_is_refused_before_anything_is_contacted(
+    inventory_file: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    monkeypatch.setattr("kprov.provision.cluster.operation.is_complete", lambda folder: True)
+    with pytest.raises(MachineError, match=said):
+        join(
+            words[0],
+            inventory_file,
+            words[1],
+            None,
+            None,
+            only_answering=False,
+            check=False,
+            accept_new_host_keys=False,
+            host_key=words[3],
+        )

@@ -11,15 +11,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from kprov.provision.cluster.artifacts import lay_release, missing_packages
+from kprov.provision.cluster.artifacts import missing_packages
 from kprov.provision.cluster.canary import api_servers_answer, etcd_answers, kubelets_answer
 from kprov.provision.cluster.context import Context
 from kprov.provision.cluster.joining import wait_for_nodes
-from kprov.provision.cluster.nodes.drain import DrainOptions
+from kprov.provision.cluster.nodes.drain import DrainExpired, DrainOptions, DrainRefused
 from kprov.provision.cluster.nodes.emptying import Emptying
 from kprov.provision.cluster.pace import Pace, run_phases
 from kprov.provision.cluster.phase import ClusterError, PhaseTime
 from kprov.provision.cluster.preflight import preflight
+from kprov.provision.cluster.releases import lay_release
 from kprov.provision.cluster.restarts import stale_units
 from kprov.provision.cluster.up import UP
 from kprov.provision.cluster.upgrading.checks import (
@@ -181,6 +182,9 @@ class Upgrade:
                     raise UpgradeFailed(f"{names}: {error}\n{self._back(context, batch)}{untouched}") from error
         except UpgradeFailed:
             raise
+        except (DrainExpired, DrainRefused) as error:
+            as_before = f"\nNot switched, and given pods as before: {names}"
+            raise UpgradeFailed(f"{names}: {error}{as_before}{untouched}") from error
         except _TROUBLE as error:
             raise UpgradeFailed(f"{names}: {error}{untouched}") from error
         finally:

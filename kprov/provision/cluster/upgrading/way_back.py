@@ -84,6 +84,7 @@ def keep_way_back(context: Context, hosts: Sequence[Host], found: Releases, want
     Raises: TaskFailed.
     """
     with context.engine.phase("Keep the way back", hosts):
+        context.ways_back.update(host.name for host in hosts)
         calls = {}
         for host in hosts:
             now = found.now.get(host.name)
@@ -165,7 +166,8 @@ def machines_to_bring_back(
     """
     if not any(found.before.values()):
         raise ClusterError(
-            f"no machine has a release to go back to: {PREVIOUS} is written by kprov upgrade, and there has been none"
+            f"no machine has a release to go back to: {PREVIOUS} is written when kprov's daemons are exchanged for "
+            "others, and they have not been"
         )
     goals, stale = found.goals, stale_units(context, list(hosts))
     return [

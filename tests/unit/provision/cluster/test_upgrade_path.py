@@ -105,7 +105,7 @@ def _machines(**links: str) -> tuple[Any, list[Any]]:
     """Machines by what they run and, after a slash, what they ran before: ``cp1="C/B"``."""
     now = {name: f"{RELEASES}/{text.partition('/')[0]}" for name, text in links.items()}
     before = {name: f"{RELEASES}/{text.partition('/')[2]}" for name, text in links.items() if "/" in text}
-    return SimpleNamespace(engine=Machines(now, before)), [_host(name, "node") for name in links]
+    return SimpleNamespace(engine=Machines(now, before), ways_back=set()), [_host(name, "node") for name in links]
 
 
 def _runs(context: Any) -> str:
@@ -206,7 +206,7 @@ def test_a_budget_that_keeps_a_pod_too_long_ends_the_upgrade_with_the_machine_as
     work = Upgrade(DrainOptions(), None, False, lambda line: None)
     with pytest.raises(UpgradeFailed) as raised:
         work._one_batch(context, [_host("w1", "node")], {"w1": "C"}, ["w2"])
-    for words in ("default/web: would violate", "--at-deadline delete", "Left untouched: w2"):
+    for words in ("default/web: would violate", "--at-deadline delete", "as before: w1", "Left untouched: w2"):
         assert words in str(raised.value)
     assert raised.value.exit_code == 1 and context.api.evictions
     assert context.api.nodes["w1"]["spec"] == {"unschedulable": None}
