@@ -6,7 +6,6 @@ it says which process it is, so that one that was killed is not taken for one th
 
 from __future__ import annotations
 
-import _thread
 import json
 import os
 import random
@@ -127,10 +126,7 @@ def _work(run: Callable[[], dict[str, Any]], seconds: float, folder: str, module
 
 def _leave_connection(kept: int) -> None:
     """Close what the agent has open: the machine's lock, the connection, files; and forget what it runs."""
-    # Nothing that the agent runs is the job's, and the end of the agent's connection is not its own.
-    processes.lock = _thread.allocate_lock()
-    processes.running.clear()
-    processes.ended.clear()
+    processes.forget_all()
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)

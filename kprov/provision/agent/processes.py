@@ -14,11 +14,9 @@ from kprov.provision.agent import identity, spawning
 from kprov.provision.agent.failures import ConnectionEnded, ModuleFailed
 from kprov.provision.agent.limits import TimeUp
 
-lock = _thread.allocate_lock()
-running: dict[int, bool] = {}
-"""The programs that run: process group -> must be let finish. To be changed with the lock held."""
-ended: list[bool] = []
-"""Holds something once the connection has ended."""
+_lock = _thread.allocate_lock()
+_running: dict[int, bool] = {}  # process group -> must be let finish
+_ended: list[bool] = []  # holds something once the connection has ended
 
 
 class Completed:
@@ -38,7 +36,7 @@ class Completed:
 
 def ending() -> bool:
     """Whether the connection has ended."""
-    return bool(ended)
+    return bool(_ended)
 
 
 def end_all() -> bool:
@@ -47,9 +45,9 @@ def end_all() -> bool:
     Returns:
         Whether something must be let finish (dpkg cut off half-way would leave a broken machine).
     """
-    ended.append(True)
-    with lock:
-        groups = dict(running)
+    _ended.append(True)
+    with _lock:
+        groups = dict(_running)
     for group, protected in groups.items():
         if not protected:
             try:
@@ -57,6 +55,33 @@ def end_all() -> bool:
             except (ProcessLookupError, PermissionError):
                 pass
     return any(groups.values())
+
+
+def begun(group: int, protected: bool = False) -> None:
+    """A program runs, in a group of its own; it is stopped at once where the connection ended while it was started.
+
+    Args:
+        group: its process group.
+        protected: let it finish when the connection ends.
+    """
+    with _lock:
+        _running[group] = protected
+    if ending() and not protected:
+        end_all()
+
+
+def over(group: int) -> None:
+    """A program has ended."""
+    with _lock:
+        _running.pop(group, None)
+
+
+def forget_all() -> None:
+    """In a process that goes on by itself: what the agent runs is not its own, nor is the end of the connection."""
+    global _lock
+    _lock = _thread.allocate_lock()  # another thread of the agent may have held it
+    _running.clear()
+    _ended.clear()
 
 
 def _kill(process: subprocess.Popen[bytes] | spawning.Program) -> tuple[bytes, bytes]:
@@ -79,6 +104,11 @@ def _kill(process: subprocess.Popen[bytes] | spawning.Program) -> tuple[bytes, b
 
 
 def identity_of(user: str) -> dict[str, Any]:
+    """What makes a program a user's: arguments of Popen.
+
+    Raises:
+        ModuleFailed: there is no such user.
+    """
     try:
         entry = pwd.getpwnam(user)
     except KeyError:
@@ -165,10 +195,7 @@ def run(
                 )
     except (FileNotFoundError, PermissionError) as error:
         raise not_started(error, argv[0] if isinstance(argv, list) else argv, directory) from None
-    with lock:
-        running[process.pid] = protected
-    if ending() and not protected:
-        end_all()
+    begun(process.pid, protected)
     try:
         stdout, stderr = process.communicate(stdin, timeout)
     except subprocess.TimeoutExpired:
@@ -184,8 +211,7 @@ def run(
         _kill(process)
         raise
     finally:
-        with lock:
-            running.pop(process.pid, None)
+        over(process.pid)
     if ending():
         raise ConnectionEnded()
     return Completed(process.returncode or 0, stdout.decode(errors="replace"), stderr.decode(errors="replace"))

@@ -184,8 +184,7 @@ class OnTerminal:
                 )
         except (FileNotFoundError, PermissionError) as error:
             raise processes.not_started(error, self._command[0], self._directory) from None
-        with processes.lock:
-            processes.running[self._process.pid] = False
+        processes.begun(self._process.pid)
         return self._process
 
     def __exit__(self, *_: object) -> None:
@@ -194,8 +193,7 @@ class OnTerminal:
         except (ProcessLookupError, PermissionError):
             pass
         self._process.wait()
-        with processes.lock:
-            processes.running.pop(self._process.pid, None)
+        processes.over(self._process.pid)
         if processes.ending():
             raise ConnectionEnded()
 

@@ -123,7 +123,7 @@ class TaskReader:
         module = own_name(named.key)
         base = Task("", module or named.key, {}, self.role, self.file, entry.line, loop=loop, loop_lookup=lookup)
         if module is None:
-            own = f"kprov does not run modules that a role brings itself '{named.key}'"
+            own = f"kprov does not run modules that a role brings itself: '{named.key}'"
             base = replace(base, unsupported=own if named.key in self._own_modules else lacking(named.key))
         try:
             arguments, wrong = arguments_of(named, entry.get("args"))

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from kprov.provision.pki.authority_names import AUTHORITIES
-from kprov.provision.pki.chain import CONSTRAINTS, USAGE, Chain, is_self_signed, load_chain, pem_of
+from kprov.provision.pki.chain import AUTHORITY_CONSTRAINTS, AUTHORITY_USAGE, Chain, is_self_signed, load_chain, pem_of
 from kprov.provision.pki.errors import PkiError
 from kprov.provision.pki.external import forget, take
 from kprov.provision.pki.files import exclusive, write_private
@@ -208,8 +208,8 @@ def _certify_itself(key: ec.EllipticCurvePrivateKey, common_name: str, lifetime_
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - BACKDATE)
         .not_valid_after(now + datetime.timedelta(days=lifetime_days))
-        .add_extension(CONSTRAINTS, critical=True)
-        .add_extension(USAGE, critical=True)
+        .add_extension(AUTHORITY_CONSTRAINTS, critical=True)
+        .add_extension(AUTHORITY_USAGE, critical=True)
         .add_extension(identifier, critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
         .sign(key, hashes.SHA256())

@@ -7,6 +7,7 @@ Source: RFC 5280, sections 4.2.1 and 6.1.
 from __future__ import annotations
 
 import datetime
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,8 +21,8 @@ from kprov.provision.pki.errors import PkiError
 
 Chain = tuple[x509.Certificate, ...]
 """Who signs comes first."""
-CONSTRAINTS = x509.BasicConstraints(ca=True, path_length=0)
-USAGE = x509.KeyUsage(
+AUTHORITY_CONSTRAINTS = x509.BasicConstraints(ca=True, path_length=0)
+AUTHORITY_USAGE = x509.KeyUsage(
     digital_signature=True,
     content_commitment=False,
     key_encipherment=False,
@@ -75,14 +76,14 @@ def _what_it_is(content: bytes, path: Path) -> str:
         return "is a request, not what was made of it"
     if b"PRIVATE KEY-----" in content and b"BEGIN CERTIFICATE" not in content:
         return "holds a private key, and no certificate"
-    pem = f"openssl {{}} -in {path} -out {path}.pem"
+    files = shlex.join(["-in", str(path), "-out", f"{path}.pem"])
     if b"BEGIN PKCS7" in content:
-        return f"is PKCS #7; as PEM kprov takes it: {pem.format('pkcs7 -print_certs')}"
+        return f"is PKCS #7; as PEM kprov takes it: openssl pkcs7 -print_certs {files}"
     try:
         x509.load_der_x509_certificate(content)
     except ValueError:
         return ""
-    return f"is a certificate in DER; as PEM kprov takes it: {pem.format('x509 -inform DER')}"
+    return f"is a certificate in DER; as PEM kprov takes it: openssl x509 -inform DER {files}"
 
 
 def pem_of(certificates: Sequence[x509.Certificate]) -> bytes:

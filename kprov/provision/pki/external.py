@@ -15,7 +15,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from kprov.provision.pki.authority_names import AUTHORITIES
-from kprov.provision.pki.chain import CONSTRAINTS, USAGE, Chain, check_chain, load_chain, load_given, pem_of
+from kprov.provision.pki.chain import (
+    AUTHORITY_CONSTRAINTS,
+    AUTHORITY_USAGE,
+    Chain,
+    check_chain,
+    load_chain,
+    load_given,
+    pem_of,
+)
 from kprov.provision.pki.errors import PkiError
 from kprov.provision.pki.files import exclusive, write_private
 from kprov.provision.pki.private_keys import PrivateKey, load_private_key, private_pem
@@ -229,7 +237,7 @@ def _request(key: PrivateKey, common_name: str) -> bytes:
     builder = (
         x509.CertificateSigningRequestBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)]))
-        .add_extension(CONSTRAINTS, critical=True)
-        .add_extension(USAGE, critical=True)
+        .add_extension(AUTHORITY_CONSTRAINTS, critical=True)
+        .add_extension(AUTHORITY_USAGE, critical=True)
     )
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)

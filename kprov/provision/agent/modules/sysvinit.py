@@ -105,9 +105,10 @@ def _told(completed: processes.Completed | None, changed: bool) -> dict[str, Any
 def run(call: Call) -> dict[str, Any]:
     """Compare, then act."""
     name, state = call["name"], call["state"]
-    script = name if name.startswith("/") else call.system_path("/etc/init.d/" + name)
+    place = name if name.startswith("/") else "/etc/init.d/" + name
+    script = place if name.startswith("/") else call.system_path(place)
     if not os.path.exists(script):
-        raise ModuleFailed("Could not find the requested service %s: there is no script /etc/init.d/%s" % (name, name))
+        raise ModuleFailed("Could not find the requested service %s: there is no script %s" % (name, place))
     changes: list[tuple[str, object, object]] = []
     status: dict[str, Any] = {}
     if call["enabled"] is not None:
