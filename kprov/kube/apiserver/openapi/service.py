@@ -29,6 +29,14 @@ class Encoded:
     etag: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """A build that runs, and how often the kinds had changed when it began."""
+
+    changes: int
+    task: asyncio.Task[Documents]
+
+
 _forget: list[Callable[[], None]] = []
 
 
@@ -47,27 +55,35 @@ class OpenApi:
 
     def __init__(self, remotes: Callable[[], list[RemoteDocument]] = list) -> None:
         self._remotes = remotes
+        self._changes = 0
         self._documents: Documents | None = None
-        self._building: asyncio.Task[Documents] | None = None
+        self._building: _Build | None = None
         on_change(self._forget)
         _forget.append(self._forget)
 
     def _forget(self) -> None:
-        self._documents = self._building = None
+        self._changes += 1
+        self._documents = None
 
     async def _all(self) -> Documents:
+        """The documents, as old as the question at most: who asks while kinds come and go waits for two builds.
+
+        One is built at a time, whatever happens meanwhile.
+        """
+        asked = self._changes
         while self._documents is None:
             if self._building is None:
-                self._building = asyncio.create_task(_build(self._remotes()))
+                self._building = _Build(self._changes, asyncio.create_task(_build(self._remotes())))
             building = self._building
             try:
-                documents = await asyncio.shield(building)
-            except BaseException:
-                if self._building is building and building.done():
+                documents = await asyncio.shield(building.task)
+            finally:
+                if self._building is building and building.task.done():
                     self._building = None
-                raise
-            if self._building is building:  # else the kinds changed meanwhile, and what was built is old
-                self._documents, self._building = documents, None
+            if building.changes == self._changes:
+                self._documents = documents
+            if building.changes >= asked:
+                return documents
         return self._documents
 
     async def v2_json(self) -> Encoded:
