@@ -17,9 +17,10 @@ from kprov.provision.agent.parameters import nearest
 from kprov.provision.documents import Unsafe
 from kprov.provision.engine.filters import FILTERS, TESTS
 from kprov.provision.engine.lookups import LookupContext, LookupProblem, looped
-from kprov.provision.engine.plain_texts import is_name, parts_of
+from kprov.provision.engine.plain_texts import is_name
 from kprov.provision.engine.scope import OMIT, NeedsResult, Scope, TemplateProblem
 from kprov.provision.engine.search_path import SearchPath
+from kprov.provision.engine.template_compiler import TemplateCompiler
 from kprov.provision.engine.template_files import TemplateFiles
 from kprov.provision.engine.template_functions import Undefined, functions
 
@@ -61,6 +62,7 @@ class Templar:
         self.environment.tests.update(TESTS)
         self.environment.globals.update(functions(self))
         self.globals = dict(self.environment.globals)
+        self._compiler = TemplateCompiler(self.environment)
         self.files = TemplateFiles(self.environment, self.search_path)
         self._texts: dict[str, tuple[str, Any]] = {}
         self._expressions: dict[str, jinja2.Template] = {}
@@ -117,7 +119,7 @@ class Templar:
     def _compiled(self, text: str) -> tuple[str, Any]:
         known = self._texts.get(text)
         if known is None:
-            known = self._compile_text(text)
+            known = self._compiler.text(text)
             with self._lock:
                 self._texts[text] = known
         return known
@@ -138,49 +140,6 @@ class Templar:
         else:
             return "".join(found)
         return self._run(self.environment.from_string(text), scope, text)
-
-    def _compile_text(self, text: str) -> tuple[str, Any]:
-        if text.endswith(
-            "}}\n"
-        ):  # of a block (`x: >`): Jinja drops the newline, and Ansible gives it back to texts only
-            kind, compiled = self._compile_text(text[:-1])
-            if kind == "expression":
-                return "line", compiled
-        parts = parts_of(text)
-        if parts is not None:
-            return ("expression", parts[1]) if len(parts) == 3 and not parts[0] and not parts[2] else ("names", parts)
-        try:
-            text = self._with_backslashes(text)
-            tokens = [token for token in self.environment.lex(text) if token[1] not in ("whitespace",)]
-        except jinja2.TemplateSyntaxError as error:
-            raise TemplateProblem(f"wrong syntax: {error.message} in: {text.strip()}") from None
-        except RecursionError:
-            raise _too_deep(text) from None
-        kinds = [token[1] for token in tokens]
-        alone = kinds and kinds[0] == "variable_begin" and kinds[-1] == "variable_end"
-        if alone and kinds.count("variable_begin") == 1 and "data" not in kinds:
-            inner = text.strip()[2:-2].strip()
-            return "expression", inner.strip("-").strip() if inner[:1] == "-" or inner[-1:] == "-" else inner
-        try:
-            return "text", self.environment.from_string(text)
-        except jinja2.TemplateSyntaxError as error:
-            raise TemplateProblem(f"wrong syntax: {error.message} in: {text.strip()}") from None
-        except (RecursionError, MemoryError, SyntaxError):
-            raise _too_deep(text) from None
-
-    def _with_backslashes(self, text: str) -> str:
-        """The text with backslashes in the strings of its expressions doubled.
-
-        A playbook's author writes '\\1' for what a regular expression is to see as such; Jinja would take it for an
-        escape. As in Ansible, files of templates and conditions are left as they are.
-        """
-        if "\\" not in text or "{{" not in text:
-            return text
-        inside, parts = False, []
-        for _, kind, value in self.environment.lex(text):
-            inside = kind == "variable_begin" or (inside and kind != "variable_end")
-            parts.append(value.replace("\\", "\\\\") if inside and kind == "string" else value)
-        return "".join(parts)
 
     def _run(self, template: jinja2.Template, scope: Scope, shown: str) -> str:
         context = template.new_context(scope, shared=True)  # type: ignore[arg-type]
@@ -222,19 +181,9 @@ class Templar:
     def _expression(self, expression: str) -> jinja2.Template:
         template = self._expressions.get(expression)
         if template is None:
-            template = self._compile_expression(expression)
+            template = self._compiler.expression(expression)
             with self._lock:
                 self._expressions[expression] = template
-        return template
-
-    def _compile_expression(self, expression: str) -> jinja2.Template:
-        try:
-            compiled = self.environment.compile_expression(expression, undefined_to_none=False)
-        except jinja2.TemplateSyntaxError as error:
-            raise TemplateProblem(f"wrong syntax: {error.message} in: {expression}") from None
-        except (RecursionError, MemoryError, SyntaxError):
-            raise _too_deep(expression) from None
-        template: jinja2.Template = compiled._template
         return template
 
     def is_true(self, condition: Any, scope: Scope) -> bool:
@@ -310,11 +259,6 @@ class Templar:
             )
             text += f"; did you mean '{near}'?" if near else ""
         return text + where
-
-
-def _too_deep(text: str) -> TemplateProblem:
-    """Brackets within brackets without end: neither Jinja nor Python, into which it compiles, can take them."""
-    return TemplateProblem(f"nested too deeply: {text.strip()[:60]}")
 
 
 def _shown(value: Any) -> Any:
