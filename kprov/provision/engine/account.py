@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -18,13 +17,9 @@ from kprov.provision.engine.result import HostState, HostSummary, PhaseResult, R
 from kprov.provision.engine.secrets import Secrets
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.stats import Stats
-from kprov.provision.engine.waiting import TELL_SECONDS, progress
-from kprov.provision.engine.whereabouts import in_lines
+from kprov.provision.engine.task_waits import TaskWaits
 
 _NOT_PLANNED = "it would be changed, which the plan does not say: nothing was done. Make a new plan."
-
-# More machines than these are only counted in what is told of waits.
-_MOST_WAITS = 5
 
 
 class Account:
@@ -62,7 +57,7 @@ class Account:
         self._lock = threading.RLock()
         self._recorder: PhaseRecorder | None = None
         self._announced = False
-        self._told_waits = 0.0
+        self._waits = TaskWaits(sessions, self.waiting)
         self.rehearsing = False
         self.stats = Stats()
         """What tasks keep for the run's end."""
@@ -270,24 +265,8 @@ class Account:
         return {name: session.summary for name, session in taking.items()}
 
     def tell_waits(self, limit: float) -> None:
-        """Tell which machines have been at one task for long.
-
-        Args:
-            limit: the seconds that a task may take.
-        """
-        now = time.monotonic()
-        if now - self._told_waits < TELL_SECONDS:
-            return
-        self._told_waits = now
-        here = [session for session in self._sessions.values() if session.link is not None]
-        busy = [found for session in here if (found := session.whereabouts.at_work(TELL_SECONDS))]
-        lines = in_lines(busy, _MOST_WAITS)
-        # Who tells it keeps the machines' connections alive: a terminal that is gone must not end that.
-        with contextlib.suppress(OSError, ValueError):
-            for text, seconds in lines[:_MOST_WAITS]:
-                self.waiting(progress(text, seconds, limit, "task"))
-            if len(lines) > _MOST_WAITS:
-                self.waiting(f"waiting for {len(lines) - _MOST_WAITS} more tasks")
+        """Tell which machines have been at one task for long, now and then; ``limit`` are the seconds that it has."""
+        self._waits.tell(limit)
 
     def outcome(self) -> str:
         """ok, failed, unreachable or locked: the worst of all hosts."""
