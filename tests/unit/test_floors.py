@@ -47,6 +47,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "provision.cluster": {
         "provision.atomic",
+        "provision.documents",
         "provision.kubeapi",
         "provision.transport",
         "provision.agent",

@@ -11,9 +11,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kprov.provision import atomic
+from kprov.provision import atomic, documents
 
 FORMAT = 1
+
+# A plan of a thousand machines, raised from nothing, has fewer bytes; and a calendar has no later seconds.
+_LARGEST = 1 << 30
+_LATEST = 1e11
 
 CHANGE = "change"
 ONLY_WHEN_DONE = "known only when it is done"
@@ -99,9 +103,9 @@ def read_plan(path: Path) -> PlanFile:
     """
     again = "make a new one: kprov plan -o FILE"
     try:
-        data = json.loads(path.read_text())
-    except OSError as error:
-        raise PlanFileError(f"the plan {path} can't be read: {error.strerror}") from None
+        data = json.loads(documents.read(path, _LARGEST))
+    except documents.Unreadable as error:
+        raise PlanFileError(f"the plan {path} can't be read: {error.reason}") from None
     except (ValueError, RecursionError):
         raise PlanFileError(f"{path} is no plan of kprov, or it is damaged; {again}") from None
     if not isinstance(data, dict) or "kprov_plan" not in data:
@@ -110,7 +114,7 @@ def read_plan(path: Path) -> PlanFile:
         raise PlanFileError(f"{path} was written by another version of kprov; {again}")
     try:
         return _plan_of(data)
-    except (TypeError, ValueError, KeyError, AttributeError):
+    except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError):
         raise PlanFileError(f"the plan {path} is damaged; {again}") from None
 
 
@@ -125,6 +129,8 @@ def _plan_of(data: dict[str, Any]) -> PlanFile:
         for section, found in data.pop("fingerprints").items()
     }
     bytes.fromhex(data["salt"])
+    if not 0 < float(data["created"]) < _LATEST:
+        raise ValueError("no moment")
     return PlanFile(
         run=str(data["run"]),
         created=float(data["created"]),

@@ -21,6 +21,7 @@ from kprov.provision.engine.result import Result, Status
 from kprov.provision.engine.scope import OMIT, TemplateProblem
 from kprov.provision.engine.secrets import CENSORED
 from kprov.provision.engine.session import HostSession
+from kprov.provision.engine.surprises import surprise
 from kprov.provision.engine.templating import Templar
 from kprov.provision.engine.time_limits import TimeLimits
 from kprov.provision.engine.variables import Variables
@@ -130,8 +131,8 @@ class ModuleCalls:
         begun = time.monotonic()
         try:
             answer = run_errand(own, arguments, machine)
-        except Unreachable as error:
-            return self._connections.lost(session, role, error)
+        except Exception as error:
+            return self._lost(session, role, error)
         result = self._result(session, call, {"result": answer, "seconds": round(time.monotonic() - begun, 4)})
         self._tell(session, role, call, result)
         return result
@@ -155,10 +156,17 @@ class ModuleCalls:
                     result = self._result(session, call, limits.wait(call.answer, call.options.get("_timeout")))
                 results.append(result)
                 self._tell(session, role, call, result)
-        except Unreachable as error:
-            lost = self._connections.lost(session, role, error)
+        except Exception as error:
+            lost = self._lost(session, role, error)
             results += [Result(session.name, name, lost.status, lost.message) for name, _ in calls[len(results) :]]
         return results
+
+    def _lost(self, session: HostSession, role: str, error: Exception) -> Result:
+        """A connection that ended, or is of no use any more. Raises what is neither."""
+        broken = error if isinstance(error, Unreachable) else surprise(session.name, error, self._account)
+        if broken is None:
+            raise error
+        return self._connections.lost(session, role, broken)
 
     def _post(self, session: HostSession, link: AgentLink, name: str, given: Mapping[str, Any]) -> _Posted:
         options, arguments = _apart(given)

@@ -13,6 +13,9 @@ from kprov.provision.transport.errors import ProtocolBroken
 
 _Check = Callable[[Any], bool]
 
+# A trillion megabytes, or the bytes of an exabyte.
+_LARGEST = 1e18
+
 
 def _of(*kinds: type) -> _Check:
     # A bool is an int to Python, and is none here.
@@ -31,7 +34,13 @@ def _record(**fields: _Check) -> _Check:
     return lambda value: isinstance(value, dict) and all(name in value and fields[name](value[name]) for name in fields)
 
 
-_TEXT, _NUMBER = _of(str), _of(int, float)
+_TEXT = _of(str)
+
+
+def _NUMBER(value: Any) -> bool:
+    """A number that can be reckoned with: JSON has some that no machine's memory, disk or clock comes to."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGEST
+
 
 # Those without which nothing can be done for a machine; the others may be missing.
 REQUIRED: Mapping[str, _Check] = {

@@ -9,6 +9,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+# Seconds of Unix time: what a calendar has.
+_LATEST = 1e11
+
 
 def this_user() -> str:
     """The person who runs kprov, and where: user@host."""
@@ -53,6 +56,7 @@ def held_by(holder: Mapping[str, Any]) -> str:
     who, pid, since = holder.get("who", "another run"), holder.get("controller_pid"), holder.get("since")
     process = f", process {pid}" if pid else ""
     when = ""
-    if isinstance(since, (int, float)) and not isinstance(since, bool):
+    # A machine says it, too: any number may stand there.
+    if isinstance(since, (int, float)) and not isinstance(since, bool) and 0 < since < _LATEST:
         when = time.strftime(" since %Y-%m-%d %H:%M:%S", time.localtime(since))
     return f"locked by {who} ({run_of(holder)}{process}){when}: wait for it to end, or end it"

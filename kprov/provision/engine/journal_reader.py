@@ -93,8 +93,21 @@ def _first_and_last(path: Path) -> tuple[dict[str, Any] | None, dict[str, Any] |
     return first, _record_of(lines[-1]) if lines else None
 
 
+# What is further off is no moment that a calendar has, and no count of anything.
+_LARGEST = 1e11
+
+
 def _number(value: Any) -> float:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return 0.0
+    return float(value) if -_LARGEST < value < _LARGEST else 0.0
+
+
+def _counts(given: dict[Any, Any]) -> dict[str, Any]:
+    """A machine's numbers, each as what it must be."""
+    texts = {name: str(value) for name, value in given.items() if name in ("reason", "phase", "finished")}
+    numbers = {name: int(_number(given.get(name))) for name in ("ok", "changed", "failed", "skipped", "rescued")}
+    return {**given, **numbers, **texts, "unreachable": given.get("unreachable") is True}
 
 
 def _text(record: dict[str, Any], name: str) -> str:
@@ -232,7 +245,8 @@ class JournalReader:
         self._run.error = _text(record, "error")
         hosts = record.get("hosts")
         if isinstance(hosts, dict):
-            self._run.counts = {str(name): counts for name, counts in hosts.items() if isinstance(counts, dict)}
+            found = ((str(name), counts) for name, counts in hosts.items() if isinstance(counts, dict))
+            self._run.counts = {name: _counts(counts) for name, counts in found}
         if not self._run.hosts:  # of a summary, which has not read who was connected to
             self._run.hosts = list(self._run.counts)
 

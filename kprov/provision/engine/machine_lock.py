@@ -22,16 +22,25 @@ class MachineLocks:
         command_line: what runs.
         warn: told when a lock is waited for.
         timeouts: how long it is waited for: until another run lets go of it, or what an interrupted one left ends.
+        shared: a machine may stand under several names in the inventory, and the first to come has its lock for all.
     """
 
     def __init__(
-        self, path: str, run_id: str, command_line: str, warn: Callable[[str], None], timeouts: Timeouts
+        self,
+        path: str,
+        run_id: str,
+        command_line: str,
+        warn: Callable[[str], None],
+        timeouts: Timeouts,
+        *,
+        shared: bool = False,
     ) -> None:
         self._path = path
         self._run_id = run_id
         self._command_line = command_line
         self._warn = warn
         self._timeouts = timeouts
+        self._shared = shared
 
     def post(self, link: AgentLink) -> int:
         """Ask for a machine's lock, without waiting for the answer."""
@@ -60,7 +69,9 @@ class MachineLocks:
             return None, answer is not first
         if answer.get("failed"):
             raise Unreachable(f"its lock {self._path_on(link)} could not be taken: {answer.get('msg')}")
-        other = answer.get("holder") or {}
+        other = _holder(answer)
+        if other.get("run") == self._run_id and self._shared:
+            return None, answer is not first  # the agent that came first has it for both
         if other.get("run") == self._run_id:
             raise Unreachable(
                 "is the same machine as another one of this inventory: correct ansible_host of one of them"
@@ -74,7 +85,7 @@ class MachineLocks:
         """
         begun, told = time.monotonic(), False
         while not answer.get("locked") and not answer.get("failed"):
-            other = answer.get("holder") or {}
+            other = _holder(answer)
             waited = time.monotonic() - begun
             leaving = bool(other.get("leaving")) or not other
             if other.get("run") == self._run_id or waited > (self._timeouts.finish if leaving else self._timeouts.lock):
@@ -85,3 +96,9 @@ class MachineLocks:
             time.sleep(0.2)
             answer = link.wait(self.post(link), self._timeouts.facts)["result"]
         return answer
+
+
+def _holder(answer: dict[str, Any]) -> dict[str, Any]:
+    """Who holds a lock, as the machine says it; {} where it says nothing of use."""
+    found = answer.get("holder")
+    return found if isinstance(found, dict) else {}

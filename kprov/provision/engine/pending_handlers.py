@@ -37,7 +37,7 @@ class PendingHandlers:
             try:
                 host, role, handlers = json.loads(line)
                 key, names = (str(host), str(role)), {str(name) for name in handlers}
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, RecursionError):
                 continue  # the last line of a run that lost power
             self._due[key] = names
         self._due = {key: handlers for key, handlers in self._due.items() if handlers}

@@ -13,6 +13,7 @@ import resource
 import select
 import signal
 import socket
+import stat
 import struct
 import sys
 import time
@@ -23,6 +24,9 @@ from typing import Any
 
 # The longest message: far more than the state of a connection, less than what a socket takes at once.
 LARGEST = 64 * 1024
+
+# Longer than anyone means; what has no end at all would never be let go.
+LONGEST = 366 * 86400.0
 
 # So often it looks whether its socket is still there.
 LOOK = 2.0
@@ -131,8 +135,8 @@ class Keeper:
             answers, out = self._answer(request, given)
         except BlockingIOError:
             return
-        except (OSError, ValueError, KeyError, TypeError):
-            self._leave(client)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
+            self._leave(client)  # what it asks is no request
             return
         finally:
             for descriptor in given:
@@ -150,10 +154,13 @@ class Keeper:
         """What is said, and the connection that goes with it."""
         what = request["do"]
         if what == "keep":
-            until = time.monotonic() + float(request["seconds"])
-            kept = _Kept(socket.socket(fileno=os.dup(given[0])), request["state"], str(request["host"]), until)
-            self._drop(request["key"])
-            self._kept[request["key"]] = kept
+            key, state, host = str(request["key"]), dict(request["state"]), str(request["host"])
+            seconds = float(request["seconds"])
+            if not seconds > 0 or not stat.S_ISSOCK(os.fstat(given[0]).st_mode):
+                raise ValueError(what)
+            until = time.monotonic() + min(seconds, LONGEST)
+            self._drop(key)
+            self._kept[key] = kept = _Kept(socket.socket(fileno=os.dup(given[0])), state, host, until)
             self._poll.register(kept.sock, select.POLLRDHUP)
             return [{}], None
         if what == "take":

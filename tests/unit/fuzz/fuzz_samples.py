@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 
 import yaml
+from fuzz_own_samples import WORDS as OWN_WORDS
+from fuzz_own_samples import own_samples
 
 from kprov.provision.vault import PasswordSource, Vault
 
@@ -292,7 +294,9 @@ VAULT_WORDS = [
 @cache
 def samples(target: str) -> tuple[list[bytes], list[bytes]]:
     """Samples and words for a target."""
-    return _samples(target), [word.encode("utf-8", "replace") for word in _words(target)]
+    own = own_samples(target)
+    words = _words(target) if own is None else OWN_WORDS
+    return own or _samples(target), [word.encode("utf-8", "replace") for word in words]
 
 
 def _words(target: str) -> list[str]:

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import io
 import json
-import signal
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from types import FrameType
+from collections.abc import Callable
 from typing import Any
+
+from fuzz_bounds import FOLDER, only
+from fuzz_own_files import OWN_FILES
 
 from kprov.cli import extra_vars
 from kprov.cli.inventory import _plain
@@ -28,44 +26,9 @@ from kprov.provision.playbook import read_playbooks
 from kprov.provision.transport.inbound import Inbound, Lie
 from kprov.provision.vault import PasswordSource, Vault, VaultError
 
-SLOWEST = 20.0
-
 # Said of a file as a whole.
 _WITHOUT_LINE = ("is larger than", "no such file", "is a folder", "is not a file", "has no hosts")
 
-
-class Hang(Exception):
-    """It took too long."""
-
-
-@contextmanager
-def time_limit(seconds: float = SLOWEST) -> Iterator[None]:
-    """Raise Hang when what is within takes longer."""
-
-    def ring(number: int, frame: FrameType | None) -> None:
-        raise Hang(f"took more than {seconds:g} s")
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-@contextmanager
-def only(*kinds: type[Exception], begins: str = "") -> Iterator[None]:
-    """Let mistakes pass that are said in words."""
-    try:
-        yield
-    except kinds as error:
-        if not str(error).strip() or not str(error).startswith(begins):
-            raise AssertionError("it does not say what is wrong") from error
-
-
-_FOLDER = tempfile.TemporaryDirectory(prefix="kprov-fuzz-", dir="/dev/shm")
-FOLDER = Path(_FOLDER.name)
 PASSWORD = FOLDER / "password"
 PASSWORD.write_text("hush")
 
@@ -244,5 +207,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         template,
         controllers_frames,
         agents_frames,
+        *OWN_FILES,
     )
 }

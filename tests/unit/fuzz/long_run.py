@@ -40,8 +40,9 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_AS, (arguments.memory, arguments.memory))
     if arguments.atheris:
         return led_by_coverage(arguments)
+    from fuzz_bounds import time_limit
     from fuzz_samples import mutated
-    from fuzz_targets import TARGETS, time_limit
+    from fuzz_targets import TARGETS
 
     source = random.Random(arguments.seed)
     names = arguments.target or list(TARGETS)

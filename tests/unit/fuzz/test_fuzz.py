@@ -7,8 +7,9 @@ import random
 from pathlib import Path
 
 import pytest
+from fuzz_bounds import FOLDER, time_limit
 from fuzz_samples import mutated, samples
-from fuzz_targets import FOLDER, TARGETS, time_limit, vault
+from fuzz_targets import TARGETS, vault
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -39,6 +40,8 @@ RETURNS = {
 
 # What is asked for at once: a result of this size is far from the largest that is taken.
 PIECE = 6 * 1024 * 1024
+# A log may grow while it is fetched; what grows faster than it comes would fill the controller's disk.
+_GROWS = 1024 * 1024 * 1024
 # Larger files are shown in diffs by their size only.
 _SHOWN = 256 * 1024
 
@@ -132,6 +135,12 @@ def _bring(source: _Source, place: Path, validate: bool) -> str:
             offset += len(data)
             if len(data) < PIECE:
                 break
+            if offset > source.size + _GROWS:
+                raise ErrandFailed(
+                    f"{source.path} on {source.machine.name} does not end: it was {source.size} bytes long, and "
+                    f"{offset} have come",
+                    file=source.path,
+                )
         # One piece was read at once, whatever had become of the file since it was looked at.
         if validate and offset >= PIECE and source.checksum and digest.hexdigest() != source.checksum:
             raise ErrandFailed(
@@ -144,6 +153,9 @@ def _bring(source: _Source, place: Path, validate: bool) -> str:
 
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
+        room = shutil.disk_usage(place.parent).free
+        if source.size > room:
+            raise ErrandFailed(f"{place.parent} on the controller has no room for {source.size} bytes: {room} are free")
         atomic.replace(os.path.realpath(place), fill, Wanted({}), default_mode=0o666 & ~_UMASK)
     except OSError as error:
         raise ErrandFailed(f"{place.parent} on the controller: {error.strerror or error}") from None

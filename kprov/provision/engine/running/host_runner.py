@@ -28,6 +28,7 @@ from kprov.provision.engine.running.stops import EndHost, EndRole, Stopped
 from kprov.provision.engine.running.unreachable import Bearing
 from kprov.provision.engine.scope import NeedsHost, NeedsResult, Scope, TemplateProblem
 from kprov.provision.engine.session import HostSession
+from kprov.provision.engine.surprises import surprise
 from kprov.provision.engine.tags import is_chosen
 from kprov.provision.engine.tasks import Block, Step, Task
 from kprov.provision.engine.time_limits import TimeLimits
@@ -98,6 +99,12 @@ class HostRunner:
         except Unreachable:
             self.handlers.remember(self.results.awaited)
             raise
+        except Exception as error:
+            broken = surprise(self.session.name, error, self.run.account)
+            if broken is None:
+                raise
+            self.handlers.remember(self.results.awaited)
+            raise broken from error
 
     def _after_failure(self) -> None:
         """A host that failed leaves its handlers for the next run, unless they are to run all the same."""

@@ -41,6 +41,7 @@ def run_once(runner: HostRunner, place: Place, task: Task, scope: Scope) -> None
 
 def _without_pace(runner: HostRunner, place: Place, task: Task, scope: Scope, once: Once) -> None:
     """Hosts that never wait for each other otherwise: the first that comes by does it."""
+    runner.results.settle()  # one that fails by what came before has begun nothing that others would wait for
     with runner.phase.lock:
         first = not once.status
         once.status = once.status or "begun"
