@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
@@ -18,8 +18,11 @@ from kprov.kube.api.errors import ApiError
 from kprov.kube.apiserver.extensions import kinds
 from kprov.kube.apiserver.extensions.kinds import CustomKind
 from kprov.kube.apiserver.resources.info import ResourceInfo
-from kprov.kube.apiserver.services.calling import Caller, CallFailed
+from kprov.kube.apiserver.services.failures import CallFailed
 from kprov.kube.apiserver.storage.entry import CacheEvent, Entry
+
+if TYPE_CHECKING:  # a client of HTTP, which the builder of OpenAPI documents would load for nothing, each time
+    from kprov.kube.apiserver.services.calling import Caller
 
 Object = dict[str, Any]
 Result = TypeVar("Result")

@@ -13,14 +13,11 @@ import aiohttp
 import orjson
 
 from kprov.kube.api.authorities import trust_each
+from kprov.kube.apiserver.services.failures import CallFailed
 from kprov.kube.apiserver.services.resolving import ServiceResolver, Unresolved, authority
 
 Object = dict[str, Any]
 _LARGEST_ANSWER = 32 << 20
-
-
-class CallFailed(Exception):
-    """A webhook could not be asked, or its answer is none."""
 
 
 @lru_cache(maxsize=64)

@@ -20,7 +20,7 @@ from kprov.kube.apiserver.admission.webhooks.reinvocation import Invocations
 from kprov.kube.apiserver.admission.webhooks.review import Answer, patched, question, read_answer, review_version
 from kprov.kube.apiserver.authentication.objects import NAMESPACES, GroupResource
 from kprov.kube.apiserver.handlers.conformance import conform
-from kprov.kube.apiserver.services.calling import CallFailed
+from kprov.kube.apiserver.services.failures import CallFailed
 from kprov.kube.apiserver.services.resolving import ENDPOINTS, SERVICES
 from kprov.kube.apiserver.strategy import strategy_of
 from kprov.kube.apiserver.versions import to_storage

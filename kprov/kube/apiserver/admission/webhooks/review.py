@@ -17,7 +17,7 @@ from kprov.kube.api.patches import PatchError, apply_json_patch
 from kprov.kube.apiserver.admission.attributes import AdmissionAttributes
 from kprov.kube.apiserver.admission.webhooks.configured import Webhook
 from kprov.kube.apiserver.handlers.conformance import held_against
-from kprov.kube.apiserver.services.calling import CallFailed
+from kprov.kube.apiserver.services.failures import CallFailed
 
 Object = dict[str, Any]
 _SPOKEN = ("v1", "v1beta1")

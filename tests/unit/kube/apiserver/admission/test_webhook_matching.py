@@ -14,7 +14,7 @@ from kprov.kube.apiserver.admission.webhooks.reinvocation import Invocations
 from kprov.kube.apiserver.admission.webhooks.review import patched, question, read_answer
 from kprov.kube.apiserver.request import UserInfo
 from kprov.kube.apiserver.resources import RESOURCES
-from kprov.kube.apiserver.services.calling import CallFailed
+from kprov.kube.apiserver.services.failures import CallFailed
 
 
 class Source:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import subprocess
+import sys
 
 import pytest
 
@@ -86,3 +88,12 @@ async def test_who_goes_away_stops_nobody_elses_build(builds: Builds) -> None:
     await asyncio.wait([impatient])
     end.set_result(None)
     assert await patient == 1 and len(builds.ends) == 1
+
+
+def test_the_program_that_builds_loads_no_clients_and_servers() -> None:
+    """It starts anew for every change of the kinds: a client of HTTP alone doubled what that cost."""
+    said = subprocess.run(
+        [sys.executable, "-c", "import kprov.kube.apiserver.openapi.documents, sys; print(*sys.modules)"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert not {"aiohttp", "asyncio", "ssl", "grpc"} & set(said.stdout.split())
