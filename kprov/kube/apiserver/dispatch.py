@@ -22,16 +22,16 @@ from kprov.kube.apiserver.handlers import (
     create,
     deletion,
     namespaces,
+    patching,
     pods,
+    put,
     read,
     reviews,
     scale,
     tokens,
-    update,
     watch,
 )
 from kprov.kube.apiserver.handlers.parts import Parts
-from kprov.kube.apiserver.handlers.patching import APPLY_PATCH
 from kprov.kube.apiserver.http.message import Answer, Request, Response, Tunnel, json_response
 from kprov.kube.apiserver.inflight import InFlight
 from kprov.kube.apiserver.kubelet import forward
@@ -50,7 +50,7 @@ PathHandler = Callable[[Request], Awaitable[Answer | None]]
 
 async def _patch(parts: Parts, request: Request, info: ResourceInfo) -> Answer:
     """PATCH: an apply is told from the others by its media type."""
-    handler = apply.apply if bodies.media_type(request) == APPLY_PATCH else update.patch
+    handler = apply.apply if bodies.media_type(request) == patching.APPLY_PATCH else patching.patch
     return await handler(parts, request, info)
 
 
@@ -59,7 +59,7 @@ _VERBS: dict[str, ResourceHandler] = {
     "list": read.list_objects,
     "watch": watch.watch,
     "create": create.create,
-    "update": update.update,
+    "update": put.put,
     "patch": _patch,
     "delete": deletion.delete,
     "deletecollection": deletion.delete_collection,
@@ -265,7 +265,7 @@ class Dispatcher:
             return await scale.scale(self._parts, request, resource)
         handler = _SUBRESOURCES.get((info.resource, info.subresource))
         if handler is None:  # the whole object, of which a part changes: status, approval, ...
-            handler = {"get": read.get, "update": update.update, "patch": _patch}[info.verb]
+            handler = {"get": read.get, "update": put.put, "patch": _patch}[info.verb]
         return await handler(self._parts, request, resource)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from kprov.kube.api import errors
 from kprov.kube.apiserver.fieldmanager.comparing import Difference, added_on_wire, difference
 from kprov.kube.apiserver.fieldmanager.field_set import FieldSet
 from kprov.kube.apiserver.fieldmanager.managers import (
@@ -23,6 +22,7 @@ from kprov.kube.apiserver.fieldmanager.managers import (
 )
 from kprov.kube.apiserver.fieldmanager.shapes import shape_of
 from kprov.kube.apiserver.http.message import Request
+from kprov.kube.apiserver.request_options import options_kind, wrong_option
 from kprov.kube.apiserver.resources.info import ResourceInfo
 from kprov.kube.apiserver.strategy.base import invalid, too_long
 from kprov.kube.apiserver.versions import from_storage
@@ -39,8 +39,7 @@ def checked_manager(name: str, method: str) -> str:
     elif not name.isprintable():
         problem = invalid("fieldManager", name, "should only contain printable characters")
     if problem is not None:
-        kind = {"POST": "CreateOptions", "PUT": "UpdateOptions"}.get(method, "PatchOptions")
-        raise errors.invalid(kind, "", [problem.cause()], group="meta.k8s.io")
+        raise wrong_option(options_kind(method), problem)
     return name
 
 

@@ -13,8 +13,10 @@ from kprov.kube.apiserver.handlers.parts import Parts
 from kprov.kube.apiserver.handlers.update import Update
 from kprov.kube.apiserver.http.message import Request, Response
 from kprov.kube.apiserver.output.render import Renderer
+from kprov.kube.apiserver.request_options import wrong_option
 from kprov.kube.apiserver.resources.info import ResourceInfo
 from kprov.kube.apiserver.storage.entry import Entry
+from kprov.kube.apiserver.strategy.base import required
 
 
 async def apply(parts: Parts, request: Request, info: ResourceInfo) -> Response:
@@ -46,13 +48,7 @@ def _read_apply(request: Request, info: ResourceInfo) -> Apply:
     version, query = request.info.api_version, request.query
     manager = query.get("fieldManager", "")
     if not manager:
-        raise errors.invalid(
-            "PatchOptions",
-            "",
-            [{"reason": "FieldValueRequired", "field": "fieldManager",
-              "message": "Required value: is required for apply patch"}],
-            group="meta.k8s.io",
-        )  # fmt: skip
+        raise wrong_option("PatchOptions", required("fieldManager", "is required for apply patch"))
     checked_manager(manager, request.method)
     applied = bodies.decode(request)
     for name in ("apiVersion", "kind"):

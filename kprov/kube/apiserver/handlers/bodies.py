@@ -11,11 +11,12 @@ from kprov.kube.apiserver import protobuf
 from kprov.kube.apiserver.handlers import yaml_body
 from kprov.kube.apiserver.handlers.conformance import conform
 from kprov.kube.apiserver.http.message import Request
+from kprov.kube.apiserver.request_options import options_kind, wrong_option
 from kprov.kube.apiserver.resources.info import ResourceInfo
+from kprov.kube.apiserver.strategy.base import FieldError
 from kprov.kube.apiserver.versions import to_storage
 
 Object = dict[str, Any]
-_OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}
 
 
 def media_type(request: Request) -> str:
@@ -126,6 +127,5 @@ def dry_run(request: Request, options: Object | None = None) -> bool:
     wanted = request.query.getall("dryRun", []) or (options or {}).get("dryRun") or []
     if any(value != "All" for value in wanted):
         told = f'Unsupported value: {orjson.dumps(list(wanted)).decode()}: supported values: "All"'
-        cause = {"reason": "FieldValueNotSupported", "message": told, "field": "dryRun"}
-        raise errors.invalid(_OPTIONS.get(request.method, "DeleteOptions"), "", [cause], group="meta.k8s.io")
+        raise wrong_option(options_kind(request.method), FieldError("dryRun", "FieldValueNotSupported", told))
     return bool(wanted)

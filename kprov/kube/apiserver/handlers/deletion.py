@@ -17,10 +17,12 @@ from kprov.kube.apiserver.handlers.read import cache_at_least, key_prefix
 from kprov.kube.apiserver.http.message import Request, Response, json_response
 from kprov.kube.apiserver.output.render import Renderer
 from kprov.kube.apiserver.query import number
+from kprov.kube.apiserver.request_options import wrong_option
 from kprov.kube.apiserver.resources.info import ResourceInfo
 from kprov.kube.apiserver.resources.selection import Selection
 from kprov.kube.apiserver.storage.entry import Entry
 from kprov.kube.apiserver.strategy import strategy_of
+from kprov.kube.apiserver.strategy.base import invalid, not_supported
 
 Object = dict[str, Any]
 _ORPHAN, _FOREGROUND = "orphan", "foregroundDeletion"
@@ -80,17 +82,11 @@ def read_options(request: Request) -> Object:
         options.setdefault("orphanDependents", request.flag("orphanDependents"))
     policy = options.get("propagationPolicy")
     if policy is not None and options.get("orphanDependents") is not None:
-        told = f'Invalid value: "{policy}": orphanDependents and deletionPropagation cannot be both set'
-        cause = {"reason": "FieldValueInvalid", "field": "propagationPolicy", "message": told}
-        raise errors.invalid("DeleteOptions", "", [cause], group="meta.k8s.io")
+        told = "orphanDependents and deletionPropagation cannot be both set"
+        raise wrong_option("DeleteOptions", invalid("propagationPolicy", policy, told))
     if policy not in (None, "Orphan", "Background", "Foreground"):
-        supported = '"Foreground", "Background", "Orphan", "nil"'
-        cause = {
-            "reason": "FieldValueNotSupported",
-            "field": "propagationPolicy",
-            "message": f'Unsupported value: "{policy}": supported values: {supported}',
-        }
-        raise errors.invalid("DeleteOptions", "", [cause], group="meta.k8s.io")
+        known = ["Foreground", "Background", "Orphan", "nil"]
+        raise wrong_option("DeleteOptions", not_supported("propagationPolicy", policy, known))
     return options
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kprov.kube.api import errors
 from kprov.kube.apiserver.http.message import Request
+from kprov.kube.apiserver.request_options import wrong_option
 from kprov.kube.apiserver.strategy.base import FieldError, forbidden, not_supported
 
 _MATCH, _INITIAL = "resourceVersionMatch", "sendInitialEvents"
@@ -46,4 +46,4 @@ def check_watch(request: Request) -> None:
 
 def _refuse(found: list[FieldError]) -> None:
     if found:
-        raise errors.invalid("ListOptions", "", [each.cause() for each in found], group="meta.k8s.io")
+        raise wrong_option("ListOptions", *found)

@@ -1,4 +1,4 @@
-"""The patches that a PATCH request may carry."""
+"""PATCH, and the patches that a request may carry."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ from kprov.kube.api import errors
 from kprov.kube.api.patches import PatchError, apply_json_patch, apply_merge_patch, apply_strategic_merge_patch
 from kprov.kube.apiserver.extensions import kinds
 from kprov.kube.apiserver.handlers import bodies
-from kprov.kube.apiserver.http.message import Request
+from kprov.kube.apiserver.handlers.conformance import conform
+from kprov.kube.apiserver.handlers.parts import Parts
+from kprov.kube.apiserver.handlers.update import Update
+from kprov.kube.apiserver.http.message import Request, Response
+from kprov.kube.apiserver.output.render import Renderer
+from kprov.kube.apiserver.request_options import wrong_option
 from kprov.kube.apiserver.resources.info import ResourceInfo
+from kprov.kube.apiserver.strategy.base import forbidden
+from kprov.kube.apiserver.versions import from_storage, to_storage
 
 Object = dict[str, Any]
 
@@ -76,3 +83,28 @@ class Patch:
             for name, value in new.items()
             if value is not None
         }
+
+
+async def patch(parts: Parts, request: Request, info: ResourceInfo) -> Response:
+    """PATCH: change what the patch names."""
+    renderer = Renderer(request, info)
+    change = Patch.of(request, info)
+    dry = bodies.dry_run(request)
+    if "force" in request.query:
+        raise wrong_option("PatchOptions", forbidden("force", "may not be specified for non-apply patch"))
+    version = request.info.api_version
+
+    def make_new(current: Object) -> Object:
+        shown = from_storage(info, version, current)
+        new = change.apply(shown)
+        bodies.check_kind(new, info, version)
+        bodies.check_named(new, request.info.name)
+        bodies.check_place(new, info, request.info.namespace, request.info.name)
+        noted: list[str] = []
+        validation = request.query.get("fieldValidation", "")
+        new = conform(new, info, version, validation, noted, patched=True, known=shown)
+        request.warnings.extend(text for text in noted if text not in request.warnings)
+        return to_storage(info, version, new)
+
+    entry = await Update(parts, request, info, dry_run=dry, options_kind="PatchOptions").run(make_new)
+    return renderer.entry(entry)

@@ -1,4 +1,4 @@
-"""PUT and PATCH, of whole objects and of their subresources."""
+"""One update of one object, or of one of its subresources: what comes before it is stored, and after."""
 
 from __future__ import annotations
 
@@ -6,26 +6,21 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+
 from kprov.kube.api import errors
 from kprov.kube.api.errors import ApiError
 from kprov.kube.apiserver.admission.attributes import UPDATE, AdmissionAttributes
-from kprov.kube.apiserver.extensions import kinds
 from kprov.kube.apiserver.fieldmanager import manager_of, record_update
-from kprov.kube.apiserver.handlers import bodies, deletion, metadata
-from kprov.kube.apiserver.handlers.conformance import conform
-from kprov.kube.apiserver.handlers.create import create_object, event_ttl, refuse
-from kprov.kube.apiserver.handlers.creation_rights import replace_or_create
+from kprov.kube.apiserver.handlers import deletion, metadata
+from kprov.kube.apiserver.handlers.create import event_ttl, refuse
 from kprov.kube.apiserver.handlers.parts import Parts
-from kprov.kube.apiserver.handlers.patching import Patch
-from kprov.kube.apiserver.http.message import Request, Response
-from kprov.kube.apiserver.output.render import Renderer
+from kprov.kube.apiserver.http.message import Request
 from kprov.kube.apiserver.resources.info import ResourceInfo
 from kprov.kube.apiserver.storage.encoding import encode
 from kprov.kube.apiserver.storage.entry import Entry
 from kprov.kube.apiserver.storage.etcd import EtcdError, FateUnknown
 from kprov.kube.apiserver.strategy import StrategyContext, strategy_of
-from kprov.kube.apiserver.strategy.base import forbidden
-from kprov.kube.apiserver.versions import from_storage, to_storage
 
 Object = dict[str, Any]
 MakeNew = Callable[[Object], Object]
@@ -241,8 +236,6 @@ class Update:
 
 def _with_revision(obj: Object) -> bytes:
     """An object that goes out without having been stored."""
-    import orjson
-
     return orjson.dumps({**orjson.loads(encode(obj)), "metadata": obj["metadata"]})
 
 
@@ -264,70 +257,3 @@ def _only_status(obj: Object, current: Object, info: ResourceInfo) -> Object:
             kept["ownerReferences"] = current["metadata"]["ownerReferences"]
     out["metadata"] = kept
     return out
-
-
-async def update(parts: Parts, request: Request, info: ResourceInfo) -> Response:
-    """PUT: replace what may be replaced."""
-    renderer = Renderer(request, info)
-    obj = bodies.decode_object(request, info, request.info.name, _known(parts, request, info))
-    dry = bodies.dry_run(request)
-    encoded = encode({**obj, "metadata": obj["metadata"]})
-    version = obj["metadata"].get("resourceVersion")
-
-    async def replace() -> Entry:
-        return await Update(parts, request, info, dry_run=dry).run(lambda current: _copy(encoded, version))
-
-    async def create() -> Entry:
-        if uid := obj["metadata"].get("uid"):
-            told = f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
-            raise errors.conflict(info, request.info.name, told)
-        return await create_object(parts, request, info, _copy(encoded, version), dry_run=dry)
-
-    if not info.create_on_update or request.info.subresource:
-        return renderer.entry(await replace())
-    entry, created = await replace_or_create(parts, request, replace, create)
-    return renderer.entry(entry, 201 if created else 200)
-
-
-def _known(parts: Parts, request: Request, info: ResourceInfo) -> Object | None:
-    """The object as the cache has it, in the version that the client speaks, if it is there."""
-    if kinds.find(*info.key) is not None:
-        return None
-    namespace = request.info.namespace if info.namespaced else ""
-    found = parts.store.cached(info, namespace, request.info.name)
-    return from_storage(info, request.info.api_version, found.object()) if found else None
-
-
-def _copy(encoded: bytes, version: str | None) -> Object:
-    import orjson
-
-    obj: Object = orjson.loads(encoded)
-    if version:
-        obj["metadata"]["resourceVersion"] = version
-    return obj
-
-
-async def patch(parts: Parts, request: Request, info: ResourceInfo) -> Response:
-    """PATCH: change what the patch names."""
-    renderer = Renderer(request, info)
-    change = Patch.of(request, info)
-    dry = bodies.dry_run(request)
-    if "force" in request.query:
-        cause = forbidden("force", "may not be specified for non-apply patch").cause()
-        raise errors.invalid("PatchOptions", "", [cause], group="meta.k8s.io")
-    version = request.info.api_version
-
-    def make_new(current: Object) -> Object:
-        shown = from_storage(info, version, current)
-        new = change.apply(shown)
-        bodies.check_kind(new, info, version)
-        bodies.check_named(new, request.info.name)
-        bodies.check_place(new, info, request.info.namespace, request.info.name)
-        noted: list[str] = []
-        validation = request.query.get("fieldValidation", "")
-        new = conform(new, info, version, validation, noted, patched=True, known=shown)
-        request.warnings.extend(text for text in noted if text not in request.warnings)
-        return to_storage(info, version, new)
-
-    entry = await Update(parts, request, info, dry_run=dry, options_kind="PatchOptions").run(make_new)
-    return renderer.entry(entry)
