@@ -46,10 +46,10 @@ def prune(value: Any, schema: Schema, unknown: list[str], path: str = "", *, res
 
 
 def default(value: Any, schema: Schema) -> None:
-    """Fill in a schema's defaults, in place; a null where null is not allowed counts as missing."""
+    """Fill in a schema's defaults, in place; a null where null is not allowed goes, and counts as missing."""
     if isinstance(value, dict):
         for name, below in (schema.get("properties") or {}).items():
-            if name in value and value[name] is None and not below.get("nullable") and "default" in below:
+            if name in value and value[name] is None and not below.get("nullable"):
                 del value[name]
             if name not in value and "default" in below:
                 value[name] = copy.deepcopy(below["default"])
@@ -58,9 +58,11 @@ def default(value: Any, schema: Schema) -> None:
         others = schema.get("additionalProperties")
         if isinstance(others, dict):
             known = schema.get("properties") or {}
-            for name, item in value.items():
-                if name not in known:
-                    default(item, others)
+            for name in [name for name in value if name not in known]:
+                if value[name] is None and not others.get("nullable"):
+                    del value[name]
+                else:
+                    default(value[name], others)
     elif isinstance(value, list) and isinstance(schema.get("items"), dict):
         for item in value:
             default(item, schema["items"])

@@ -32,6 +32,7 @@ _WORDS: dict[str, str] = {
     "required": _LIST, "enum": _LIST, "allOf": _LIST, "anyOf": _LIST, "oneOf": _LIST,
     "x-kubernetes-list-map-keys": _LIST, "properties": _MAP, "not": _MAP,
 }  # fmt: skip
+_INT_OR_STRING = [{"type": "integer"}, {"type": "string"}]
 _OF_TEXTS = ("required", "x-kubernetes-list-map-keys")
 
 
@@ -95,8 +96,7 @@ def _errors(schema: Any, path: str, strict: bool, *, inside: bool) -> Iterator[F
         yield required(f"{path}.type", "must not be empty for specified object fields")
     if strict and inside:
         for word in _INSIDE_JUNCTOR:
-            # x-kubernetes-int-or-string is written with types inside an anyOf
-            if word in schema and not (word == "type" and path.rpartition(".")[2].startswith("anyOf")):
+            if word in schema:
                 yield forbidden(f"{path}.{word}", "must be empty to be structural")
     if strict and kind == "array" and not isinstance(schema.get("items"), dict):
         yield required(f"{path}.items", "must be specified")
@@ -112,6 +112,14 @@ def _errors(schema: Any, path: str, strict: bool, *, inside: bool) -> Iterator[F
     yield from _below(schema, path, strict, inside=inside)
 
 
+def _tells_int_or_string(word: str, index: int, schema: Schema) -> bool:
+    """Whether this is how the types of x-kubernetes-int-or-string are written: elsewhere a junctor has no types."""
+    if word == "anyOf":
+        return bool(schema["anyOf"] == _INT_OR_STRING)
+    first = schema[word][index]
+    return bool(word == "allOf" and index == 0 and first == {"anyOf": _INT_OR_STRING})
+
+
 def _below(schema: Schema, path: str, strict: bool, *, inside: bool) -> Iterator[FieldError]:
     for name, each in (schema.get("properties") or {}).items():
         yield from _errors(each, f"{path}.properties[{name}]", strict, inside=inside)
@@ -123,6 +131,7 @@ def _below(schema: Schema, path: str, strict: bool, *, inside: bool) -> Iterator
         yield from _errors(schema["additionalProperties"], f"{path}.additionalProperties", strict, inside=inside)
     for word in ("allOf", "anyOf", "oneOf"):
         for index, each in enumerate(schema.get(word) or ()):
-            yield from _errors(each, f"{path}.{word}[{index}]", strict, inside=True)
+            if not (schema.get("x-kubernetes-int-or-string") and _tells_int_or_string(word, index, schema)):
+                yield from _errors(each, f"{path}.{word}[{index}]", strict, inside=True)
     if isinstance(schema.get("not"), dict):
         yield from _errors(schema["not"], f"{path}.not", strict, inside=True)

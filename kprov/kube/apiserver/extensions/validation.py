@@ -167,6 +167,7 @@ _HOST = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za
 
 
 def _is_date_time(text: str) -> bool:
+    text = text.upper()
     return "T" in text and bool(datetime.fromisoformat(text)) and bool(re.search(r"(Z|[+-]\d\d:\d\d)$", text))
 
 
@@ -241,6 +242,8 @@ def _object(value: dict[str, Any], schema: Schema, path: str, old: Any) -> Itera
     for name in schema.get("required") or ():
         if name not in value:
             yield required(f"{path}.{name}" if path else name)
+    if path and schema.get("x-kubernetes-embedded-resource"):
+        yield from _embedded(value, path)
     before = old if isinstance(old, dict) else {}
     for name, item in value.items():
         below = f"{path}.{name}" if path else name
@@ -249,12 +252,32 @@ def _object(value: dict[str, Any], schema: Schema, path: str, old: Any) -> Itera
             yield from _errors(item, wanted, below, before.get(name, NEW))
 
 
+def _embedded(value: dict[str, Any], path: str) -> Iterator[FieldError]:
+    """What every resource has, also where one lies in another."""
+    for name in ("apiVersion", "kind"):
+        given = value.get(name, "")
+        if name not in value:
+            yield required(f"{path}.{name}", "must not be empty")
+        elif not isinstance(given, str) or not given:
+            yield invalid(f"{path}.{name}", given, "must not be empty" if given == "" else "must be a string")
+    metadata = value.get("metadata", {})
+    if not isinstance(metadata, dict):
+        yield invalid(f"{path}.metadata", metadata, "must be an object")
+        return
+    for name in ("labels", "annotations"):
+        texts = metadata.get(name) or {}
+        if not isinstance(texts, dict) or not all(isinstance(each, str) for each in texts.values()):
+            yield invalid(f"{path}.metadata.{name}", texts, "must be a map of strings")
+
+
 def _junctors(value: Any, schema: Schema, path: str) -> Iterator[FieldError]:
     for each in schema.get("allOf") or ():
         yield from _errors(value, each, path)
     if schema.get("anyOf") and not any(fits(value, each) for each in schema["anyOf"]):
         yield invalid(_place(path), "", f'"{path}" must validate at least one schema (anyOf)')
-    if schema.get("oneOf") and sum(fits(value, each) for each in schema["oneOf"]) != 1:
-        yield invalid(_place(path), "", f'"{path}" must validate one and only one schema (oneOf)')
+    if schema.get("oneOf") and (fitting := sum(fits(value, each) for each in schema["oneOf"])) != 1:
+        how_many = f"{fitting} valid alternatives" if fitting else "none valid"
+        said = f'"{path}" must validate one and only one schema (oneOf). Found {how_many}'
+        yield invalid(_place(path), "", said)
     if schema.get("not") and fits(value, schema["not"]):
         yield invalid(_place(path), "", f'"{path}" must not validate the schema (not)')

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from kprov.kube.apiserver.extensions import json_path, selectable, structural
+from kprov.kube.apiserver.extensions import json_path, schema_extensions, selectable, structural
 from kprov.kube.apiserver.extensions.conditions import FINALIZER, with_condition
 from kprov.kube.apiserver.strategy.base import (
     FieldError,
     Strategy,
     StrategyContext,
-    dns_label_error,
     dns_subdomain_error,
     forbidden,
     invalid,
@@ -26,6 +25,7 @@ Object = dict[str, Any]
 _APPROVED = "api-approved.kubernetes.io"
 _PROTECTED = re.compile(r"(^|\.)(k8s|kubernetes)\.io$")
 _STRATEGIES = ["None", "Webhook"]
+_COLUMN_FORMATS = ["byte", "date", "date-time", "double", "float", "int32", "int64", "password"]
 _COLUMN_TYPES = ["boolean", "date", "integer", "number", "string"]
 
 
@@ -80,11 +80,12 @@ class DefinitionStrategy(Strategy):
         found = _head_errors(obj)
         found += _names_errors(spec.get("names") or {})
         found += _version_errors(spec)
-        return found + _conversion_errors(spec)
+        return found + _conversion_errors(spec) + _extension_errors(spec)
 
     def validate_update(self, obj: Object, old: Object) -> list[FieldError]:
         """As at creation; group, scope and names stay once the kind is served."""
-        found = self.validate(obj)
+        found, known = self.validate(obj), set(_extension_errors(old["spec"]))
+        found = [error for error in found if error not in known]  # an older server took them
         spec, before = obj["spec"], old["spec"]
         if spec.get("group") != before.get("group"):
             found.append(invalid("spec.group", spec.get("group"), "field is immutable"))
@@ -155,13 +156,15 @@ def _names_errors(names: Object) -> list[FieldError]:
         value = names.get(field)
         if not value:
             found.append(required(f"spec.names.{field}"))
-        elif problem := dns_label_error(value.lower()):
-            found.append(invalid(f"spec.names.{field}", value, problem))
-        elif field in ("plural", "singular") and value != value.lower():
-            found.append(invalid(f"spec.names.{field}", value, dns_label_error(value) or ""))
+        elif field in ("plural", "singular"):
+            if problem := dns_1035_error(value):
+                found.append(invalid(f"spec.names.{field}", value, problem))
+        elif problem := dns_1035_error(value.lower()):
+            told = f"may have mixed case, but should otherwise match: {problem}"
+            found.append(invalid(f"spec.names.{field}", value, told))
     for field in ("shortNames", "categories"):
         for index, value in enumerate(names.get(field) or ()):
-            if problem := dns_label_error(value):
+            if problem := dns_1035_error(value):
                 found.append(invalid(f"spec.names.{field}[{index}]", value, problem))
     if names.get("kind") and names.get("kind") == names.get("listKind"):
         found.append(invalid("spec.names.listKind", names["listKind"], "kind and listKind may not be the same"))
@@ -183,7 +186,7 @@ def _version_errors(spec: Object) -> list[FieldError]:
         path = f"spec.versions[{index}]"
         if not version.get("name"):
             found.append(required(f"{path}.name"))
-        elif problem := dns_label_error(version["name"]):
+        elif problem := dns_1035_error(version["name"]):
             found.append(invalid(f"{path}.name", version["name"], problem))
         webhook = (spec.get("conversion") or {}).get("strategy") == "Webhook"
         found += selectable.errors_of(version, f"{path}.selectableFields", converted=webhook)
@@ -194,6 +197,18 @@ def _version_errors(spec: Object) -> list[FieldError]:
             found += structural.errors_of(schema, f"{path}.schema.openAPIV3Schema", structural_only=not old)
         found += _column_errors(version.get("additionalPrinterColumns") or (), f"{path}.additionalPrinterColumns")
         found += _scale_errors((version.get("subresources") or {}).get("scale"), f"{path}.subresources.scale")
+    return found
+
+
+def _extension_errors(spec: Object) -> list[FieldError]:
+    """What is wrong with the x-kubernetes words of schemas that are structural, and well-formed otherwise."""
+    found: list[FieldError] = []
+    for index, version in enumerate(spec.get("versions") or ()):
+        schema, path = (version.get("schema") or {}).get("openAPIV3Schema"), f"spec.versions[{index}].schema"
+        if not isinstance(schema, dict) or spec.get("preserveUnknownFields"):
+            continue
+        if not structural.errors_of(schema, path, structural_only=True):
+            found += schema_extensions.errors_of(schema, f"{path}.openAPIV3Schema")
     return found
 
 
@@ -239,7 +254,13 @@ def _column_errors(columns: Any, path: str) -> list[FieldError]:
                 found.append(required(f"{here}.{field}"))
         if column.get("type") and column["type"] not in _COLUMN_TYPES:
             found.append(not_supported(f"{here}.type", column["type"], _COLUMN_TYPES))
-        found += _path_errors(column.get("jsonPath"), f"{here}.jsonPath")
+        if column.get("format") and column["format"] not in _COLUMN_FORMATS:
+            told = f"must be one of {','.join(_COLUMN_FORMATS)}"
+            found.append(invalid(f"{here}.format", column["format"], told))
+        if (place := column.get("jsonPath")) and not place.startswith("."):
+            found.append(invalid(f"{here}.jsonPath", place, "must be a simple json path starting with ."))
+        else:
+            found += _path_errors(place, f"{here}.jsonPath")
     return found
 
 

@@ -295,3 +295,14 @@ def test_users_of_a_version_that_is_given_up_are_told() -> None:
 )
 def test_a_schema_of_wrong_types_is_refused_and_nothing_else(wrong: Any) -> None:
     assert structural.errors_of(wrong, "s", structural_only=True)
+
+
+def test_how_many_of_one_of_fit_is_told() -> None:
+    either = {"oneOf": [{"required": ["a"]}, {"required": ["b"]}]}
+    (none,) = validation.errors_of({}, either, "x")
+    (both,) = validation.errors_of({"a": 1, "b": 2}, either, "x")
+    assert none.message.endswith("Found none valid") and both.message.endswith("Found 2 valid alternatives")
+
+
+def test_times_may_be_written_small() -> None:
+    assert validation.fits("2020-01-01t00:00:00z", {"type": "string", "format": "date-time"})
