@@ -5,10 +5,16 @@ The runtime bounds what an expression may do (its loops have a budget), so that 
 
 from __future__ import annotations
 
+import re
 from functools import cache, lru_cache
 from typing import Any
 
 _COMPILED = 4096
+# What cel-go has had since its 0.22, and the runtime here has not: named where an expression cannot be compiled.
+_TWO_VARIABLES = re.compile(
+    r"\.(?:transformList|transformMap|transformMapEntry)\("
+    r"|\.(?:all|exists|existsOne|exists_one)\((?=\s*\w+\s*,\s*\w+\s*,)"
+)
 
 
 class CelError(Exception):
@@ -51,6 +57,8 @@ class Expression:
             self._program = _environment(variables).compile(text)
         except RuntimeError as error:
             said = str(error).removeprefix("INVALID_ARGUMENT: ").removesuffix(" [INVALID_ARGUMENT]")
+            if found := _TWO_VARIABLES.search(text):
+                said = f"kprov's CEL has no comprehensions of two variables, such as this {found[0][1:-1]}: {said}"
             raise CelError(f"compilation failed: {said}") from None
         self.type = str(self._program.return_type().name()).lower()
 

@@ -72,3 +72,18 @@ def test_it_is_so(expression: str) -> None:
 def test_what_makes_no_sense_is_said(expression: str, said: str) -> None:
     with pytest.raises(CelError, match=re.escape(said)):
         compiled(expression, ("self",)).evaluate({"self": None})
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("self.transformMap(k, v, v)", "transformMap"),
+        ("self.transformList(i, v, v)", "transformList"),
+        ("self.all(k, v, v > 0)", "all"),
+        ("self.exists( i , v , true)", "exists"),
+    ],
+)
+def test_comprehensions_of_two_variables_are_refused_by_name(text: str, name: str) -> None:
+    with pytest.raises(CelError, match=f"no comprehensions of two variables, such as this {name}:"):
+        compiled(text, ("self",))
+    assert compiled("self.all(k, self[k] > 0)", ("self",)).evaluate({"self": {"a": 1}}) is True
