@@ -165,7 +165,7 @@ class Tree:
     def _check_names(self, log: ProblemLog) -> None:
         for name, group in self.groups.items():
             if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
-                fixed = re.sub(r"\W", "_", name, flags=re.ASCII)
+                fixed = re.sub(r"\W|^(?=\d)", "_", name, flags=re.ASCII)
                 log.doubt(
                     group.location,
                     f"group name {name!r} must be letters, digits and underscores",

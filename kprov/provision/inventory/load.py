@@ -61,7 +61,7 @@ def load(
         _add_variable_files(tree, path, playbook_directory, log, vault, only)
 
     read_files(log)
-    resolver = Resolver(log, folder_of(path), is_cluster=is_cluster, render=render)
+    resolver = Resolver(log, folder_of(path), is_cluster=is_cluster, render=render, groups=lambda: _members(tree))
     reading = _Reading(path, tree, extra, log, resolver, read_files)
     if is_cluster:
         reading.check_names(also_known)
@@ -197,7 +197,13 @@ class _Reading:
             self.read_files(found, new)
         cluster = self.resolver.is_cluster
         layers = layers_of(self.tree, name, self.extra, ALIASES if cluster else {})
-        resolver = Resolver(found, folder_of(self.path), is_cluster=cluster, render=self.resolver.render)
+        resolver = Resolver(
+            found,
+            folder_of(self.path),
+            is_cluster=cluster,
+            render=self.resolver.render,
+            groups=lambda: _members(self.tree),
+        )
         names = tuple(group.name for group in self.tree.groups_of(name))
         host = resolver.host(name, names, layers, self.settings.variables() if cluster else {}, at, self.path)
         if found.problems:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import getpass
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kprov.provision.documents import Unsafe
 from kprov.provision.inventory import ssh_arguments, values
+from kprov.provision.inventory.groups import ALL
 from kprov.provision.inventory.host_variables import ALIASES, HOST_VARIABLES, is_secret
 from kprov.provision.inventory.model import Host, Layer
 from kprov.provision.inventory.problems import Location, ProblemLog
@@ -30,9 +31,20 @@ class Resolver:
         folder: what relative paths begin at.
         is_cluster: whether the hosts are a cluster's; else they have what Ansible gives them, and nothing more.
         render: renders templates; None: they are mistakes.
+        groups: the groups with their hosts, for templates.
     """
 
-    def __init__(self, log: ProblemLog, folder: Path, *, is_cluster: bool = True, render: Render | None = None) -> None:
+    def __init__(
+        self,
+        log: ProblemLog,
+        folder: Path,
+        *,
+        is_cluster: bool = True,
+        render: Render | None = None,
+        groups: Callable[[], Mapping[str, Sequence[str]]] = dict,
+    ) -> None:
+        self._groups = groups
+        self._known_groups: dict[str, list[str]] | None = None
         self.log = log
         self.folder = folder
         self.is_cluster = is_cluster
@@ -62,7 +74,7 @@ class Resolver:
                 self._report(name, location, "is read before templates are, so it can't be one", hint)
                 return None
             try:
-                value = self.render(value, variables)
+                value = self.render(value, {**variables, "groups": self._all_groups()})
             except ValueError as error:
                 self._report(name, location, f"can't be rendered: {error}", None)
                 return None
@@ -79,6 +91,11 @@ class Resolver:
             else:
                 self._report(name, location, str(error), error.suggestion)
             return None
+
+    def _all_groups(self) -> dict[str, list[str]]:
+        if self._known_groups is None:
+            self._known_groups = {name: list(hosts) for name, hosts in self._groups().items()}
+        return self._known_groups
 
     def settings(self, layers: Mapping[str, list[Layer]]) -> dict[str, Any]:
         """The cluster's settings that were given, from the layers that hold for all machines."""
@@ -104,10 +121,18 @@ class Resolver:
         Args: ``settings`` are the cluster's, with their defaults; ``at`` is where the host was named first, ``origin``
         the file.
         """
+        # What templates may name besides, as in Ansible: it beats what the inventory says under these names.
+        magic = {
+            "inventory_hostname": name,
+            "inventory_hostname_short": name.split(".")[0],
+            "group_names": sorted(group for group in groups if group != ALL),
+            "inventory_file": str(origin.absolute()),
+            "inventory_dir": str(self.folder),
+        }
         if self.is_cluster:
-            merged = self._cluster_variables(layers, settings, at)
+            merged = self._cluster_variables(layers, settings, at, magic)
         else:
-            merged = self._plain_variables(layers, at)
+            merged = self._plain_variables(layers, at, magic)
             merged.setdefault("inventory_file", str(origin.absolute()))
             merged.setdefault("inventory_dir", str(self.folder))
         address = merged.get("ansible_host") or name
@@ -143,11 +168,11 @@ class Resolver:
         )
 
     def _cluster_variables(
-        self, layers: Mapping[str, list[Layer]], settings: Mapping[str, Any], at: Location
+        self, layers: Mapping[str, list[Layer]], settings: Mapping[str, Any], at: Location, magic: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Every setting with its default, and what was written, checked."""
         merged = {**settings, **{name: winner.value for name, (*_, winner) in layers.items()}}
-        raw = dict(merged)
+        raw = {**merged, **magic}
         for variable, (*_, winner) in layers.items():
             if variable in CLUSTER_SETTINGS and variable != "max_pods":
                 merged[variable] = settings[variable]
@@ -156,7 +181,9 @@ class Resolver:
                 merged[variable] = self._checked(variable, check, winner, at, raw)
         return merged
 
-    def _plain_variables(self, layers: Mapping[str, list[Layer]], at: Location) -> dict[str, Any]:
+    def _plain_variables(
+        self, layers: Mapping[str, list[Layer]], at: Location, magic: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """What was written; of it only how to connect is checked, under Ansible's present name for it."""
         raw = {name: winner.value for name, (*_, winner) in layers.items()}
         merged = dict(raw)
@@ -165,7 +192,7 @@ class Resolver:
             says_how = name in HOST_VARIABLES and name.startswith(("ansible_", "kprov_"))
             if says_how and (name == variable or name not in raw):
                 check = values.plain_connection if name == "ansible_connection" else HOST_VARIABLES[name].check
-                merged[name] = self._checked(name, check, winner, at, raw)
+                merged[name] = self._checked(name, check, winner, at, {**raw, **magic})
         return merged
 
     def _key_file(self, written: str | None) -> Path | None:

@@ -31,6 +31,7 @@ class ScriptSource:
         self.path = source.path
         self.at = Location(source.shown)
         self.tree = tree
+        self._named: set[str] = set()
 
     def read(self) -> None:
         """Run the program with ``--list`` and take what it prints."""
@@ -56,7 +57,8 @@ class ScriptSource:
         for name, group in content.items():
             self._read_group(str(name), group)
         for host, variables in meta.get("hostvars", {}).items():
-            if host in self.tree.host_variables and isinstance(variables, dict):
+            # As in Ansible: a program has a say over its own hosts only, whatever other files know of others.
+            if host in self._named and isinstance(variables, dict):
                 self.tree.host_variables[host].append((ALL, self._located(variables)))
 
     def _run(self) -> bytes | None:
@@ -102,7 +104,9 @@ class ScriptSource:
             if found is not None and not isinstance(found, kind):
                 self.log.add(self.at, f"this program says of group {name} {part} that are no {kind.__name__}")
                 return
-        self.tree.add_hosts([str(host) for host in hosts or ()], name, self.at, {}, None)
+        names = [str(host) for host in hosts or ()]
+        self._named.update(names)
+        self.tree.add_hosts(names, name, self.at, {}, None)
         group.variables.update(self._located(variables or {}))
         for child in children or ():
             self.tree.group(str(child), self.at)

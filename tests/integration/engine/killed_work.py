@@ -69,6 +69,7 @@ def _inventory(folder: Path) -> Any:
         hosts={name: host(name) for name in HOSTS},
         members={"all": HOSTS},
         cluster=SimpleNamespace(cluster_name="killed"),
+        is_cluster=False,
         path=folder / "inventory.yaml",
         layers={},
     )
