@@ -1,4 +1,4 @@
-"""Templates that say how to connect know what Ansible's know: the host's own name, its groups, where the inventory is."""
+"""Templates that say how to connect know the host's own name, its groups and where the inventory is, as in Ansible."""
 
 from __future__ import annotations
 
@@ -36,5 +36,7 @@ def test_they_know_the_host_and_its_groups(tmp_path: Path) -> None:
 
 
 def test_so_do_those_of_hosts_that_a_run_adds(tmp_path: Path) -> None:
-    added = opened(tmp_path).addition("w3", ["web"], {})
+    add = opened(tmp_path).addition
+    assert add is not None
+    added = add("w3", ["web"], {})
     assert (added.host.address, added.host.port) == ("w3.example.org", 2202)
