@@ -1,0 +1,1 @@
+"""What the rehearsal of machines that come and go is made of."""
