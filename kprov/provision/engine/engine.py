@@ -157,7 +157,11 @@ class Engine:
         self._connections = Connections(
             self._sessions,
             self.account,
-            MachineLocks(lock_path, self.run_id, command_line, self.warn, self.timeouts) if wanted else None,
+            MachineLocks(
+                lock_path, self.run_id, command_line, self.warn, self.timeouts, shared=not inventory.is_cluster
+            )
+            if wanted
+            else None,
             forks=forks,
             timeouts=self.timeouts,
             accept_new_host_keys=accept_new_host_keys,

@@ -41,7 +41,7 @@ class PlayPhases:
         with taking_part(self._account, plan.title, sessions, plan.variables) as phase:
             for session in phase.sessions:
                 session.exposed_defaults, session.exposed_variables, session.ended = {}, {}, ""
-            order = {name: number for number, name in enumerate(self._run.variables.names())}
+            order = {name: number for number, name in enumerate(plan.named)}
             targeted = sorted((session.name for session in sessions), key=lambda name: order.get(name, len(order)))
             self._batches(plan, phase, targeted)
         return phase.result

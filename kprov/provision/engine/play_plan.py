@@ -30,6 +30,8 @@ class PlayPlan:
     """Hosts wait for each other at each task, because of what some of these say."""
     force_handlers: bool = False
     makes_groups: bool = False
+    named: tuple[str, ...] = ()
+    """Its hosts as its pattern names them, whatever the order in which they are worked on."""
 
     @property
     def lockstep(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kprov.provision.engine.remembered_facts import LazyFacts, RememberedFacts
-from kprov.provision.engine.scope import OMIT, Scope, TemplateProblem
+from kprov.provision.engine.scope import OMIT, Renders, Scope, TemplateProblem
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.templating import Templar
 
@@ -233,7 +233,7 @@ class OtherHost(Scope):
 
     def __init__(
         self,
-        templar: Templar,
+        templar: Renders,
         layers: list[tuple[Mapping[str, Any], bool]],
         host: str,
         before_reading: BeforeReading,
@@ -241,6 +241,10 @@ class OtherHost(Scope):
         super().__init__(templar, layers)
         self._host = host
         self._before_reading = before_reading
+
+    def with_layer(self, variables: Mapping[str, Any], templates: bool = True) -> Scope:
+        """The same with one more layer on top."""
+        return OtherHost(self._templar, [(variables, templates), *self._layers], self._host, self._before_reading)
 
     def __getitem__(self, name: str) -> Any:
         self._before_reading(self._host, name)

@@ -56,6 +56,19 @@ def match(
     return chosen
 
 
+def in_order(pattern: str, hosts: Sequence[str], members: Mapping[str, Sequence[str]]) -> list[str]:
+    """The hosts that ``pattern`` stands for in the order in which it names them, those of a group in the inventory's.
+
+    Raises ValueError as ``match`` does. Source: ansible-core's InventoryManager.get_hosts.
+    """
+    chosen = match(pattern, hosts, members)
+    wanted = [] if pattern in hosts else [part for part in _split(pattern) if part[0] not in "&!"]
+    found: dict[str, None] = {}
+    for named in [*(_one(part, hosts, members) for part in wanted), chosen]:
+        found.update((name, None) for name in hosts if name in named and name in chosen)
+    return list(found)
+
+
 def read_retry_file(name: str) -> str:
     """The text of a file of host names or patterns, one a line. Raises ValueError when it can't be read."""
     try:

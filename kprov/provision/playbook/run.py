@@ -108,18 +108,11 @@ class PlaybookRun:
         assert isinstance(members, dict)
         if pattern in _LOCAL_NAMES and pattern not in self.inventory.hosts:
             return []
-        chosen = patterns.match(pattern, list(self.inventory.hosts), members)
-        return [host for name, host in self.inventory.hosts.items() if name in chosen]
+        return [self.inventory.hosts[name] for name in patterns.in_order(pattern, list(self.inventory.hosts), members)]
 
     def hosts_of(self, play: Play, engine: Engine | None = None) -> list[Host]:
         """A play's hosts, in its order, as far as the run is limited to them."""
-        members = engine.variables.groups() if engine is not None else self.inventory.members
-        try:
-            found = self._match(play.hosts, members)
-        except ValueError:
-            return []
-        limit = self.options.limit
-        found = [host for host in found if limit is None or host.name in limit]
+        found = self._named(play, engine)
         if play.order in ("sorted", "reverse_sorted"):
             found.sort(key=lambda host: host.name)
         if play.order.startswith("reverse"):
@@ -127,6 +120,16 @@ class PlaybookRun:
         if play.order == "shuffle":
             random.shuffle(found)
         return found
+
+    def _named(self, play: Play, engine: Engine | None) -> list[Host]:
+        """The same in the order in which the play names them."""
+        members = engine.variables.groups() if engine is not None else self.inventory.members
+        try:
+            found = self._match(play.hosts, members)
+        except ValueError:
+            return []
+        limit = self.options.limit
+        return [host for host in found if limit is None or host.name in limit]
 
     def is_local(self, play: Play) -> bool:
         """Whether the play is for the controller, which the inventory does not name."""
@@ -170,6 +173,7 @@ class PlaybookRun:
                 continue
             self._connect_newcomers(engine, seen, hosts, facts)
             self._prepare(engine, seen, plan, hosts, refresh=index > 0)
+            plan = replace(plan, named=tuple(host.name for host in self._named(seen.play, engine)))
             results.append(engine.run_play(self.options.pace.of(plan), hosts))
             broken = results[-1].broken or self.options.pace.over(engine, [session.name for session in sessions])
             if broken and index + 1 < len(plans):

@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from kprov.provision.engine.lookups.context import Lookup, LookupContext, LookupProblem
+from kprov.provision.engine.lookups.hosts import HOSTS
 from kprov.provision.engine.lookups.lists import LISTS
 from kprov.provision.engine.lookups.outside import OUTSIDE
 from kprov.provision.engine.lookups.passwords import password
 from kprov.provision.engine.lookups.tables import TABLES
 
-LOOKUPS: dict[str, Lookup] = {**LISTS, **OUTSIDE, **TABLES, "password": password}
+LOOKUPS: dict[str, Lookup] = {**HOSTS, **LISTS, **OUTSIDE, **TABLES, "password": password}
 
 _COLLECTIONS = ("ansible.builtin.", "community.general.")
 

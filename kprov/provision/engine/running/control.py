@@ -9,6 +9,7 @@ from kprov.provision.engine.control_modules import IMPORTS, INCLUDES
 from kprov.provision.engine.result import Result, Status
 from kprov.provision.engine.running.become import truth
 from kprov.provision.engine.running.decisions import decide
+from kprov.provision.engine.running.delegated import seen_there
 from kprov.provision.engine.running.imports import Brought, brought_by, framed, imports_in, imports_of
 from kprov.provision.engine.running.loops import condition_against, skipped_by
 from kprov.provision.engine.running.place import Place
@@ -49,7 +50,10 @@ class Control:
             if condition is not None:
                 item.result = skipped_by(condition)
                 decided.append(item)
-            elif task.module in INCLUDES:
+                continue
+            if task.delegate_to is not None and task.module not in INCLUDES:
+                inner = seen_there(inner, str(place.role.templar.render(task.delegate_to, inner)))
+            if task.module in INCLUDES:
                 self._include(place, task, inner, item.loop)
             elif task.module == "meta":
                 self._meta(str(place.role.templar.render(task.arguments["action"], inner)))

@@ -71,11 +71,10 @@ def _debug(task: Task, role: Role, scope: Scope, session: HostSession) -> dict[s
             shown = role.templar.evaluate(name, scope)
         except TemplateProblem as problem:
             shown = f"VARIABLE IS NOT DEFINED!: {problem}"
-        return {"changed": False, name: shown, "msg": f"{name}: {shown}", "debug": True}
+        return {"changed": False, name: shown, "msg": f"{name}: {shown}"}
     return {
         "changed": False,
         "msg": role.templar.render(task.arguments.get("msg", "Hello world!"), scope),
-        "debug": True,
     }
 
 

@@ -228,7 +228,6 @@ def _messages(sent: Sent, whole: dict[str, Any], failed: bool, status: Status) -
         return [f"{label}: {text}" if sent.task.loop is not None else text for label, text in texts]
     if status is Status.SKIPPED:
         return [str(whole.get("skip_reason") or whole.get("msg") or "")]
-    shown = [
-        item.result for item in sent.items if item.result and (item.result.get("changed") or item.result.get("debug"))
-    ]
+    always = sent.task.module == "debug"
+    shown = [item.result for item in sent.items if item.result and (item.result.get("changed") or always)]
     return [str(result["msg"]) for result in shown if result.get("msg") is not None]

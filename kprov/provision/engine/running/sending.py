@@ -14,11 +14,12 @@ from kprov.provision.engine.errands.machine import Machine
 from kprov.provision.engine.running import background
 from kprov.provision.engine.running.become import truth, user_of
 from kprov.provision.engine.running.context import RunContext
+from kprov.provision.engine.running.delegated import seen_there
 from kprov.provision.engine.running.loops import condition_against, items_of, label_of, skipped_by
 from kprov.provision.engine.running.place import Place
 from kprov.provision.engine.running.results import Results, judge_item
 from kprov.provision.engine.running.sent import Item, Sent
-from kprov.provision.engine.scope import NeedsResult, Scope, TemplateProblem
+from kprov.provision.engine.scope import OMIT, NeedsResult, Scope, TemplateProblem
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.tasks import Task, is_open
 from kprov.provision.engine.templating import Templar
@@ -89,18 +90,23 @@ class Sender:
                 item.result = skipped_by(condition)
                 hosts.append(None)
                 continue
-            templar.render(task.arguments, inner)
-            hosts.append(templar.render(task.delegate_to, inner))
+            host = templar.render(task.delegate_to, inner)
+            templar.render(task.arguments, seen_there(inner, str(host)))
+            hosts.append(host)
         everyone = sent.items
         for item, host in zip(everyone, hosts, strict=True):
             if item.result is None:
                 sent.items = [item]
                 self._there(place, task, scope, sent, host)
                 self._results.wait_for(sent)
-        sent.items, sent.delegated_to = everyone, ""
+        sent.items, sent.delegated_to, sent.scope = everyone, "", scope
 
     def _there(self, place: Place, task: Task, scope: Scope, sent: Sent, delegated: Any) -> None:
         templar = place.role.templar
+        if delegated is OMIT:
+            delegated = None
+        if delegated:
+            scope = sent.scope = seen_there(scope, str(delegated))
         if delegated and str(delegated) not in (self._session.name, self._session.host.address):
             if task.module in ON_THE_HOST_ITSELF:
                 raise TemplateProblem(f"{task.module} can't be delegated: write it in a play for {delegated}")
