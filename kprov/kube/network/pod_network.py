@@ -13,6 +13,7 @@ from kprov.kube.network.ip_command import IpError, ask, tell
 from kprov.kube.network.masquerade import TABLE, MasqueradeError, listing, load, ruleset
 from kprov.kube.network.routes import (
     commands,
+    fence,
     internal_address,
     own_routes,
     pod_network,
@@ -96,6 +97,7 @@ class PodNetwork:
         if address and self._service_cidr:
             line = service_route(listed, self._service_cidr, address)
             changes += [line] if line else []
+        changes += fence(listed, self._cluster_cidr)
         if changes:
             await tell(changes)
             log.info("routes: %s", "; ".join(changes))

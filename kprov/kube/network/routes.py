@@ -7,7 +7,7 @@ has that network any more: an API that does not answer removes nothing.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +68,25 @@ def commands(present: set[Route], wanted: set[Route]) -> list[str]:
     return [
         *(line for line in removals if line.split()[2] not in kept),
         *(f"route replace {r.network} via {r.gateway} proto {PROTOCOL}" for r in sorted(wanted - present)),
+    ]
+
+
+def fence(listed: Sequence[Mapping[str, Any]], pods: str) -> list[str]:
+    """The commands for a route that keeps this machine's packets to pods on machines that it knows.
+
+    Without it a packet to a pod that no route leads to yet, or no more, takes the default route: out of the cluster, to
+    a router that may refuse it in the pod's name. Dropped here, a connection's first packet is sent again a second
+    later, when the route has come, or when the proxy has chosen another endpoint.
+    """
+    fences = {
+        entry["dst"]
+        for entry in listed
+        if str(entry.get("protocol")) == PROTOCOL and entry.get("type") == "blackhole" and entry["dst"] != pods
+    }
+    stands = any(entry["dst"] == pods and entry.get("type") == "blackhole" for entry in listed)
+    return [
+        *(f"route del blackhole {network} proto {PROTOCOL}" for network in sorted(fences)),
+        *([] if stands else [f"route replace blackhole {pods} proto {PROTOCOL}"]),
     ]
 
 

@@ -11,6 +11,7 @@ from kprov.provision.verify.cis.check import verify_benchmark
 from kprov.provision.verify.control_plane import verify_control_plane, verify_nodes
 from kprov.provision.verify.high_availability import verify_high_availability
 from kprov.provision.verify.machines import verify_machines
+from kprov.provision.verify.pod_network import verify_pod_network
 from kprov.provision.verify.report import CheckFailed
 from kprov.provision.verify.session import Session
 from kprov.provision.verify.workload import verify_workload
@@ -64,6 +65,7 @@ def verify_cluster(session: Session, *, high_availability: bool) -> None:
     verify_machines(session.engine, hosts, session.report)
     verify_control_plane(session)
     verify_nodes(session)
+    verify_pod_network(session)
     verify_certificates(session)
     if session.inventory.cluster.security_profile == "cis":
         verify_benchmark(session)

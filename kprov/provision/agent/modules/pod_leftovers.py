@@ -118,7 +118,7 @@ def _routes(call: Call) -> list[str]:
     found = _lines(call, "ip", "-4", "route", "show", "proto", protocol) if protocol else []
     if found and not call.check:
         call.run(["ip", "-4", "route", "flush", "proto", protocol])
-    return ["route %s" % line.split()[0] for line in found]
+    return ["route %s" % line.replace("blackhole ", "").split()[0] for line in found]
 
 
 def _chains(call: Call) -> list[str]:

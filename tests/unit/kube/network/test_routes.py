@@ -8,7 +8,7 @@ import pytest
 
 from kprov.kube.network.cni import conflist, write_conflist
 from kprov.kube.network.masquerade import ruleset
-from kprov.kube.network.routes import PROTOCOL, Route, commands, own_routes, service_route, wanted_routes
+from kprov.kube.network.routes import PROTOCOL, Route, commands, fence, own_routes, service_route, wanted_routes
 
 
 def node(name: str, network: str = "", address: str = "") -> dict[str, Any]:
@@ -63,6 +63,20 @@ def test_only_our_own_routes_are_seen() -> None:
 )
 def test_what_differs_is_told(present: set[Route], wanted: set[Route], told: list[str]) -> None:
     assert commands(present, wanted) == told
+
+
+def test_packets_to_pods_that_no_route_leads_to_stay_here() -> None:
+    stands = {"type": "blackhole", "dst": "10.244.0.0/16", "protocol": PROTOCOL, "flags": []}
+    former = {**stands, "dst": "10.200.0.0/16"}
+    of_another = {**stands, "dst": "10.201.0.0/16", "protocol": "static"}
+    told = f"route replace blackhole 10.244.0.0/16 proto {PROTOCOL}"
+    assert fence(LISTED, "10.244.0.0/16") == [told]
+    assert fence([*LISTED, stands], "10.244.0.0/16") == []
+    assert fence([*LISTED, former, of_another], "10.244.0.0/16") == [
+        f"route del blackhole 10.200.0.0/16 proto {PROTOCOL}",
+        told,
+    ]
+    assert own_routes([stands, former]) == set()
 
 
 def test_services_need_a_route_only_without_a_default_route() -> None:
