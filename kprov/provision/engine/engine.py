@@ -158,7 +158,12 @@ class Engine:
             self._sessions,
             self.account,
             MachineLocks(
-                lock_path, self.run_id, command_line, self.warn, self.timeouts, shared=not inventory.is_cluster
+                lock_path,
+                self.run_id,
+                command_line,
+                self.warn,
+                self.timeouts,
+                shared=not getattr(inventory, "is_cluster", True),
             )
             if wanted
             else None,
