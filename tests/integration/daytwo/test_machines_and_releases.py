@@ -143,10 +143,10 @@ def test_a_release_comes_goes_back_and_a_broken_one_does_not_stay(
     now = _releases(made)
     version = next(iter(now.values())).split("+")[0]
     good = _another_bundle(tmp_path / "good", f"{version}+good")
-    upgrade = ("upgrade", "--bundle", str(good), "--timeout", "drain=2s")
+    upgrade = ("upgrade", "--bundle", str(good))
     _kubectl(made, "apply", "-f", "-", given=WEB)
     _kubectl(made, "rollout", "status", "deployment/web", "--timeout=90s")
-    kept = _kprov(made, *upgrade)  # the budget keeps the pod longer than the deadline
+    kept = _kprov(made, *upgrade, "--timeout", "drain=2s")  # the budget keeps the pod longer than the deadline
     assert kept.code == 1 and "default/web-" in kept.output and "disruption budget" in kept.output, kept.output
     assert "--at-deadline delete" in kept.output and "given pods as before: w" in kept.output, kept.output
     assert _unschedulable(made) == set()
