@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kprov.provision.documents import Unsafe
-from kprov.provision.engine import templating
+from kprov.provision.engine import template_compiler, templating
 from kprov.provision.engine.plain_texts import is_name, parts_of
 from kprov.provision.engine.scope import Scope, TemplateProblem
 from kprov.provision.engine.templating import Templar
@@ -45,7 +45,7 @@ def _outcome(text: str, a: Any, b: Any) -> Any:
 def test_as_jinja_renders_them(text: str, a: Any, b: Any) -> None:
     quick = _outcome(text, a, b)
     with (
-        mock.patch.object(templating, "parts_of", return_value=None),
+        mock.patch.object(template_compiler, "parts_of", return_value=None),
         mock.patch.object(templating, "is_name", return_value=False),
     ):
         whole = _outcome(text, a, b)
