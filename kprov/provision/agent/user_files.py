@@ -37,8 +37,12 @@ def make_ssh_key(call: Call, entry: pwd.struct_passwd | None) -> tuple[dict[str,
             os.chown(folder, entry.pw_uid, entry.pw_gid)
         bits = ["-b", str(call["ssh_key_bits"])] if call["ssh_key_bits"] else []
         comment = call["ssh_key_comment"] or "ansible-generated on %s" % os.uname().nodename
-        secret = call["ssh_key_passphrase"] or ""
-        call.run(["ssh-keygen", "-q", "-t", call["ssh_key_type"], *bits, "-C", comment, "-N", secret, "-f", path])
+        words = ["-q", "-t", call["ssh_key_type"], *bits, "-C", comment, "-f", path]
+        secret = call["ssh_key_passphrase"]
+        if secret:  # read, twice, where an argument would be in every list of processes
+            call.run(["ssh-keygen", *words], stdin=(secret + "\n").encode() * 2)
+        else:
+            call.run(["ssh-keygen", *words, "-N", ""])
         for each in (path, path + ".pub"):
             os.chown(each, entry.pw_uid, entry.pw_gid)
     with open(path + ".pub") as stream:
