@@ -59,7 +59,7 @@ def enable(call: Call, unit: str) -> None:
     links = _links(said)
     if links and list(links) == [unit]:
         _unknown.add(unit)
-        deferred.later(_LATER, lambda: reload(call))
+        deferred.later(_LATER, lambda: reload(call), _reloading, call.environment)
     else:
         reload(call)
 
@@ -91,7 +91,7 @@ def early(call: Call, disabled: bool) -> bool:
         _remove(call, _LINK.findall(completed.stderr))
         return False
     _early.update(links)
-    deferred.later(_EARLY, lambda: _take_back(call))
+    deferred.later(_EARLY, lambda: _take_back(call), _taking_back, call.environment)
     return _full(call["name"] or "") in links
 
 
@@ -127,9 +127,22 @@ def _remove(call: Call, links: list[str]) -> None:
         call.run(["rm", "-f", "--", *links])
 
 
+def _early_links() -> list[str]:
+    return [link for links in _early.values() for link in links]
+
+
+def _reloading() -> str:
+    return " ".join(_RELOAD)
+
+
+def _taking_back() -> str:
+    links = " ".join("'%s'" % link for link in _early_links())
+    return "rm -f -- %s; %s" % (links, _reloading()) if links else ":"
+
+
 def _take_back(call: Call) -> None:
     """The row has ended: units whose turn did not come are as they were."""
     if _early:
-        _remove(call, [link for links in _early.values() for link in links])
+        _remove(call, _early_links())
         _early.clear()
-        deferred.later(_LATER, lambda: reload(call))
+        deferred.later(_LATER, lambda: reload(call), _reloading, call.environment)

@@ -11,7 +11,7 @@ import os
 import random
 from typing import Any, Callable
 
-from kprov.provision.agent import atomic, processes
+from kprov.provision.agent import atomic, deferred, processes
 from kprov.provision.agent.attributes import Wanted
 from kprov.provision.agent.failures import ModuleFailed
 from kprov.provision.agent.limits import Limits, TimeUp
@@ -113,6 +113,7 @@ def _work(run: Callable[[], dict[str, Any]], seconds: float, folder: str, module
     try:
         with limits:
             result = run()
+            deferred.settle()
         atomic.sync()  # before it can be read that they are there
     except TimeUp:
         result = {"failed": True, "msg": "Timeout exceeded", "child_pid": pid}

@@ -191,6 +191,7 @@ class Session:
 
     def _end(self) -> None:
         """The controller is gone: stop what may be stopped, unlock, leave; whatever the main thread is busy with."""
+        deferred.hand_over()
         must_finish = processes.end_all()
         if self._lock is not None:
             self._lock.leaving()
@@ -296,7 +297,7 @@ class Session:
     def _task(self, message: dict[str, Any]) -> dict[str, Any]:
         try:
             result = self._execute(message)
-        except (ModuleFailed, TimeUp):
+        except (Exception, TimeUp):
             try:
                 deferred.settle()
             except ModuleFailed:

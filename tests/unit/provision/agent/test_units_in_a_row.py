@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,13 @@ def row(link: AgentLink, machine: Path, *tasks: dict[str, Any]) -> list[dict[str
     go.touch()
     assert not link.wait(first, 20)["result"].get("failed")
     return [link.wait(number, 20)["result"] for number in numbers]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def calls(machine: Path) -> list[str]:
@@ -193,3 +201,26 @@ def test_check_mode_reloads_nothing(link: AgentLink, machine: Path) -> None:
     answers = row(link, machine, unit("a", _check=True), unit("b", _check=True))
     assert [answer["changed"] for answer in answers] == [True, True]
     assert calls(machine) == []
+
+
+def test_what_is_due_when_the_connection_ends_is_done_all_the_same(link: AgentLink, machine: Path) -> None:
+    program = machine / "bin" / "systemctl"
+    program.write_text(
+        program.read_text().replace("start*) ", 'start*b) echo "$*" >> calls; exec sleep 60 ;;\nstart*) ')
+    )
+    environment = {"PATH": f"{machine}/bin:/usr/bin:/bin"}
+    wait = f"while [ ! -e {machine}/go ]; do sleep 0.01; done"
+    first = link.post("task", module="shell", arguments={"cmd": wait}, queue=1)
+    for given in (unit("z"), unit("a", daemon_reload=True), unit("b"), unit("c")):
+        link.post("task", module="systemd", arguments=given, environment=environment, queue=1)
+    (machine / "go").touch()
+    link.wait(first, 20)
+
+    def said(words: str) -> bool:
+        path = machine / "calls"
+        return path.exists() and words in path.read_text()
+
+    wait_until(lambda: said("start b"))
+    link.close()
+    wait_until(lambda: said("remove multi-user.target.wants/c.service\ndaemon-reload"))
+    assert {path.name for path in (machine / "enabled").iterdir()} == {"z.service", "a.service", "b.service"}

@@ -35,7 +35,9 @@ class Known(PasswordSource):
 
 
 @settings(max_examples=60, deadline=None)
-@given(content=CONTENTS, password=PASSWORDS, vault_id=IDS)
+@given(
+    content=CONTENTS.filter(lambda content: not content.startswith(b"$ANSIBLE_VAULT")), password=PASSWORDS, vault_id=IDS
+)
 def test_both_read_what_the_other_wrote(content: bytes, password: bytes, vault_id: str) -> None:
     ours = Vault([Known(vault_id, password=password)])
     secret = VaultSecret(password)
