@@ -79,7 +79,8 @@ def make_directories(path: str, wanted: Wanted) -> None:
         try:
             os.mkdir(folder, 0o700 if wanted.mode is not None else 0o777)
         except FileExistsError:
-            raise ModuleFailed("%s is no folder: move it away first" % folder) from None
+            if not os.path.isdir(folder):  # else somebody has just made it, such as a task of another of its names
+                raise ModuleFailed("%s is no folder: move it away first" % folder) from None
         except OSError as error:
             raise atomic.explained(error, folder) from None
         wanted.apply(folder)
