@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kprov.lab.disk import host_key
-from kprov.lab.layout import Machine
+from kprov.lab.errors import LabError
+from kprov.lab.layout import DEFAULT_NAME, Machine
 from kprov.lab.state import LabState
 
 
@@ -14,10 +15,18 @@ def ssh_command(state: LabState, machine: Machine, *, user: str = "root") -> lis
         state: the lab's state; a file of pinned host keys is written into it.
         machine: where to log in.
         user: as whom.
+
+    Raises:
+        LabError: an interrupted ``up`` did not come as far as making the machine.
     """
     folder = state.machine_folder(machine.name)
+    try:
+        key = host_key(folder)
+    except FileNotFoundError:
+        option = "" if state.name == DEFAULT_NAME else f" --lab {state.name}"
+        raise LabError(f"{machine.name} has not been made yet; go on with: kprov lab up{option}") from None
     known = folder / "known_hosts"
-    known.write_text(f"{machine.address} {host_key(folder)}\n")
+    known.write_text(f"{machine.address} {key}\n")
     options = {
         "IdentityFile": state.key,
         "IdentitiesOnly": "yes",

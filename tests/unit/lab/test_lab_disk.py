@@ -120,3 +120,9 @@ def test_a_v2_group_passes_the_controllers_on(tmp_path: Path) -> None:
 def test_no_lab_is_told_with_what_makes_one(state: LabState) -> None:
     with pytest.raises(LabError, match="kprov lab up --lab t"):
         state.layout()
+
+
+def test_a_machine_that_was_never_made_lets_nobody_in(tmp_path: Path) -> None:
+    state = LabState("half", tmp_path)
+    with pytest.raises(LabError, match="cp1 has not been made yet; go on with: kprov lab up --lab half"):
+        ssh_command(state, lay_out().machine("cp1"))
