@@ -232,7 +232,7 @@ CONNECTING: tuple[Wrong, ...] = (
         python("sys.version_info=(3,7,3)"),
     ),
     _row(
-        "two hosts of the inventory are one machine",
+        "two hosts of a cluster's inventory are one machine",
         "is the same machine as another one of this inventory",
         UNREACHABLE,
         ("ip address add 10.98.0.111/24 dev host0", "ip address del 10.98.0.111/24 dev host0"),

@@ -21,7 +21,7 @@ from kprov.provision.transport import inbound, link
 
 # Patience that a test can wait for.
 inbound.SLOWEST = link.SLOWEST = 64 * 1024
-TIMEOUTS = Timeouts(connect=10, login=20, facts=20, silence=10)
+TIMEOUTS = Timeouts(connect=10, login=30, facts=30, silence=20)
 
 
 def run(path: Path, folder: Path, way: str) -> dict[str, object]:
