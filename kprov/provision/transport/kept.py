@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from kprov.provision.transport import keeper, lean_imports, packing
 from kprov.provision.transport.errors import Unreachable
 from kprov.provision.transport.link import AgentLink
-from kprov.provision.transport.runtime_folder import runtime_folder
+from kprov.provision.transport.runtime_folder import runtime_folder, runtime_path
 from kprov.provision.transport.target import Target
 
 if TYPE_CHECKING:
@@ -127,6 +127,8 @@ class KeptConnections:
         if self._keeper is not None or (self._looked and not start):
             return self._keeper is not None
         self._looked = True
+        if not start and not runtime_path().exists():
+            return False
         folder = runtime_folder()
         path = folder / SOCKET
         self._keeper = self._connect(path)
