@@ -32,7 +32,7 @@ _FIRST = 256
 _AHEAD = 32 * 1024
 
 # A thread that waits for its machine looks so often whether it shall stop. Closing the socket wakes it, too.
-IDLE, ATTENTIVE = 1.0, 0.1
+IDLE = 1.0
 
 
 class GuardedSocket:
@@ -63,10 +63,10 @@ class GuardedSocket:
         with contextlib.suppress(OSError):  # it has ended: who reads or writes will be told
             self._sock.settimeout(IDLE)
 
-    def be_attentive(self) -> None:
-        """Whoever waits here for what comes is soon to be told something else."""
+    def be_attentive(self, seconds: float) -> None:
+        """Whoever waits here for what comes is soon to be told something else: it looks so often whether it was."""
         with contextlib.suppress(OSError):
-            self._sock.settimeout(ATTENTIVE)
+            self._sock.settimeout(seconds)
 
     @property
     def is_empty(self) -> bool:

@@ -1,12 +1,13 @@
 """The process that keeps connections between two runs of kprov. Standard library only: it is started as a file.
 
+A run waits for its start, so it imports no more than it needs: dataclasses, pathlib and typing would double that.
+
 It has the sockets, and what the next run needs to go on with them, in its memory, and neither reads nor sends anything
 on them. It serves its own user alone, hands each connection out once, and ends with the last one.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import resource
@@ -17,10 +18,11 @@ import stat
 import struct
 import sys
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 # The longest message: far more than the state of a connection, less than what a socket takes at once.
 LARGEST = 64 * 1024
@@ -44,12 +46,11 @@ def user_of(connection: socket.socket) -> int:
     return uid
 
 
-@dataclass
 class _Kept:
-    sock: socket.socket
-    state: dict[str, Any]
-    host: str
-    until: float
+    __slots__ = ("host", "sock", "state", "until")
+
+    def __init__(self, sock: socket.socket, state: dict[str, Any], host: str, until: float) -> None:
+        self.sock, self.state, self.host, self.until = sock, state, host, until
 
 
 class Keeper:
@@ -60,7 +61,7 @@ class Keeper:
         path: the listener's, as long as it is there.
     """
 
-    def __init__(self, listener: socket.socket, path: Path) -> None:
+    def __init__(self, listener: socket.socket, path: str) -> None:
         self._listener = listener
         self._path = path
         self._identity = self._look()
@@ -72,7 +73,7 @@ class Keeper:
 
     def _look(self) -> tuple[int, int] | None:
         try:
-            status = self._path.lstat()
+            status = os.lstat(self._path)
         except OSError:
             return None
         return status.st_dev, status.st_ino
@@ -93,8 +94,7 @@ class Keeper:
                 self._take_event(descriptor, event)
             self._end_old(time.monotonic())
         if self._identity is not None and self._look() == self._identity:
-            with contextlib.suppress(OSError):
-                self._path.unlink()
+            _remove(self._path)
 
     def _take_event(self, descriptor: int, event: int) -> None:
         if descriptor == self._listener.fileno():
@@ -195,6 +195,13 @@ class Keeper:
         self._drop_all([key for key, kept in self._kept.items() if kept.until <= now])
 
 
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)  # noqa: PTH108 - see above
+    except OSError:
+        pass
+
+
 def _end(number: int, frame: object) -> None:
     raise SystemExit(0)
 
@@ -207,13 +214,12 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    path = Path(sys.argv[1])
+    path = sys.argv[1]
     keeper = Keeper(socket.socket(fileno=os.dup(0)), path)
     try:
         keeper.run()
     except SystemExit:
-        with contextlib.suppress(OSError):
-            path.unlink()
+        _remove(path)
 
 
 if __name__ == "__main__":

@@ -108,9 +108,9 @@ class SSHPipe:
         """It came about before there was a pipe."""
         return None
 
-    def prepare_to_leave(self) -> None:
-        """The run is about to end: `leave` will not have to wait long."""
-        cast(GuardedSocket, self._transport.sock).be_attentive()
+    def prepare_to_leave(self, seconds: float) -> None:
+        """The run is about to end: after `leave` the thread will go on for so long at most."""
+        cast(GuardedSocket, self._transport.sock).be_attentive(seconds)
 
     def leave(self) -> None:
         """Nothing more is sent or read here: `laid_down` gives what another process goes on with."""

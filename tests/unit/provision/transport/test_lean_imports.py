@@ -16,8 +16,9 @@ for thread in at_once: thread.start()
 for thread in at_once: thread.join()
 from kprov.provision.transport import ssh
 print(*(name for name in ("paramiko", "invoke", "fabric", "unittest.mock", "asyncio") if name in sys.modules))
-import unittest.mock
-print(unittest.mock.Mock().__class__.__name__)
+print("importlib.metadata" in sys.modules)
+import importlib.metadata, paramiko, unittest.mock
+print(paramiko.__version__ == importlib.metadata.version("paramiko"), unittest.mock.Mock().__class__.__name__)
 """
 
 
@@ -26,7 +27,7 @@ print(unittest.mock.Mock().__class__.__name__)
 )
 def test_what_is_imported(call: str, found: str) -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT.format(call)], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == [found, "Mock"], done.stderr
+    assert done.stdout.splitlines() == [found, "False", "True Mock"], done.stderr
 
 
 def test_a_match_by_a_program_is_understood(tmp_path: Path) -> None:
