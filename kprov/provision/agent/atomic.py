@@ -6,7 +6,6 @@ import errno
 import os
 import shutil
 import stat
-import tempfile
 from typing import BinaryIO, Callable
 
 from kprov.provision.agent.attributes import Wanted, mode_bits
@@ -139,8 +138,10 @@ def replace(
     """
     folder = os.path.dirname(path) or "."
     sweep(folder)
+    # tempfile does the same; what it imports costs a machine as much as twenty files do.
+    temporary = os.path.join(folder, prefix() + os.urandom(8).hex())
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=prefix(), dir=folder)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise explained(error, path) from None
     try:
