@@ -103,9 +103,10 @@ def _etcd(state: ClusterState, inventory: str) -> Iterator[Finding]:
                 why="NOSPACE: the database is full, and nothing can be written" if alarm == "NOSPACE" else "",
                 mend="kprov etcd compact; kprov etcd defrag; then etcdctl alarm disarm",
             )
-    clocked = [each for each in state.machines if each.snapshots_by_clock and each.answers]
+    clocked = [each for each in state.machines if each.snapshot_timer_age is not None and each.answers]
+    since = [min(each.uptime, each.snapshot_timer_age or 0) for each in clocked]
     ages = [each.snapshot_age for each in clocked if each.snapshot_age is not None]
-    if clocked and (not ages or min(ages) > SNAPSHOT_DAYS * 86400) and min(each.uptime for each in clocked) > 86400:
+    if clocked and (not ages or min(ages) > SNAPSHOT_DAYS * 86400) and min(since) > 86400:
         yield Finding(
             severity=Severity.NOTE,
             where="etcd",

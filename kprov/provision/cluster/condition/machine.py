@@ -75,6 +75,7 @@ for folder in ("/", "/var/lib/etcd", "/var/lib/containerd"):
         total = disk.f_blocks * disk.f_frsize
         disks[folder] = round(100 * (1 - disk.f_bavail * disk.f_frsize / total), 1) if total else 0
 snapshots = sorted(glob.glob("/var/lib/kprov/etcd-snapshots/*.db"))
+timer = "/etc/systemd/system/kprov-etcd-snapshot.timer"
 release = os.readlink("/opt/kprov/current").rsplit("/", 1)[-1] if os.path.islink("/opt/kprov/current") else ""
 print(json.dumps({
     "units": found,
@@ -82,12 +83,15 @@ print(json.dumps({
     "flushed": flushed,
     "disks": disks,
     "snapshot_age": round(time.time() - os.path.getmtime(snapshots[-1])) if snapshots else None,
-    "snapshots_by_clock": os.path.exists("/etc/systemd/system/kprov-etcd-snapshot.timer"),
+    "snapshot_timer_age": round(time.time() - os.path.getmtime(timer)) if os.path.exists(timer) else None,
     "release": release,
     "uptime": round(time.clock_gettime(time.CLOCK_BOOTTIME)),
     "time": time.time(),
 }))
 """
+
+
+_AGES = ("snapshot_age", "snapshot_timer_age")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +129,8 @@ class MachineState:
     """Mount point -> percent used."""
     snapshot_age: int | None = None
     """Seconds since its last snapshot of etcd by the clock."""
-    snapshots_by_clock: bool = False
+    snapshot_timer_age: int | None = None
+    """Seconds since it was told to take them; None where none are taken by the clock."""
     silent: dict[str, str] = field(default_factory=dict)
     """Of what runs and does not answer as it should: why; "DNS" is one of them."""
     flushed: list[str] = field(default_factory=list)
@@ -195,6 +200,5 @@ def _take(state: MachineState, said: dict[str, object], units: Sequence[str]) ->
     state.release, state.disks = str(said["release"]), dict(said["disks"])  # type: ignore[call-overload]
     state.uptime = int(said["uptime"])  # type: ignore[call-overload]
     state.silent, state.flushed = dict(said["silent"]), list(said["flushed"])  # type: ignore[call-overload]
-    age = said["snapshot_age"]
-    state.snapshot_age = int(age) if isinstance(age, (int, float)) else None
-    state.snapshots_by_clock = bool(said["snapshots_by_clock"])
+    ages = [int(age) if isinstance(age, (int, float)) else None for age in map(said.get, _AGES)]
+    state.snapshot_age, state.snapshot_timer_age = ages

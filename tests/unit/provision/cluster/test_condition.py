@@ -177,6 +177,29 @@ def test_what_drifts_is_told_with_its_age() -> None:
     assert "kprov up -i inventory.yaml" in finding.mend and finding.why == "cp1: kubelet: Configuration"
 
 
+@pytest.mark.parametrize(
+    ("uptime", "timer_age", "snapshot_age", "said"),
+    [
+        (9, 9, None, True),
+        (9, 0, None, False),  # its machines have run for days, and it was raised just now
+        (9, None, None, False),
+        (0, 9, None, False),
+        (9, 9, 1, False),
+        (9, 9, 8, True),
+        (9, 2, None, True),
+    ],
+)
+def test_snapshots_are_missed_once_there_should_be_some(
+    uptime: int, timer_age: int | None, snapshot_age: int | None, said: bool
+) -> None:
+    state = cluster()
+    for machine in state.machines:
+        machine.uptime = uptime * 86400
+        machine.snapshot_timer_age = None if timer_age is None else timer_age * 86400
+        machine.snapshot_age = None if snapshot_age is None else snapshot_age * 86400
+    assert any("no recent snapshot" in what for what in told(state)) is said
+
+
 def test_a_member_that_was_taken_out_is_told_once() -> None:
     state = cluster()
     state.etcd.members[2] = member("cp3", "removed")
