@@ -159,4 +159,5 @@ def main() -> None:
     except BrokenPipeError:  # whoever reads (`| head`) has had enough: end as other programs do then
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 128 + signal.SIGPIPE
+    gc.freeze()  # nor is garbage looked for in all of it once more, when Python ends
     sys.exit(code)

@@ -65,6 +65,11 @@ class RunReporter:
 
     # --- called by the engine -------------------------------------------------------------------------------------
 
+    @property
+    def worked_on(self) -> str:
+        """How many machines take part, in words; some operations contact none."""
+        return in_words(len(self.hosts), "host") if self.hosts else "the cluster's API"
+
     def run_started(self, run_id: str, hosts: list[str], check: bool) -> None:
         """A run begins."""
         self.run_id, self.hosts, self.check = run_id, tuple(hosts), check

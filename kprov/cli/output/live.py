@@ -11,7 +11,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from kprov.cli.output.base import PhaseTally, RunReporter, in_words
+from kprov.cli.output.base import PhaseTally, RunReporter
 from kprov.cli.output.lines import is_shown, recap, task_lines
 
 _STYLES = {"changed": "yellow", "failed": "bold red", "unreachable": "bold red", "ok": "green", "skipped": "dim"}
@@ -60,7 +60,7 @@ class LiveReporter(RunReporter):
 
     def show_run_started(self) -> None:
         what = "Checking, nothing is changed:" if self.check else "Working on"
-        self._print(f"{what} {in_words(len(self.hosts), 'host')}  (run {self.run_id})", "dim")
+        self._print(f"{what} {self.worked_on}  (run {self.run_id})", "dim")
 
     def show_host_state(self, host: str, state: str, reason: str) -> None:
         if state not in ("new", "connected"):

@@ -22,7 +22,7 @@ class PlainReporter(RunReporter):
 
     def show_run_started(self) -> None:
         what = "checking (nothing is changed)" if self.check else "working on"
-        self.write(f"{what} {in_words(len(self.hosts), 'host')} (run {self.run_id})")
+        self.write(f"{what} {self.worked_on} (run {self.run_id})")
 
     def show_host_state(self, host: str, state: str, reason: str) -> None:
         if state in ("new", "connected"):

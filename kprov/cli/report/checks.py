@@ -89,12 +89,15 @@ def _drill(record: dict[str, Any], figures: dict[str, Any]) -> Drill:
 
 
 def checks(runs: Sequence[Run]) -> dict[str, list[Checked]]:
-    """The checks by their group, in the order in which they were made."""
+    """The checks by their group, in the order in which they were made; machines are in the order of the run."""
     found: dict[str, list[Checked]] = {}
     for run in runs:
         for record in run.checks:
             found.setdefault(str(record.get("group", "")), []).append(_checked(record))
-    return found
+    # They are looked at all at once, and come as each is done.
+    of_machines = [group for run in runs for name in run.hosts if (group := f"machine {name}") in found]
+    ordered = iter(dict.fromkeys(of_machines))
+    return {here: found[here] for group in found for here in [next(ordered) if group in of_machines else group]}
 
 
 def certificate_ends(runs: Sequence[Run]) -> list[tuple[str, str, int]]:

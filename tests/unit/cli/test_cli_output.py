@@ -54,6 +54,13 @@ def text_of(make: Callable[[io.StringIO], RunReporter]) -> str:
     return stream.getvalue()
 
 
+@pytest.mark.parametrize("make", [PlainReporter, lambda to: LiveReporter(to, console=Console(file=to, width=100))])
+def test_what_contacts_no_machine_says_so(make: Callable[[io.StringIO], RunReporter]) -> None:
+    stream = io.StringIO()
+    make(stream).run_started("r1", [], False)
+    assert "orking on the cluster's API" in stream.getvalue()
+
+
 def test_plain() -> None:
     lines = [line.split(" (0.")[0] for line in text_of(PlainReporter).splitlines()]
     assert lines == [

@@ -15,7 +15,7 @@ import html5lib
 import pytest
 
 from kprov.cli.report import alike
-from kprov.cli.report.checks import drills
+from kprov.cli.report.checks import checks, drills
 from kprov.cli.report.choice import reported_runs
 from kprov.cli.report.page import page, write_page
 from kprov.cli.report.timeline import timeline
@@ -153,6 +153,21 @@ def test_the_page_tells_the_run_and_its_verification(state: Path) -> None:
     ):
         assert expected in text, expected
     assert text.index("etcd-server 5") < text.index("apiserver 300")  # what ends first comes first
+
+
+def test_machines_come_in_the_order_of_the_run(tmp_path: Path) -> None:
+    groups = ["machines", "machine w1", "machine cp1", "machine w1", "etcd"]
+    records = [
+        {"event": "check", "group": group, "name": "it holds", "passed": True, "seconds": 0.1} for group in groups
+    ]
+    connecting = {"event": "connecting", "hosts": ["cp1", "w1"]}
+    run = read_run(write(tmp_path, VERIFY, begin("kprov verify"), connecting, *records))
+    assert [(group, len(held)) for group, held in checks([run]).items()] == [
+        ("machines", 1),
+        ("machine cp1", 1),
+        ("machine w1", 2),
+        ("etcd", 1),
+    ]
 
 
 def test_the_page_stands_alone_and_runs_nothing(state: Path) -> None:
