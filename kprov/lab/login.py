@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kprov.lab.disk import host_key
 from kprov.lab.errors import LabError
-from kprov.lab.layout import DEFAULT_NAME, Machine
+from kprov.lab.layout import Machine
 from kprov.lab.state import LabState
 
 
@@ -23,8 +23,7 @@ def ssh_command(state: LabState, machine: Machine, *, user: str = "root") -> lis
     try:
         key = host_key(folder)
     except FileNotFoundError:
-        option = "" if state.name == DEFAULT_NAME else f" --lab {state.name}"
-        raise LabError(f"{machine.name} has not been made yet; go on with: kprov lab up{option}") from None
+        raise LabError(f"{machine.name} has not been made yet; go on with: {state.up_command}") from None
     known = folder / "known_hosts"
     known.write_text(f"{machine.address} {key}\n")
     options = {

@@ -73,6 +73,10 @@ class LabState:
         """The layout of the lab that exists here. Raises LabError when there is none."""
         layout = self.load()
         if layout is None:
-            option = "" if self.name == DEFAULT_NAME else f" --lab {self.name}"
-            raise LabError(f"there is no lab here; make one with: kprov lab up{option}")
+            raise LabError(f"there is no lab here; make one with: {self.up_command}")
         return layout
+
+    @property
+    def up_command(self) -> str:
+        """What a person types to make this lab, or to go on with it."""
+        return "kprov lab up" + ("" if self.name == DEFAULT_NAME else f" --lab {self.name}")
