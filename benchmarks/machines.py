@@ -16,9 +16,7 @@ import argparse
 import contextlib
 import json
 import random
-import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,17 +26,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from machine_care.killed_run import KPROV, Ended, moment_of, once_unlocked
+from machine_care.killed_run import Ended, moment_of, once_unlocked
+from machine_care.own_lab import OwnLab, own_lab
 from machine_care.standing import problems
 from upgrades.other_release import other_release
 
-from kprov.lab import lifecycle
-from kprov.lab.disk import host_key
-from kprov.lab.state import LabState
 from kprov.provision.bundle.bundle import default_directory
 from kprov.provision.inventory import load
 
-LAB = "machines"
 PARTS = ("remove", "add", "replace", "upgrade", "rollback")
 LOSSES = ["--force", "--delete-emptydir-data"]
 
@@ -90,14 +85,19 @@ class Rehearsal:
         self.note(title, ended, look=look, without=without)
         return ended
 
-    def killed(self, title: str, like: Ended, *words: str, without: str = "") -> None:
-        """The same command, killed at random moments, one after the other; then to its end."""
+    def ends_killed(self, title: str, like: Ended, *words: str) -> bool:
+        """The same command, killed at random moments, one after the other. Returns: whether the last was killed."""
         for _ in range(self.kills):
             ended, _ = once_unlocked(*words, kill_at=moment_of(like, self.moments))
             how = f"killed in: {ended.phase}" if ended.was_killed else f"ended with {ended.code}"
             self.note(f"{title}, {how}"[:64], ended, look=False)
-            if ended.code == 0:  # it was faster this time: what comes now is the same command once more
-                break
+            if ended.code == 0:  # it was faster this time
+                return False
+        return True
+
+    def killed(self, title: str, like: Ended, *words: str, without: str = "") -> None:
+        """The same command, killed; then to its end."""
+        self.ends_killed(title, like, *words)
         ended, waited = once_unlocked(*words)
         again = f"{title}, given again" + (f" (locks held for {waited:.1f} s)" if waited > 0.1 else "")
         self.note(again, ended, without=without)
@@ -119,37 +119,22 @@ class Rehearsal:
         else:
             self.whole(f"add {machine}", *add)
 
-    def burns_down(self, machine: str) -> None:
+    def burns_down(self, machine: str, lab: OwnLab) -> None:
         """A new machine in a lost one's place is made its successor, without kills and with them."""
         replace = ["node", "replace", machine, *self.there, "--host-key"]
-        key = self._new_machine(machine)
+        key = lab.burnt_down(machine)
         like = self.whole(f"replace {machine}", *replace, key, look=False)
-        self._pin(machine, key)
-        self.note(f"replace {machine}: looked at", Ended(0, 0.0, "", []))
+        self._look_again(machine, key, lab)
         if self.kills:
-            key = self._new_machine(machine)
-            for _ in range(self.kills):
-                ended, _ = once_unlocked(*replace, key, kill_at=moment_of(like, self.moments))
-                self.note(f"replace {machine}, killed in: {ended.phase}"[:64], ended, look=False)
-                if ended.code == 0:
-                    break
-            else:
+            key = lab.burnt_down(machine)
+            # Who has been replaced is not replaced again.
+            if self.ends_killed(f"replace {machine}", like, *replace, key):
                 self.whole(f"replace {machine}, given again", *replace, key, look=False)
-            self._pin(machine, key)
-            self.note(f"replace {machine}: looked at", Ended(0, 0.0, "", []))
+            self._look_again(machine, key, lab)
 
-    def _new_machine(self, name: str) -> str:
-        """Take one away with its disk, and put a new one in its place. Returns its host key."""
-        state = LabState(LAB)
-        lifecycle.stop(state, [name])
-        shutil.rmtree(state.machine_folder(name))
-        lifecycle.up(state, state.layout(), self.path.with_name("lab.yaml"))
-        return host_key(state.machine_folder(name))
-
-    def _pin(self, name: str, key: str) -> None:
-        data = yaml.safe_load(self.path.read_text())
-        data["all"]["hosts"][name]["kprov_host_key"] = key
-        self.path.write_text(yaml.safe_dump(data, sort_keys=False))
+    def _look_again(self, machine: str, key: str, lab: OwnLab) -> None:
+        lab.pin(machine, key)
+        self.note(f"replace {machine}: looked at", Ended(0, 0.0, "", []))
 
     def releases(self, folder: Path, only: Sequence[str]) -> None:
         """All go to another release and back; then the same with kills."""
@@ -161,29 +146,12 @@ class Rehearsal:
         if not self.kills:
             return
         if "upgrade" in only:
-            for _ in range(self.kills):
-                ended, _ = once_unlocked(*upgrade, kill_at=moment_of(going, self.moments))
-                self.note(f"upgrade, killed in: {ended.phase}"[:64], ended, look=False)
+            self.ends_killed("upgrade", going, *upgrade)
         self.whole("upgrade, given again", *upgrade, look=False)
         if "rollback" in only:
             self.killed("rollback", coming, *back)
         else:
             self.whole("rollback", *back)
-
-
-def _lab(*words: str) -> None:
-    if subprocess.run([KPROV, "lab", *words, "--lab", LAB], stdin=subprocess.DEVNULL).returncode:
-        raise SystemExit(f"kprov lab {' '.join(words)} failed")
-
-
-def own_lab(options: argparse.Namespace, folder: Path, stack: contextlib.ExitStack) -> Path:
-    """Machines without a cluster, and an inventory of them that is not the lab's own: new keys are not known to it."""
-    stack.callback(lambda: _lab("down"))
-    numbers = ["--control-planes", str(options.control_planes), "--workers", str(1 + options.joins)]
-    _lab("up", "--subnet", "10.92.0.0/24", "--inventory", str(folder / "lab.yaml"), *numbers)
-    path = folder / "inventory.yaml"
-    shutil.copy(folder / "lab.yaml", path)
-    return path
 
 
 @contextlib.contextmanager
@@ -210,9 +178,13 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         cache = default_directory().parent
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kprov-bench-", dir=cache)))
-        path = options.inventory or own_lab(options, folder, stack)
-        work = Rehearsal(path.resolve(), options.kills, random.Random(options.seed))
+        lab = None
         if options.inventory is None:
+            numbers = {"control_planes": options.control_planes, "workers": 1 + options.joins}
+            lab = stack.enter_context(own_lab("nodes", "10.92.0.0/24", folder, **numbers))
+        path = options.inventory if lab is None else lab.inventory
+        work = Rehearsal(path.resolve(), options.kills, random.Random(options.seed))
+        if lab is not None:
             late = [f"w{number}" for number in range(2, 2 + options.joins)]
             with smaller(path, late) as less:
                 work.whole("up", "up", str(less), "--no-verify", look=False)
@@ -223,8 +195,8 @@ def main() -> None:
         for machine in machines:
             if {"remove", "add"} & set(options.only):
                 work.goes_and_comes(machine, options.only)
-            if "replace" in options.only and options.inventory is None:
-                work.burns_down(machine)
+            if "replace" in options.only and lab is not None:
+                work.burns_down(machine, lab)
         if {"upgrade", "rollback"} & set(options.only):
             work.releases(folder, options.only)
     if options.json:

@@ -11,7 +11,6 @@ import argparse
 import contextlib
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,17 +20,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
 from machine_care.killed_run import KPROV, LOCKED
+from machine_care.own_lab import OwnLab, own_lab
 from upgrades.other_release import other_release
 
 from kprov.lab import lifecycle
-from kprov.lab.disk import host_key
-from kprov.lab.state import LabState
 from kprov.provision.bundle.bundle import default_directory
 from kprov.provision.inventory import load
 
-LAB = "operations"
 _PATIENCE = 120.0  # seconds, until a machine that was cut off has let go of a lock
 
 
@@ -49,15 +45,15 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
 class Operations:
     """One lab, and what was done to it."""
 
-    folder: Path
+    lab: OwnLab
     said: Path | None
     rows: list[tuple[str, float, int, str]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
     @property
-    def inventory(self) -> Path:
-        """The cluster's, which is not the lab's own: a new machine's key is not known to it."""
-        return self.folder / "inventory.yaml"
+    def folder(self) -> Path:
+        """Where files that commands write or read are."""
+        return self.lab.inventory.parent
 
     def __call__(self, *words: str, code: int = 0, inventory: bool = True) -> None:
         """Give one command, and take down what came of it.
@@ -67,7 +63,7 @@ class Operations:
             code: how it must end.
             inventory: it takes the inventory.
         """
-        line = [KPROV, *words, *(["--inventory", str(self.inventory)] if inventory else [])]
+        line = [KPROV, *words, *(["--inventory", str(self.lab.inventory)] if inventory else [])]
         begun = time.monotonic()
         while True:
             started = time.monotonic()
@@ -88,20 +84,6 @@ class Operations:
             self.failed.append(shown)
             print(ended.stdout[-3000:], flush=True)
 
-    def burnt_down(self, name: str) -> str:
-        """Put a new machine in the place of one. Returns its host key."""
-        state = LabState(LAB)
-        lifecycle.stop(state, [name])
-        shutil.rmtree(state.machine_folder(name))
-        lifecycle.up(state, state.layout(), self.folder / "lab.yaml")
-        return host_key(state.machine_folder(name))
-
-    def pin(self, name: str, key: str) -> None:
-        """Write a machine's host key into the inventory."""
-        data = yaml.safe_load(self.inventory.read_text())
-        data["all"]["hosts"][name]["kprov_host_key"] = key
-        self.inventory.write_text(yaml.safe_dump(data, sort_keys=False))
-
 
 def machines(do: Operations) -> None:
     """Nodes that are given no pods, emptied, taken out, added, replaced."""
@@ -112,9 +94,9 @@ def machines(do: Operations) -> None:
     do("node", "remove", "cp3", "--yes")
     do("node", "add", "cp3")
     for name in ("w1", "cp1"):
-        key = do.burnt_down(name)
+        key = do.lab.burnt_down(name)
         do("node", "replace", name, "--host-key", key)
-        do.pin(name, key)
+        do.lab.pin(name, key)
 
 
 def etcd(do: Operations) -> None:
@@ -126,11 +108,10 @@ def etcd(do: Operations) -> None:
     do("etcd", "compact")
     do("etcd", "defrag")
     do("etcd", "restore", snapshot, "--yes")
-    state = LabState(LAB)
-    lifecycle.stop(state, ["cp2", "cp3"])
+    lifecycle.stop(do.lab.state, ["cp2", "cp3"])
     do("etcd", "status", code=4)
     do("etcd", "recover", "--yes")
-    lifecycle.start(state, ["cp2", "cp3"])
+    lifecycle.start(do.lab.state, ["cp2", "cp3"])
     do("up", "--no-verify")
 
 
@@ -147,7 +128,7 @@ def keys(do: Operations) -> None:
 
 def releases(do: Operations) -> None:
     """There and back."""
-    source = Path(load(do.inventory).cluster.bundle_directory or default_directory())
+    source = Path(load(do.lab.inventory).cluster.bundle_directory or default_directory())
     other_release(source, do.folder / "bundle", "other")
     do("upgrade", "--bundle", str(do.folder / "bundle"), "--check")
     do("upgrade", "--bundle", str(do.folder / "bundle"))
@@ -179,11 +160,6 @@ def markdown(rows: Sequence[tuple[str, float, int, str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _lab(*words: str) -> None:
-    if subprocess.run([KPROV, "lab", *words, "--lab", LAB], stdin=subprocess.DEVNULL).returncode:
-        raise SystemExit(f"kprov lab {' '.join(words)} failed")
-
-
 def main() -> None:
     """Do everything, print a line each."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was made is taken away then, too
@@ -193,11 +169,9 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         cache = default_directory().parent
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kprov-bench-", dir=cache)))
-        stack.callback(lambda: _lab("down"))
-        numbers = ["--control-planes", str(options.control_planes), "--workers", str(options.workers)]
-        _lab("up", "--subnet", "10.94.0.0/24", "--inventory", str(folder / "lab.yaml"), *numbers)
-        do = Operations(folder, options.said)
-        shutil.copy(folder / "lab.yaml", do.inventory)
+        numbers = {"control_planes": options.control_planes, "workers": options.workers}
+        lab = stack.enter_context(own_lab("operate", "10.94.0.0/24", folder, **numbers))
+        do = Operations(lab, options.said)
         all_of_it(do)
     if options.markdown is not None:
         options.markdown.write_text(markdown(do.rows))

@@ -1,14 +1,14 @@
 """How many pods a second does the scheduler place on 5,000 nodes? In process, without the API server.
 
-Run: python benchmarks/scheduler.py [NODES] [PODS]
+Run: python benchmarks/scheduler.py --nodes 5000 --pods 2000
 """
 
 from __future__ import annotations
 
+import argparse
 import resource
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kprov.kube.scheduler.cluster import Cluster
@@ -83,13 +83,20 @@ def measure(nodes: int, pods: int, make: Callable[[int], dict[str, Any]]) -> tup
     return pods / (time.perf_counter() - began), placed
 
 
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nodes", type=int, default=5000, help="of the cluster (default %(default)s)")
+    parser.add_argument("--pods", type=int, default=2000, help="that wait (default %(default)s)")
+    return parser.parse_args(given)
+
+
 def main() -> None:
     """Measure every case and print a table."""
-    nodes = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
-    pods = int(sys.argv[2]) if len(sys.argv) > 2 else 2000
-    print(f"{nodes} nodes, {pods} pods")
+    options = arguments()
+    print(f"{options.nodes} nodes, {options.pods} pods")
     for name, spec in CASES.items():
-        speed, placed = measure(nodes, pods, lambda number, spec=spec: pod(number, **spec))  # type: ignore[misc]
+        speed, placed = measure(options.nodes, options.pods, lambda number, spec=spec: pod(number, **spec))  # type: ignore[misc]
         print(f"{name:38} {speed:9.0f} pods/s   {placed} placed")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
 

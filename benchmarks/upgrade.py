@@ -12,7 +12,6 @@ import contextlib
 import json
 import signal
 import ssl
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +19,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from machine_care.killed_run import KPROV
+from machine_care.own_lab import kprov, own_lab
 from upgrades.clients import Writes, keep_asking, service_client
 from upgrades.other_release import other_release
 from upgrades.tally import Tally
@@ -30,7 +31,6 @@ from kprov.provision.cluster.context import api_servers
 from kprov.provision.inventory import Inventory, load
 from kprov.provision.kubeapi.credentials import read_kubeconfig
 
-KPROV = str(Path(sys.executable).with_name("kprov"))
 # As an upgrade of Debian's packages leaves them: their programs are newer than what runs.
 _AS_IF_REPLACED = "chown root: /usr/bin/etcd /usr/bin/containerd /usr/sbin/haproxy 2>/dev/null || true"
 
@@ -49,22 +49,12 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(given)
 
 
-def _kprov(*words: str) -> None:
-    if subprocess.run([KPROV, *words], stdin=subprocess.DEVNULL).returncode:
-        raise SystemExit(f"kprov {' '.join(words)} failed")
-
-
 @contextlib.contextmanager
 def _own_cluster(options: argparse.Namespace, folder: Path) -> Iterator[Path]:
-    inventory = folder / "lab.yaml"
-    lab = ["--lab", "upgrade"]
-    try:
-        numbers = ["--control-planes", str(options.control_planes), "--workers", str(options.workers)]
-        _kprov("lab", "up", *lab, "--subnet", "10.91.0.0/24", "--inventory", str(inventory), *numbers)
-        _kprov("up", str(inventory), "--no-verify")
-        yield inventory
-    finally:
-        _kprov("lab", "down", *lab)
+    numbers = {"control_planes": options.control_planes, "workers": options.workers}
+    with own_lab("upgrade", "10.91.0.0/24", folder, **numbers) as lab:
+        kprov("up", str(lab.inventory), "--no-verify")
+        yield lab.inventory
 
 
 class Rehearsal:
@@ -111,7 +101,7 @@ class Rehearsal:
         rows = []
         with Workload(self._servers, self._kubeconfig, replicas=3) as workload:
             if not self._options.no_packages:
-                _kprov("exec", "-i", inventory, _AS_IF_REPLACED)
+                kprov("exec", "-i", inventory, _AS_IF_REPLACED)
             there = [*words, "--bundle", str(folder / "bundle")]
             rows += asyncio.run(self._under_load(f"upgrade to {version}", "there", workload.port, there))
             if not self._options.no_rollback:

@@ -87,7 +87,7 @@ class Benchmark:
             row["work"] = name
         for tool in self._tools(work):
             hosts = lab.hosts(tool.name, tool.folder)
-            self._thrice(tool, lab, hosts, rows[:1] if isinstance(tool, tools.Script) else rows)
+            self._thrice(tool, lab, hosts, rows)
         return rows
 
     def on_loopback(self, targets: Loopback, count: int, tasks: int) -> list[Row]:
@@ -98,9 +98,7 @@ class Benchmark:
                 for row in rows:
                     row[f"{tool.name}_note"] = f"left out: more than {self._largest} hosts"
                 continue
-            self._thrice(
-                tool, targets, targets.hosts(tool.name, count), rows[:1] if isinstance(tool, tools.Script) else rows
-            )
+            self._thrice(tool, targets, targets.hosts(tool.name, count), rows)
         return rows
 
     def far_away(self, targets: Loopback, rtt: float, tasks: int) -> list[Row]:
@@ -138,7 +136,7 @@ class Benchmark:
     def _thrice(self, tool: tools.Tool, machines: Machines, hosts: dict[str, dict[str, Any]], rows: list[Row]) -> None:
         machines.prepare(tool.name)
         tool.write_inventory(hosts)
-        for row in rows:
+        for row in rows[: None if tool.runs_again else 1]:
             if row["case"] == "one file changed":
                 machines.spoil(tool.name)
             cost = self._run(tool, machines, len(hosts))

@@ -45,6 +45,7 @@ class Tool:
     name = ""
     label = ""
     keeps = False
+    runs_again = True
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -201,6 +202,7 @@ class Script(Tool):
 
     name = "script"
     label = "shell script"
+    runs_again = False
 
     def write_inventory(self, hosts: dict[str, dict[str, Any]]) -> None:
         ways = []

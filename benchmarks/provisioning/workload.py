@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,7 +89,7 @@ class Workload:
                 },
                 f"files.template(src=here + '/templates/template{n}.j2', dest=f'{{root}}/{dest}', mode='644', "
                 "inventory_hostname=inventory_hostname)",
-                _written(f"$root/{dest}", "# $host\n" + "".join(f"server{m} = $host-{m}\n" for m in range(20)), '"'),
+                _written(f"$root/{dest}", "# $host\n" + "".join(f"server{m} = $host-{m}\n" for m in range(20))),
             )
 
     def lines(self, count: int) -> None:
@@ -179,7 +178,7 @@ class Workload:
                 },
                 f"u{n} = files.put(src=StringIO({text!r}.replace({NAME!r}, name)), "
                 f"dest=f'/etc/systemd/system/{{name}}{n}.service', mode='644')",
-                _written(f"/etc/systemd/system/${{name}}{n}.service", text.replace(NAME, "$name"), '"'),
+                _written(f"/etc/systemd/system/${{name}}{n}.service", text.replace(NAME, "$name")),
             )
         for n in range(count):
             self.add(
@@ -214,10 +213,9 @@ class Workload:
         (folder / "script.sh").write_text("\n".join(self.script) + "\n")
 
 
-def _written(path: str, text: str, quote: str = "'") -> str:
-    """A file, in a shell script; in double quotes with the script's variables in it."""
-    quoted = shlex.quote(text) if quote == "'" else f'"{text}"'
-    return f"printf %s {quoted} > {path}"
+def _written(path: str, text: str) -> str:
+    """A file of plain words and the script's variables, in a shell script."""
+    return f'printf %s "{text}" > {path}'
 
 
 def files_and_commands(tasks: int = 60) -> Workload:

@@ -1,6 +1,6 @@
 """Every question of docs/monitoring's dashboard and alerts, asked of a Prometheus that scrapes a living cluster.
 
-    python benchmarks/dashboard.py -i inventory.yaml --prometheus prometheus/usr/bin/prometheus
+    python tests/integration/monitoring/whole_dashboard.py -i inventory.yaml --prometheus prometheus/usr/bin/prometheus
 
 Needs a cluster that is up, and Debian's Prometheus: `apt-get download prometheus`, then `dpkg-deb -x prometheus_*.deb
 prometheus`. The control-plane machines are scraped as docs/monitoring/prometheus.yaml says, through an SSH connection
@@ -28,12 +28,13 @@ from typing import Any
 import requests
 import yaml
 
+from kprov.provision.cluster.context import api_servers
 from kprov.provision.inventory import Host, Inventory, load
 from kprov.provision.kubeapi.client import ClusterApi
 from kprov.provision.kubeapi.credentials import read_kubeconfig
 from kprov.provision.verify import workload
 
-FOLDER = Path(__file__).resolve().parents[1] / "docs" / "monitoring"
+FOLDER = Path(__file__).resolve().parents[3] / "docs" / "monitoring"
 SCRAPE_SECONDS = 3
 SPACE = f"kprov-dashboard-{secrets.token_hex(3)}"
 
@@ -203,9 +204,9 @@ def judged(server: str) -> int:
 
 def api_of(inventory: Inventory) -> ClusterApi:
     """The administrator's client."""
-    port = inventory.cluster.api_server_port
-    servers = [f"https://{host.node_address}:{port}" for host in inventory.group("control_plane")]
-    return ClusterApi(servers, read_kubeconfig(inventory.cluster.state_directory / "admin.kubeconfig"), timeout=10)
+    return ClusterApi(
+        api_servers(inventory), read_kubeconfig(inventory.cluster.state_directory / "admin.kubeconfig"), timeout=10
+    )
 
 
 def token_of(api: ClusterApi) -> str:
