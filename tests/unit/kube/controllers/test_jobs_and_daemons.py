@@ -81,7 +81,7 @@ async def test_a_failed_pod_is_not_replaced_at_once(bench, cluster):
 
 
 async def test_the_deadline_ends_a_job_and_its_pods(bench, cluster):
-    cluster.add(JOBS, job(activeDeadlineSeconds=1))
+    cluster.add(JOBS, job(activeDeadlineSeconds=2))  # startTime has whole seconds: one may be over at once
     await bench.start(JobController)
     await bench.until(lambda: cluster.of(PODS))
     failed = await bench.until(lambda: has(cluster, "Failed"), seconds=8)
