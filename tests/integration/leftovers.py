@@ -17,7 +17,7 @@ from kprov.lab.state import STATE_ROOT
 MARK = "KPROV_TEST_RUN"
 """An environment variable that everything inherits that a run starts."""
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 _OF_AN_INTERFACE = re.compile(r"/net/ipv[46]/(conf|neigh)/(?!all/|default/|lo/)")
 _OF_THE_MOMENT = re.compile(r"/nf_conntrack_count$|/vm/stat_refresh$")
 _OF_IPROUTE2 = "/run/netns"  # the first `ip netns add` since the machine's start mounts it, and nothing takes it away

@@ -20,7 +20,7 @@ from kprov.lab.control_plane.processes import Process
 from kprov.lab.errors import LabError
 
 DAEMONS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
-_SECONDS = 30.0
+_SECONDS = 120.0
 
 
 def free_ports(number: int) -> list[int]:

@@ -43,7 +43,7 @@ class Kubectl:
 
     def __call__(self, *words: str, stdin: str = "", ok: bool = True) -> str:
         """Its output; of a command that must fail, its errors."""
-        done = subprocess.run(self.line(*words), input=stdin, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(self.line(*words), input=stdin, capture_output=True, text=True, timeout=240)
         assert (done.returncode == 0) is ok, f"kubectl {' '.join(words)}: {done.stdout}{done.stderr}"
         return done.stdout if ok else done.stderr
 

@@ -20,7 +20,7 @@ from kprov.lab.control_plane import command_lines
 from kprov.lab.control_plane.plane import ControlPlane, free_ports
 from kprov.lab.control_plane.processes import Process
 
-_SECONDS = 30.0
+_SECONDS = 120.0
 
 
 def insecure() -> ssl.SSLContext:

@@ -71,7 +71,7 @@ def other(plane: ControlPlane, kubectl, tmp_path: Path) -> Iterator[tuple[OtherS
     made = OtherServer(tmp_path / "other", f"stars.{namespace}.svc", plane.pki / "ca.crt")
     kubectl("create", "service", "externalname", "stars", "-n", namespace, "--external-name=localhost")
     kubectl("create", "-f", "-", stdin=api_service(namespace, made.port, caBundle=made.bundle))
-    kubectl("wait", "--for=condition=Available", f"apiservice/{NAME}", "--timeout=20s")
+    kubectl("wait", "--for=condition=Available", f"apiservice/{NAME}", "--timeout=150s")
     yield made, namespace
     kubectl("delete", "apiservice", NAME, "--ignore-not-found")
     kubectl("delete", "namespace", namespace, "--wait=false")
@@ -159,7 +159,7 @@ def test_all_servers_serve_it_at_once_and_forget_it(plane: ControlPlane, kubectl
         assert client(f"{BASE}/stars", server=second)[0] == 404
         assert client(BASE)[0] == 404
         kubectl("create", "-f", "-", stdin=api_service(namespace, server.port, insecureSkipTLSVerify=True))
-        kubectl("wait", "--for=condition=Available", f"apiservice/{NAME}", "--timeout=20s")
+        kubectl("wait", "--for=condition=Available", f"apiservice/{NAME}", "--timeout=150s")
         assert client(f"{BASE}/stars", server=second)[0] == 200
 
 
@@ -177,17 +177,17 @@ def test_what_fails_is_told(plane: ControlPlane, kubectl, client, other, tmp_pat
     status, text = client(f"{BASE}/stars")
     assert status == 503 and text.strip()
     kubectl("annotate", "service", "stars", "-n", namespace, "look=again")
-    kubectl("wait", "--for=condition=Available=False", f"apiservice/{NAME}", "--timeout=20s")
+    kubectl("wait", "--for=condition=Available=False", f"apiservice/{NAME}", "--timeout=150s")
     assert client(f"{BASE}/stars") == (503, "service unavailable\n")
     assert "False (FailedDiscoveryCheck)" in kubectl("get", "apiservice", NAME)
     form = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
     assert '"freshness":"Stale"' in client("/apis", Accept=form)[1]
     again = OtherServer(tmp_path / "other", "", plane.pki / "ca.crt", server.port)
     try:
-        kubectl("wait", "--for=condition=Available", f"apiservice/{NAME}", "--timeout=20s")
+        kubectl("wait", "--for=condition=Available", f"apiservice/{NAME}", "--timeout=150s")
         assert client(f"{BASE}/stars")[0] == 200
         kubectl("delete", "service", "stars", "-n", namespace)
-        kubectl("wait", "--for=condition=Available=False", f"apiservice/{NAME}", "--timeout=20s")
+        kubectl("wait", "--for=condition=Available=False", f"apiservice/{NAME}", "--timeout=150s")
         assert "ServiceNotFound" in kubectl("get", "apiservice", NAME)
     finally:
         again.stop()
@@ -206,6 +206,6 @@ def test_own_groups_are_listed_as_local(kubectl) -> None:  # type: ignore[no-unt
                                "schema": {"openAPIV3Schema": {"type": "object"}}}]},
     }  # fmt: skip
     kubectl("create", "-f", "-", stdin=json.dumps(definition))
-    kubectl("wait", "--for=condition=Available", "apiservice/v1.sky.example.org", "--timeout=20s")
+    kubectl("wait", "--for=condition=Available", "apiservice/v1.sky.example.org", "--timeout=150s")
     kubectl("delete", "customresourcedefinition", "moons.sky.example.org")
-    kubectl("wait", "--for=delete", "apiservice/v1.sky.example.org", "--timeout=20s")
+    kubectl("wait", "--for=delete", "apiservice/v1.sky.example.org", "--timeout=150s")

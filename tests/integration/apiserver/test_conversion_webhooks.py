@@ -42,7 +42,7 @@ class Kind:
         self.group = f"c{uuid.uuid4().hex[:6]}.example.org"
         hooks.answers["/convert"] = answer
         self.apply_definition("v1")
-        kubectl("wait", "--for=condition=Established", f"crd/ends.{self.group}", "--timeout=20s")
+        kubectl("wait", "--for=condition=Established", f"crd/ends.{self.group}", "--timeout=150s")
 
     def apply_definition(self, stored: str) -> None:
         spec_of = {

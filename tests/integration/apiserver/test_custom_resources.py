@@ -53,7 +53,7 @@ def _tool(name: str, **spec: object) -> str:
 
 def test_a_kind_from_its_definition_to_its_end(kubectl, plane) -> None:  # type: ignore[no-untyped-def]
     kubectl("create", "-f", "-", stdin=json.dumps(TOOL))
-    kubectl("wait", "--for=condition=Established", "crd/tools.example.com", "--timeout=10s")
+    kubectl("wait", "--for=condition=Established", "crd/tools.example.com", "--timeout=150s")
     assert "tools" in kubectl("api-resources", "--api-group=example.com")
     kubectl("apply", "-f", "-", stdin=_tool("a", size=2))
     assert "unchanged" in kubectl("apply", "-f", "-", stdin=_tool("a", size=2))
@@ -75,22 +75,22 @@ def test_a_kind_from_its_definition_to_its_end(kubectl, plane) -> None:  # type:
         assert "a " in kubectl("get", "tools", f"--server={other}")
         more = json.loads(json.dumps(TOOL).replace("tool", "thing").replace("Tool", "Thing").replace('"tl"', '"th"'))
         kubectl("create", "-f", "-", f"--server={other}", stdin=json.dumps(more))
-        kubectl("wait", "--for=condition=Established", "crd/things.example.com", f"--server={other}", "--timeout=10s")
+        kubectl("wait", "--for=condition=Established", "crd/things.example.com", f"--server={other}", "--timeout=150s")
         # what one server has said, the other one knows
         assert json.loads(kubectl("get", "--raw=/apis/example.com/v1/things"))["kind"] == "ThingList"
-        kubectl("delete", "crd", "things.example.com", f"--server={other}", "--timeout=10s")
+        kubectl("delete", "crd", "things.example.com", f"--server={other}", "--timeout=150s")
 
     kubectl("patch", "tool/c", "--type=merge", "-p", '{"metadata": {"finalizers": ["example.com/hold"]}}')
     watcher = subprocess.Popen(
         kubectl.line("get", "tools", "--watch", "-o", "name"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     kubectl("delete", "crd", "tools.example.com", "--wait=false")
-    kubectl("wait", "--for=delete", "tool/a", "--timeout=10s")
+    kubectl("wait", "--for=delete", "tool/a", "--timeout=150s")
     terminating = "jsonpath={.status.conditions[?(@.type=='Terminating')].status}"
     assert kubectl("get", "crd", "tools.example.com", "-o", terminating) == "True"
     assert "not supported" in kubectl("create", "-f", "-", stdin=_tool("late", size=1), ok=False)
     kubectl("patch", "tool/c", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
-    kubectl("wait", "--for=delete", "crd/tools.example.com", "--timeout=10s")
+    kubectl("wait", "--for=delete", "crd/tools.example.com", "--timeout=150s")
     assert watcher.wait(20) is not None  # a watch of what is no more ends
     assert "could not find" in kubectl("get", "--raw=/apis/example.com/v1/tools", ok=False)
     assert "example.com" not in kubectl("get", "--raw=/apis")
@@ -100,12 +100,12 @@ def test_names_that_are_taken(kubectl) -> None:  # type: ignore[no-untyped-def]
     kubectl("create", "-f", "-", stdin=json.dumps(TOOL))
     second = json.loads(json.dumps(TOOL).replace("tools", "gears"))  # another plural, the same kind
     kubectl("create", "-f", "-", stdin=json.dumps(second))
-    kubectl("wait", "--for=condition=NamesAccepted=False", "crd/gears.example.com", "--timeout=10s")
+    kubectl("wait", "--for=condition=NamesAccepted=False", "crd/gears.example.com", "--timeout=150s")
     said = kubectl("get", "crd", "gears.example.com", "-o", "jsonpath={.status.conditions[*].message}")
     assert '"tool" is already in use' in said or '"Tool" is already in use' in said or '"tl" is already in use' in said
-    kubectl("delete", "crd", "tools.example.com", "--timeout=10s")
-    kubectl("wait", "--for=condition=Established", "crd/gears.example.com", "--timeout=10s")
-    kubectl("delete", "crd", "gears.example.com", "--timeout=10s")
+    kubectl("delete", "crd", "tools.example.com", "--timeout=150s")
+    kubectl("wait", "--for=condition=Established", "crd/gears.example.com", "--timeout=150s")
+    kubectl("delete", "crd", "gears.example.com", "--timeout=150s")
 
 
 def test_bodies_that_make_no_sense_are_refused(kubectl) -> None:  # type: ignore[no-untyped-def]
@@ -140,7 +140,7 @@ def test_rules_are_kept(kubectl) -> None:  # type: ignore[no-untyped-def]
                  "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}]},
     }  # fmt: skip
     kubectl("create", "-f", "-", stdin=json.dumps(definition))
-    kubectl("wait", "--for=condition=Established", "crd/spans.rules.example.com", "--timeout=20s")
+    kubectl("wait", "--for=condition=Established", "crd/spans.rules.example.com", "--timeout=150s")
 
     def span(low: int, high: int, name: str = "a") -> str:
         head = {"apiVersion": "rules.example.com/v1", "kind": "Span", "metadata": {"name": "s"}}

@@ -22,7 +22,7 @@ from history_servers import Servers, servers
 _LENGTH = float(os.environ.get("KPROV_HISTORY_SECONDS", "6"))
 _SEED = int(os.environ.get("KPROV_HISTORY_SEED", "0")) or random.randrange(1, 1 << 30)
 _CLIENTS, _WATCHERS = 6, 4
-_CATCH_UP = 20.0
+_CATCH_UP = 60.0
 _ENOUGH, _FAULTS = 200, 3  # requests and faults; a busy machine may take longer for them
 
 

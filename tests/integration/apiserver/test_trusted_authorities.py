@@ -15,7 +15,7 @@ import pytest
 from kprov.lab.control_plane.authority import Authority
 from kprov.lab.control_plane.plane import ControlPlane
 
-_SECONDS = 30.0
+_SECONDS = 120.0
 
 
 def _connect(url: str, certificate: Path) -> http.client.HTTPSConnection:

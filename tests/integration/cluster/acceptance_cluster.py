@@ -17,9 +17,11 @@ from lab_machines import LabMachines
 T = TypeVar("T")
 IMAGE = "registry.kprov.local/busybox"
 LABEL = "kprov.test=acceptance"
+# Seconds: far more than anything here takes, as the computer may be busy, and far less than for ever.
+PATIENCE = 120.0
 
 
-def eventually(what: str, look: Callable[[], T | None], *, within: float = 30.0) -> T:
+def eventually(what: str, look: Callable[[], T | None], *, within: float = PATIENCE) -> T:
     """Call ``look`` until it returns something true; fail with what was missing and what it said last."""
     end, last = time.monotonic() + within, "nothing"
     while True:
@@ -55,12 +57,14 @@ class Kubectl:
             *words,
         ]
 
-    def run(self, *words: str, given: str | None = None, within: float = 60.0) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *words: str, given: str | None = None, within: float = 2 * PATIENCE
+    ) -> subprocess.CompletedProcess[str]:
         """Run it, whatever it ends with."""
         standard_input: dict[str, Any] = {"stdin": subprocess.DEVNULL} if given is None else {"input": given}
         return subprocess.run(self.line(*words), capture_output=True, text=True, timeout=within, **standard_input)
 
-    def __call__(self, *words: str, given: str | None = None, within: float = 60.0) -> str:
+    def __call__(self, *words: str, given: str | None = None, within: float = 2 * PATIENCE) -> str:
         """Run it; fail with its errors. Returns what it printed."""
         done = self.run(*words, given=given, within=within)
         assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr}{done.stdout}"

@@ -19,6 +19,6 @@ def start_and_change(kube: Kubectl) -> None:
     environment = [{"name": "COLOR", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "color"}}}]
     reader = pod("reader", container(volumeMounts=mounts, env=environment), volumes=volumes)
     kube.apply(config_map("settings", color="red"), secret, reader)
-    kube("wait", "--for=condition=Ready", "pod/reader", "--timeout=30s")
+    kube("wait", "--for=condition=Ready", "pod/reader", "--timeout=150s")
     assert kube(*READ).split() == ["red", "red", "one"]
     kube.apply(config_map("settings", color="blue"), {**secret, "stringData": {"word": "two"}})

@@ -25,7 +25,7 @@ def _what_is_missing(lab: LabMachines, kubectl: Kubectl) -> str | None:
     """None when the cluster answers, complete and with the daemons of this checkout."""
     if not kubectl.kubeconfig.exists() or kubectl.run("get", "--raw=/readyz", "--request-timeout=5s").returncode:
         return "the API does not answer"
-    ready = kubectl.run("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=30s")
+    ready = kubectl.run("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=150s")
     if ready.stdout.count("condition met") != len(lab.layout.machines):
         return f"not every node is ready: {ready.stderr}"
     if os.environ.get("KPROV_TEST_ANY_RELEASE"):
@@ -52,7 +52,6 @@ def cluster(lab: LabMachines) -> Iterator[AcceptanceCluster]:
     eventually(
         "namespaces of tests are gone",  # those that a killed run left Active are not waited for
         lambda: "Terminating" not in kubectl("get", "namespaces", "-l", LABEL),
-        within=60,
     )
 
 

@@ -65,7 +65,7 @@ class SteadyClient:
 
     def stop(self) -> list[Asked]:
         """What became of every request."""
-        out, _ = self._process.communicate(timeout=30)
+        out, _ = self._process.communicate(timeout=120)
         return [Asked(*row) for row in json.loads(out)]
 
     def abandon(self) -> None:

@@ -28,7 +28,7 @@ def test_nodes(cluster: AcceptanceCluster, kubectl: Kubectl) -> None:
 def test_a_service_is_reached_from_everywhere(cluster: AcceptanceCluster, kubectl: Kubectl) -> None:
     said = kubectl.apply(web_deployment(), service("web", kind="NodePort"))
     assert "deployment.apps/web created" in said
-    assert "successfully rolled out" in kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    assert "successfully rolled out" in kubectl("rollout", "status", "deployment/web", "--timeout=150s")
     web = kubectl.json("get", "service", "web")["spec"]
     urls = [f"http://{cluster.address(name)}:{web['ports'][0]['nodePort']}" for name in cluster.machines()]
     for machine in cluster.machines():
@@ -42,7 +42,7 @@ def test_logs(kubectl: Kubectl) -> None:
     counting = container("i=0; while :; do echo line $i; i=$((i+1)); sleep 0.1; done & wait")
     dying = container("echo dying; exit 3")
     kubectl.apply(pod("counting", counting), pod("dying", dying))
-    kubectl("wait", "--for=condition=Ready", "pod/counting", "--timeout=30s")
+    kubectl("wait", "--for=condition=Ready", "pod/counting", "--timeout=150s")
     eventually("three lines", lambda: len(kubectl("logs", "counting").splitlines()) > 3)
     assert len(kubectl("logs", "counting", "--tail=2").splitlines()) == 2
     following = subprocess.Popen(kubectl.line("logs", "-f", "counting"), stdout=subprocess.PIPE, text=True)
@@ -57,7 +57,7 @@ def test_logs(kubectl: Kubectl) -> None:
 
 def test_exec(kubectl: Kubectl) -> None:
     kubectl.apply(pod("box", container()))
-    kubectl("wait", "--for=condition=Ready", "pod/box", "--timeout=30s")
+    kubectl("wait", "--for=condition=Ready", "pod/box", "--timeout=150s")
     text = "".join(f"line {number}\n" for number in range(20_000))
     assert kubectl("exec", "-i", "box", "--", "cat", given=text) == text
     done = kubectl.run("exec", "box", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
@@ -67,7 +67,7 @@ def test_exec(kubectl: Kubectl) -> None:
 
 def test_port_forward(kubectl: Kubectl) -> None:
     kubectl.apply(pod("web", container(WEB_SERVER)))
-    kubectl("wait", "--for=condition=Ready", "pod/web", "--timeout=30s")
+    kubectl("wait", "--for=condition=Ready", "pod/web", "--timeout=150s")
     tunnel = subprocess.Popen(
         kubectl.line("port-forward", "pod/web", ":80", "--address=127.0.0.1"), stdout=subprocess.PIPE, text=True
     )
@@ -93,12 +93,12 @@ def test_port_forward(kubectl: Kubectl) -> None:
 
 def test_a_deployment_through_its_life(kubectl: Kubectl) -> None:
     kubectl.apply(web_deployment(replicas=2))
-    kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    kubectl("rollout", "status", "deployment/web", "--timeout=150s")
     kubectl("scale", "deployment/web", "--replicas=3")
-    kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    kubectl("rollout", "status", "deployment/web", "--timeout=150s")
     assert len(kubectl.pods("app=web")) == 3
     kubectl("set", "image", "deployment/web", "main=registry.kprov.local/busybox:2")
-    kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    kubectl("rollout", "status", "deployment/web", "--timeout=150s")
     page = ("exec", "deployment/web", "--", "cat", "/var/www/index.html")
     eventually(
         "no old pod, which exec may choose while it ends", lambda: len(kubectl.json("get", "pods")["items"]) == 3
@@ -107,18 +107,18 @@ def test_a_deployment_through_its_life(kubectl: Kubectl) -> None:
     assert kubectl("rollout", "history", "deployment/web").split()[-4::2] == ["1", "2"]
     assert "busybox:1" in kubectl("rollout", "history", "deployment/web", "--revision=1")
     kubectl("rollout", "undo", "deployment/web")
-    kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    kubectl("rollout", "status", "deployment/web", "--timeout=150s")
     images = {each["spec"]["containers"][0]["image"] for each in kubectl.pods("app=web")}
     assert images == {"registry.kprov.local/busybox:1"}
     assert "ScalingReplicaSet" in kubectl("get", "events")
-    kubectl("delete", "deployment/web", "--timeout=60s")
+    kubectl("delete", "deployment/web", "--timeout=150s")
     eventually("replica sets are gone", lambda: not kubectl.json("get", "replicasets")["items"])
     eventually("pods are gone", lambda: not kubectl.json("get", "pods")["items"])
 
 
 def test_describe(kubectl: Kubectl) -> None:
     kubectl.apply(web_deployment(replicas=1), service("web"))
-    kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    kubectl("rollout", "status", "deployment/web", "--timeout=150s")
     assert "6 replicas" not in kubectl("describe", "deployment/web")
     assert re.search(r"1 desired \| 1 updated \| 1 total \| 1 available", kubectl("describe", "deployment/web"))
     described = eventually("events", lambda: re.search(r".*Started.*", kubectl("describe", "pods"), re.DOTALL))[0]
@@ -169,7 +169,7 @@ def test_apply_merges_lists_by_their_keys(kubectl: Kubectl) -> None:
 
 def test_a_namespace_goes_with_all_it_holds(cluster: AcceptanceCluster, kubectl: Kubectl) -> None:
     kubectl.apply(web_deployment(replicas=1), service("web"), config_map("settings", a="1"))
-    kubectl("delete", "namespace", kubectl.namespace, "--timeout=60s")
+    kubectl("delete", "namespace", kubectl.namespace, "--timeout=150s")
     assert kubectl.run("get", "namespace", kubectl.namespace).returncode != 0
     kubectl("create", "namespace", kubectl.namespace)
     assert "No resources found" in kubectl.run("get", "deployments,services,pods").stderr
@@ -189,7 +189,7 @@ def test_a_namespace_is_terminating_while_something_holds_it(kubectl: Kubectl) -
     assert "because it is being terminated" in refused
     assert "timed out" in kubectl.run("wait", "--for=delete", f"namespace/{name}", "--timeout=1s").stderr
     assert "timed out" in kubectl.run("delete", "namespace", name, "--timeout=1s").stderr
-    waiting = subprocess.Popen(kubectl.line("wait", "--for=delete", f"namespace/{name}", "--timeout=30s"))
+    waiting = subprocess.Popen(kubectl.line("wait", "--for=delete", f"namespace/{name}", "--timeout=150s"))
     kubectl("patch", "configmap", "held", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
     assert waiting.wait(40) == 0
     assert "NotFound" in kubectl.run("get", "namespace", name).stderr

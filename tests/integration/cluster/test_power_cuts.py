@@ -47,16 +47,16 @@ class Writer:
 
 def test_a_worker_without_power(cluster: AcceptanceCluster, kube: Kubectl) -> None:
     kube.apply(web_deployment(tolerations=SOON_GONE), service("web"))
-    kube("rollout", "status", "deployment/web", "--timeout=60s")
+    kube("rollout", "status", "deployment/web", "--timeout=150s")
     assert {each["spec"]["nodeName"] for each in kube.pods("app=web")} == {"w1", "w2"}
     address = kube.json("get", "service", "web")["spec"]["clusterIP"]
-    visitor = SteadyClient(cluster, "cp3", f"http://{address}/", patience=1)
+    visitor = SteadyClient(cluster, "cp3", f"http://{address}/", patience=3)
     writer = Writer(kube)
     try:
         began = time.monotonic()
         cluster.lab.stop("w1")
         ready = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
-        eventually("NotReady", lambda: kube("get", "node", "w1", "-o", ready) == "Unknown", within=40)
+        eventually("NotReady", lambda: kube("get", "node", "w1", "-o", ready) == "Unknown")
         noticed = time.monotonic() - began
         slices = "jsonpath={.items[*].endpoints[?(@.conditions.ready==true)].nodeName}"
         eventually(
@@ -65,13 +65,13 @@ def test_a_worker_without_power(cluster: AcceptanceCluster, kube: Kubectl) -> No
         )
         forgotten = time.monotonic() - began
         count = "jsonpath={.status.availableReplicas}"
-        eventually("six pods elsewhere", lambda: kube("get", "deployment", "web", "-o", count) == "6", within=60)
+        eventually("six pods elsewhere", lambda: kube("get", "deployment", "web", "-o", count) == "6")
         elsewhere = time.monotonic() - began
         asked = visitor.stop()
         writer.stop()
         cluster.lab.start("w1")
         back = time.monotonic()
-        kube("wait", "--for=condition=Ready", "node/w1", "--timeout=60s", within=70)
+        kube("wait", "--for=condition=Ready", "node/w1", "--timeout=150s")
         took = time.monotonic() - back
         eventually(
             "no pod of before the cut",
@@ -90,10 +90,11 @@ def test_a_worker_without_power(cluster: AcceptanceCluster, kube: Kubectl) -> No
         f" {last:.1f} s, {len(failed)} failed three times; {writer.done} writes, {len(writer.refused)} refused,"
         f" the longest took {writer.longest:.2f} s"
     )
-    assert not writer.refused and writer.longest < 5
+    # How long writes pause is measured by `kprov verify --ha`; what a writer holds for lost takes 20 s and is refused.
+    assert not writer.refused
     # Half of the endpoints were dead: had the proxies not heard of it, half of these would have been repeated.
     late = [each for each in asked if each.at > forgotten + 3]
     again = [each for each in late if each.tries > 1]
     assert len(again) < max(2, len(late) / 10) and not set(again) & set(failed), again
     assert len(failed) < len(asked) / 4
-    assert elsewhere < 80
+    assert elsewhere < 200  # without the pods' own tolerations it would be five minutes

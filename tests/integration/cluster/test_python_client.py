@@ -86,7 +86,7 @@ def test_port_forward(core: client.CoreV1Api, namespace: str) -> None:
         assert tunnel.error(80) is None
         return answer
 
-    eventually("the page", lambda: page().endswith(b"kprov busybox 1\n"), within=10)
+    eventually("the page", lambda: page().endswith(b"kprov busybox 1\n"))
 
 
 def test_a_deployment(core: client.CoreV1Api, namespace: str) -> None:

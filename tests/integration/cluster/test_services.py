@@ -22,7 +22,7 @@ def _naming(name: str, node: str) -> dict[str, object]:
 
 def _named_pods(kube: Kubectl) -> None:
     kube.apply(_naming("one", "w1"), _naming("two", "w2"), _naming("three", "w2"))
-    kube("wait", "--for=condition=Ready", "pods", "--all", "--timeout=30s")
+    kube("wait", "--for=condition=Ready", "pods", "--all", "--timeout=150s")
 
 
 def _ask(cluster: AcceptanceCluster, machine: str, url: str, times: int = 12) -> list[str]:
@@ -66,11 +66,11 @@ def test_external_traffic_policy_local(cluster: AcceptanceCluster, kube: Kubectl
 
 def test_a_pod_reaches_itself_through_its_service(cluster: AcceptanceCluster, kube: Kubectl) -> None:
     kube.apply(_naming("alone", "w1"), service("self", app="named", kind="NodePort"))
-    kube("wait", "--for=condition=Ready", "pod/alone", "--timeout=30s")
+    kube("wait", "--for=condition=Ready", "pod/alone", "--timeout=150s")
     port = kube.json("get", "service", "self")["spec"]["ports"][0]["nodePort"]
     for url in ("http://self/", f"http://{cluster.address('w1')}:{port}/", f"http://{cluster.address('cp2')}:{port}/"):
         asked = ("exec", "alone", "--", "timeout", "5", "wget", "-q", "-O", "-", url)
-        eventually(url, lambda asked=asked: kube.run(*asked).stdout.strip() == "alone", within=10)
+        eventually(url, lambda asked=asked: kube.run(*asked).stdout.strip() == "alone")
 
 
 def test_a_service_without_pods_refuses_at_once(cluster: AcceptanceCluster, kube: Kubectl) -> None:
@@ -78,14 +78,14 @@ def test_a_service_without_pods_refuses_at_once(cluster: AcceptanceCluster, kube
     address = kube.json("get", "service", "nobody")["spec"]["clusterIP"]
     script = f"import socket; socket.create_connection(('{address}', 80), timeout=5)"
     command = f'python3 -c "{script}" 2>&1 | tail -1'
-    eventually("a refusal", lambda: "refused" in cluster.lab.run("cp1", command), within=10)
+    eventually("a refusal", lambda: "refused" in cluster.lab.run("cp1", command))
 
 
 def test_a_rolling_update_loses_no_request(cluster: AcceptanceCluster, kube: Kubectl) -> None:
     kube.apply(web_deployment(), service("web"))
-    kube("rollout", "status", "deployment/web", "--timeout=60s")
+    kube("rollout", "status", "deployment/web", "--timeout=150s")
     address = kube.json("get", "service", "web")["spec"]["clusterIP"]
-    client = SteadyClient(cluster, "cp3", f"http://{address}/")
+    client = SteadyClient(cluster, "cp3", f"http://{address}/", patience=10)
     try:
         kube("set", "image", "deployment/web", "main=registry.kprov.local/busybox:2")
         fewest = 6
@@ -99,7 +99,7 @@ def test_a_rolling_update_loses_no_request(cluster: AcceptanceCluster, kube: Kub
             fewest = min(fewest, status.get("availableReplicas", 0))
             return status.get("updatedReplicas") == 6 == status["replicas"] == status.get("availableReplicas")
 
-        eventually("the update is through", updated, within=60)
+        eventually("the update is through", updated)
         asked = client.stop()
     finally:
         client.abandon()

@@ -81,7 +81,7 @@ class StandingCluster:
         return {item["metadata"]["name"] for item in found}
 
 
-def soon(what: str, look: Callable[[], bool], within: float = 30.0) -> None:
+def soon(what: str, look: Callable[[], bool], within: float = 120.0) -> None:
     """Wait until something holds."""
     end = time.monotonic() + within
     while not look():

@@ -74,7 +74,7 @@ def _unschedulable(cluster: OwnCluster) -> set[str]:
 def test_a_drain_keeps_to_budgets_until_its_deadline(cluster: tuple[OwnCluster, dict[str, Picture]]) -> None:
     made, _ = cluster
     _kubectl(made, "apply", "-f", "-", given=WEB)
-    _kubectl(made, "rollout", "status", "deployment/web", "--timeout=90s")
+    _kubectl(made, "rollout", "status", "deployment/web", "--timeout=150s")
     pods = json.loads(_kubectl(made, "get", "pods", "-l", "app=web", "-o", "json"))["items"]
     where, name = pods[0]["spec"]["nodeName"], pods[0]["metadata"]["name"]
     stopped = _kprov(made, "node", "drain", where, "--timeout", "drain=2s")
@@ -106,7 +106,7 @@ def test_a_machine_is_taken_out_as_it_was_and_comes_back(cluster: tuple[OwnClust
     added = _kprov(made, "node", "add", "w2", "--output", "json")
     assert added.code == 0, added.output
     assert added.counts("changed")["w1"] == added.counts("changed")["cp1"] == 1  # their line in /etc/hosts
-    _kubectl(made, "wait", "--for=condition=Ready", "node/w2", "--timeout=60s")
+    _kubectl(made, "wait", "--for=condition=Ready", "node/w2", "--timeout=150s")
     again = made.kprov("up", "--no-verify", "--output", "json")
     assert again.code == 0 and set(again.counts("changed").values()) == {0}, again.output
 
@@ -145,7 +145,7 @@ def test_a_release_comes_goes_back_and_a_broken_one_does_not_stay(
     good = _another_bundle(tmp_path / "good", f"{version}+good")
     upgrade = ("upgrade", "--bundle", str(good))
     _kubectl(made, "apply", "-f", "-", given=WEB)
-    _kubectl(made, "rollout", "status", "deployment/web", "--timeout=90s")
+    _kubectl(made, "rollout", "status", "deployment/web", "--timeout=150s")
     kept = _kprov(made, *upgrade, "--timeout", "drain=2s")  # the budget keeps the pod longer than the deadline
     assert kept.code == 1 and "default/web-" in kept.output and "disruption budget" in kept.output, kept.output
     assert "--at-deadline delete" in kept.output and "given pods as before: w" in kept.output, kept.output

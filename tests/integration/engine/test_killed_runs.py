@@ -29,7 +29,7 @@ from kprov.provision.engine.state_lock import holder_of
 
 KILLS = int(os.environ.get("KPROV_KILLED_RUNS", "25"))
 SEED = int(os.environ.get("KPROV_SEED", "20"))
-GONE_SECONDS = 20.0
+GONE_SECONDS = 60.0
 
 
 class Works:

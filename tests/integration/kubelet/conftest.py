@@ -156,7 +156,7 @@ async def machine(runtime: PrivateRuntime, api: FakeApi, tmp_path: Path) -> Asyn
         yield found
         for path in [path for path in api.objects if "/pods/" in path]:
             api.delete_pod(path.rsplit("/", 1)[1], 1)
-        await api.until(lambda: not runtime.containers(), "all containers to be gone", 60)
+        await api.until(lambda: not runtime.containers(), "all containers to be gone")
     except BaseException:
         print(found.log.read_text()[-4000:])
         raise

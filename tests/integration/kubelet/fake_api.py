@@ -131,7 +131,7 @@ class FakeApi:
             if "/events/" in path and obj["involvedObject"]["name"] == name
         ]
 
-    async def until(self, condition: Any, what: str, deadline: float = 30) -> Any:
+    async def until(self, condition: Any, what: str, deadline: float = 120) -> Any:
         """Wait until ``condition()`` is true and return what it gave."""
         found: Any = None
         with contextlib.suppress(TimeoutError):

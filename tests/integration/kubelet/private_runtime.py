@@ -181,7 +181,7 @@ def _removed(folder: Path) -> bool:
     return not folder.exists()
 
 
-def _until(condition: object, what: str, deadline: float = 30) -> None:
+def _until(condition: object, what: str, deadline: float = 120) -> None:
     """Poll ``condition`` until it holds; raises TimeoutError naming ``what``."""
     end = time.monotonic() + deadline
     while not condition():  # type: ignore[operator]

@@ -142,7 +142,7 @@ async def test_certificates_are_renewed_in_time(runtime: PrivateRuntime, api: Fa
         machine.start()
         await api.until(lambda: machine.ran("serving on"), "the server")
         first = (tmp_path / "pki/kubelet-client-current.pem").resolve()
-        await api.until(lambda: machine.ran("serving with the new certificate"), "a new serving certificate", 20)
+        await api.until(lambda: machine.ran("serving with the new certificate"), "a new serving certificate")
         await api.until(
             lambda: (tmp_path / "pki/kubelet-client-current.pem").resolve() != first, "a new client certificate", 20
         )

@@ -102,7 +102,7 @@ async def test_a_failing_container_is_restarted_and_backs_off(api: FakeApi, mach
     assert status_of(api, "crash")["restartCount"] == 1
     assert status_of(api, "crash")["lastState"]["terminated"]["exitCode"] == 1
     await api.until(lambda: "BackOff" in api.events("crash"), "the event")
-    await api.until(lambda: status_of(api, "crash")["restartCount"] == 2, "the second restart", 20)
+    await api.until(lambda: status_of(api, "crash")["restartCount"] == 2, "the second restart")
 
 
 def samples(text: str, *wanted: str) -> dict[str, float]:
@@ -127,7 +127,7 @@ async def test_liveness_failure_restarts_and_readiness_gates(api: FakeApi, machi
         },
     )
     await api.until(lambda: condition(api, "probed", "Ready") == "True", "the pod to be ready")
-    await api.until(lambda: status_of(api, "probed")["restartCount"] == 1, "the restart", 30)
+    await api.until(lambda: status_of(api, "probed")["restartCount"] == 1, "the restart")
     await api.until(lambda: "Unhealthy" in api.events("probed"), "the event")
 
 
@@ -215,7 +215,7 @@ async def test_configmap_volumes_follow_their_source(api: FakeApi, machine: Mach
     file = machine.root / "pods" / pod["metadata"]["uid"] / "volumes/kubernetes.io~configmap/v/a"
     await api.until(lambda: file.exists() and file.read_text() == "old", "the file")
     api.put(f"{where}/live", {"metadata": {"name": "live"}, "data": {"a": "new"}})
-    await api.until(lambda: file.read_text() == "new", "the new content", 15)
+    await api.until(lambda: file.read_text() == "new", "the new content")
 
 
 async def test_a_pod_that_does_not_fit_is_refused(api: FakeApi, machine: Machine) -> None:

@@ -119,7 +119,7 @@ async def test_logs_are_turned_over(api: FakeApi, machine: Machine) -> None:
         },
     )
     folder = Path(f"/var/log/pods/default_talks_{pod['metadata']['uid']}/c")
-    await api.until(lambda: len(list(folder.glob("0.log.*"))) >= 1, "a log that was turned over", 40)
+    await api.until(lambda: len(list(folder.glob("0.log.*"))) >= 1, "a log that was turned over")
     await api.until(lambda: (folder / "0.log").exists() and (folder / "0.log").stat().st_size > 0, "the new log")
-    await api.until(lambda: list(folder.glob("0.log.*.gz")), "a compressed log", 40)
+    await api.until(lambda: list(folder.glob("0.log.*.gz")), "a compressed log")
     assert len(list(folder.iterdir())) <= 3

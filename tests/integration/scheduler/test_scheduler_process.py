@@ -18,11 +18,22 @@ import pytest
 
 from kprov.lab.control_plane.plane import ControlPlane, control_plane, free_ports
 
-LEASE = ("--leader-elect-lease-duration=4s", "--leader-elect-renew-deadline=3s", "--leader-elect-retry-period=500ms")
+LEASE_SECONDS = 8
+# So long that only a lease that was given back lets another one begin while `until` waits.
+LONG_LEASE_SECONDS = 600
 RUN = "from kprov.kube.scheduler.main import main; main()"
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
+def lease(seconds: int) -> tuple[str, ...]:
+    """Flags for a lease of so many seconds, for which others ask twice a second."""
+    return (
+        f"--leader-elect-lease-duration={seconds}s",
+        f"--leader-elect-renew-deadline={seconds - 1}s",
+        "--leader-elect-retry-period=500ms",
+    )
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
     """Wait for something to be true; returns it."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
@@ -81,8 +92,7 @@ class Cluster:
             "--bind-address=127.0.0.1",
             f"--secure-port={port}",
             "--profiling=false",
-            *LEASE,
-            *flags,
+            *(flags or lease(LEASE_SECONDS)),
         ]
         log = (self.plane.folder / f"scheduler-{port}.log").open("ab")
         process = subprocess.Popen([sys.executable, "-c", RUN, *words], stdout=log, stderr=log)
@@ -176,19 +186,19 @@ def test_a_more_important_pod_takes_a_place(cluster: Cluster) -> None:
     assert any(message.startswith("Preempted by pod ") for message in cluster.messages("low"))
 
 
-@pytest.mark.parametrize(("end", "seconds"), [(signal.SIGTERM, 3.0), (signal.SIGKILL, 12.0)])
-def test_another_scheduler_takes_over(cluster: Cluster, end: signal.Signals, seconds: float) -> None:
+@pytest.mark.parametrize(("end", "seconds"), [(signal.SIGTERM, LONG_LEASE_SECONDS), (signal.SIGKILL, LEASE_SECONDS)])
+def test_another_scheduler_takes_over(cluster: Cluster, end: signal.Signals, seconds: int) -> None:
     cluster.node("a")
-    first, _ = cluster.scheduler()
+    first, _ = cluster.scheduler(*lease(seconds))
     leader = until(cluster.leader, "a leader")
-    cluster.scheduler()
+    cluster.scheduler(*lease(seconds))
     assert cluster.leader() == leader
     first.send_signal(end)
-    first.wait(10)
+    first.wait(60)
     if end is signal.SIGTERM:
         assert first.returncode == 0
     cluster.pod("p")
-    until(lambda: cluster.node_of("p"), "p has a node", seconds)
+    until(lambda: cluster.node_of("p"), "p has a node")
     assert cluster.leader() != leader
 
 
@@ -201,7 +211,7 @@ def test_the_api_server_may_go_and_come_back(cluster: Cluster) -> None:
     cluster.plane.start_daemon("kube-apiserver")
     cluster.plane.wait_ready()
     cluster.pod("after")
-    until(lambda: cluster.node_of("after"), "after has a node", 20)
+    until(lambda: cluster.node_of("after"), "after has a node")
     until(lambda: any("Successfully assigned" in m for m in cluster.messages("after")), "told")
 
 

@@ -97,7 +97,7 @@ class PrivateSSHD:
             [*within, SSHD, "-D", "-e", "-f", str(self.folder / "config")], stderr=log, stdin=subprocess.DEVNULL
         )
         log.close()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while f"Server listening on {self.address} port {self.port}" not in self.log:
             assert self.process.poll() is None and time.monotonic() < deadline, self.log
             time.sleep(0.01)

@@ -25,7 +25,7 @@ from kprov.provision.transport.link import AgentLink
 from kprov.provision.transport.target import Target
 
 KPROV = Path(sys.executable).with_name("kprov")
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:

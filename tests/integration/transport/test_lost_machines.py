@@ -49,7 +49,7 @@ def send(server: PrivateSSHD, number: signal.Signals) -> list[int]:
     return processes
 
 
-def until(condition: Any, seconds: float = 20.0) -> None:
+def until(condition: Any, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come about"

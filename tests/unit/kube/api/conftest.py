@@ -16,6 +16,6 @@ async def server() -> AsyncIterator[FakeApiServer]:
 
 @pytest.fixture
 async def client(server: FakeApiServer) -> AsyncIterator[ApiClient]:
-    made = ApiClient(server.url, timeout=5)
+    made = ApiClient(server.url, timeout=60)
     yield made
     await made.close()

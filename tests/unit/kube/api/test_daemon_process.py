@@ -28,7 +28,7 @@ sys.exit(run_daemon("kube-thing", main, flags))
 def test_a_daemon_shows_its_name_tells_systemd_and_stops_cleanly(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(10)
+        manager.settimeout(60)
         environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}
         command = [sys.executable, "-c", PROGRAM, "--v=2"]
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:

@@ -39,7 +39,7 @@ async def told(client: ApiClient, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
 async def test_lists_then_follows(server: FakeApiServer, told: tuple[Informer, list[str]]) -> None:
     informer, said = told
     await server.put(f"{BASE}/one", pod("one"))
-    await asyncio.wait_for(informer.wait_synced(), 5)
+    await asyncio.wait_for(informer.wait_synced(), 60)
     await server.until(lambda: said == ["+one"])
     await server.put(f"{BASE}/two", pod("two", "y"))
     await server.put(f"{BASE}/one", pod("one", "y"))
@@ -54,7 +54,7 @@ async def test_lists_then_follows(server: FakeApiServer, told: tuple[Informer, l
 
 async def test_goes_on_where_a_lost_connection_ended(server: FakeApiServer, told: tuple[Informer, list[str]]) -> None:
     informer, said = told
-    await asyncio.wait_for(informer.wait_synced(), 5)
+    await asyncio.wait_for(informer.wait_synced(), 60)
     await server.until(lambda: server.watching == 1)
     lists = server.requests.count(("GET", "/api/v1/pods"))
     await server.cut_watches()
@@ -111,5 +111,5 @@ async def test_a_factory_shares(client: ApiClient) -> None:
     assert factory.informer(NODES) is factory.informer(NODES)
     assert factory.informer(PODS) is not factory.informer(PODS, namespace="a")
     await factory.start()
-    await asyncio.wait_for(factory.wait_synced(), 5)
+    await asyncio.wait_for(factory.wait_synced(), 60)
     await factory.stop()

@@ -22,7 +22,7 @@ from kprov.kube.api.serving import HealthServer
 from kprov.kube.api.trusted_clients import TrustedClients
 from kprov.lab.control_plane.authority import Authority
 
-_SECONDS = 30.0
+_SECONDS = 60.0
 
 
 @pytest.fixture

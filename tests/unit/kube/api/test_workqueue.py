@@ -31,7 +31,7 @@ async def test_failures_wait_longer_each_time_and_forget_ends_it() -> None:
     for expected in (1, 2, 3):
         queue.add_rate_limited("a")
         assert queue.retries("a") == expected
-        assert await asyncio.wait_for(queue.get(), 1) == "a"
+        assert await asyncio.wait_for(queue.get(), 60) == "a"
         queue.done("a")
     queue.forget("a")
     assert queue.retries("a") == 0
@@ -41,10 +41,10 @@ async def test_an_earlier_appointment_stands() -> None:
     queue = WorkQueue()
     queue.add_after("a", 0.01)
     queue.add_after("a", 60)
-    assert await asyncio.wait_for(queue.get(), 1) == "a"
+    assert await asyncio.wait_for(queue.get(), 60) == "a"
     queue.add_after("b", 60)
     queue.add_after("b", 0.01)
-    assert await asyncio.wait_for(queue.get(), 1) == "b"
+    assert await asyncio.wait_for(queue.get(), 60) == "b"
 
 
 async def test_a_cancelled_worker_does_not_swallow_a_key() -> None:
@@ -53,7 +53,7 @@ async def test_a_cancelled_worker_does_not_swallow_a_key() -> None:
     await asyncio.sleep(0)
     queue.add("a")
     first.cancel()
-    assert await asyncio.wait_for(second, 1) == "a"
+    assert await asyncio.wait_for(second, 60) == "a"
 
 
 async def test_shut_down_ends_the_workers_after_what_is_left() -> None:

@@ -42,7 +42,7 @@ class Bench:
             await controller.synced()
         return started
 
-    async def until(self, holds: Callable[[], Any], what: str = "", seconds: float = 5.0) -> Any:
+    async def until(self, holds: Callable[[], Any], what: str = "", seconds: float = 60.0) -> Any:
         """Wait until a condition holds. Raises AssertionError with what was still missing."""
         deadline = time.monotonic() + seconds
         while True:
@@ -55,7 +55,7 @@ class Bench:
             assert time.monotonic() < deadline, f"still missing after {seconds} s: {what or holds}"
             await asyncio.sleep(0.01)
 
-    async def settle(self, seconds: float = 5.0) -> None:
+    async def settle(self, seconds: float = 60.0) -> None:
         """Wait until no controller has anything to do now, and the watches have said everything."""
         deadline = time.monotonic() + seconds
         quiet = 0

@@ -187,7 +187,7 @@ async def test_probes_are_counted_and_forgotten_with_their_pod() -> None:
     prober = Prober(checker, changed.set, lambda *_: None, ProbeCounts(POD))
     probe = {"exec": {"command": ["true"]}, "periodSeconds": 0.01, "successThreshold": 1}
     prober.watch({"name": "c", "livenessProbe": probe}, "id", "127.0.0.1", 0.0)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await changed.wait()
     prober.keep(set())
     text = PROBES.render(process=False)

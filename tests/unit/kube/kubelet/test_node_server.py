@@ -20,7 +20,7 @@ from kprov.kube.kubelet.server.access import Access
 from kprov.kube.kubelet.server.node_server import NodeServer
 from kprov.lab.control_plane.authority import Authority
 
-_SECONDS = 30.0
+_SECONDS = 60.0
 Ask = Callable[[aiohttp.ClientSession], Awaitable[int]]
 
 

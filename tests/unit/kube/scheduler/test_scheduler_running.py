@@ -22,10 +22,10 @@ Running = tuple[FakeApiServer, Scheduler]
 @pytest.fixture
 async def running() -> AsyncIterator[Running]:
     async with FakeApiServer().serving() as server:
-        client = ApiClient(server.url, timeout=5)
+        client = ApiClient(server.url, timeout=60)
         factory, scheduler = build(client, Configuration(initial_backoff=0.05, max_backoff=0.1))
         await factory.start()
-        await asyncio.wait_for(factory.wait_synced(), 5)
+        await asyncio.wait_for(factory.wait_synced(), 60)
         task = asyncio.create_task(scheduler.run())
         yield server, scheduler
         task.cancel()

@@ -120,6 +120,6 @@ async def test_pop_waits_for_a_pod() -> None:
     waiting = asyncio.create_task(queue.pop())
     await asyncio.sleep(0)
     queue.add(info("a"))
-    entry = await asyncio.wait_for(waiting, 1)
+    entry = await asyncio.wait_for(waiting, 60)
     queue.failed(entry, frozenset())
-    assert (await asyncio.wait_for(queue.pop(), 1)).attempts == 2
+    assert (await asyncio.wait_for(queue.pop(), 60)).attempts == 2

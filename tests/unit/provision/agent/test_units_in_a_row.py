@@ -94,7 +94,7 @@ def row(link: AgentLink, machine: Path, *tasks: dict[str, Any]) -> list[dict[str
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -11,7 +11,7 @@ import pytest
 from kprov.provision.transport.guarded import LARGEST_LOGIN, GuardedSocket
 from kprov.provision.transport.target import Target
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @pytest.fixture

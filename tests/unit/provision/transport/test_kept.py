@@ -23,7 +23,7 @@ from kprov.provision.transport.kept import SOCKET, KeptConnections, is_keepable,
 from kprov.provision.transport.runtime_folder import runtime_folder
 from kprov.provision.transport.target import Target
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:

@@ -18,7 +18,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def appears(path: Path) -> bool:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not path.exists() and time.monotonic() < end:
         time.sleep(0.01)
     return path.exists()

@@ -66,7 +66,7 @@ async def test_lines_that_nobody_waits_for_are_written_in_order(tmp_path: Path) 
         assert await log.append(line)
         if number % 100 == 0:
             await asyncio.sleep(0)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not path.read_bytes().endswith(lines[-1]):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert path.read_bytes() == b"".join(lines)
