@@ -13,15 +13,17 @@ ROOT = Path(__file__).resolve().parents[2]
 # room -> the rooms that it may import, besides itself
 ALLOWED: dict[str, set[str]] = {
     "provision.atomic": set(),  # how the controller writes files
+    "provision.programs": set(),  # how the controller runs a program that its user named
     "provision.agent": set(),
     "provision.transport": {"provision.agent", "provision.atomic"},
-    "provision.vault": {"provision.atomic"},
+    "provision.vault": {"provision.atomic", "provision.programs"},
     "provision.documents": {"provision.vault"},
-    "provision.inventory": {"provision.documents", "provision.vault"},
+    "provision.inventory": {"provision.documents", "provision.programs", "provision.vault"},
     "provision.pki": {"provision.atomic"},
     "provision.bundle": {"debian", "provision.atomic"},
     "provision.engine": {
         "provision.atomic",
+        "provision.programs",
         "provision.transport",
         "provision.agent",
         "provision.inventory",
@@ -38,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "provision.kubeapi": set(),
     "provision.verify": {
         "provision.documents",
+        "provision.programs",
         "provision.kubeapi",
         "provision.transport",
         "provision.agent",

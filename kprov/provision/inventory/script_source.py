@@ -8,11 +8,10 @@ Source: Ansible's developer guide, "Developing dynamic inventory": ``--list`` pr
 from __future__ import annotations
 
 import json
-import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from kprov.provision import programs
 from kprov.provision.inventory.document import Located
 from kprov.provision.inventory.groups import ALL, Tree, Variables
 from kprov.provision.inventory.problems import Location
@@ -62,32 +61,22 @@ class ScriptSource:
                 self.tree.host_variables[host].append((ALL, self._located(variables)))
 
     def _run(self) -> bytes | None:
-        with tempfile.TemporaryFile() as output:
-            try:
-                done = subprocess.run(
-                    [str(self.path.absolute()), "--list"],
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.PIPE,
-                    timeout=PATIENCE,
-                    check=False,
-                )
-            except subprocess.TimeoutExpired:
-                self.log.add(self.at, f"this program did not end within {PATIENCE:.0f} s when run with --list")
-                return None
-            except OSError as error:
-                self.log.add(self.at, f"this program can't be run: {error.strerror}", "if it is no program: chmod -x")
-                return None
-            if done.returncode:
-                said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-                self.log.add(self.at, f"this program ended with code {done.returncode} when run with --list", *said)
-                return None
-            size = output.tell()
-            if size > _LARGEST:
-                self.log.add(self.at, f"this program printed {size // (1024 * 1024)} MiB: more than kprov can use")
-                return None
-            output.seek(0)
-            return output.read()
+        try:
+            done = programs.run([str(self.path.absolute()), "--list"], seconds=PATIENCE, most=_LARGEST)
+        except programs.TookTooLong:
+            self.log.add(self.at, f"this program did not end within {PATIENCE:.0f} s when run with --list")
+            return None
+        except programs.PrintedTooMuch:
+            self.log.add(self.at, f"this program printed more than {_LARGEST >> 20} MiB: more than kprov can use")
+            return None
+        except OSError as error:
+            self.log.add(self.at, f"this program can't be run: {error.strerror}", "if it is no program: chmod -x")
+            return None
+        if done.code:
+            said = done.errors.decode(errors="replace").strip().splitlines()[-1:]
+            self.log.add(self.at, f"this program ended with code {done.code} when run with --list", *said)
+            return None
+        return done.output
 
     def _read_group(self, name: str, content: Any) -> None:
         group = self.tree.group(name, self.at)

@@ -6,7 +6,6 @@ import ipaddress
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import yaml
 
+from kprov.provision import programs
 from kprov.provision.documents import Unreadable, decode, read
 
 # Machines whose name begins so run the control plane.
@@ -23,6 +23,7 @@ _DEFINE = re.compile(r"""\.vm\.define\s*\(?\s*["':]?(?P<name>[A-Za-z0-9_.-]+)["'
 _PRIVATE_NETWORK = re.compile(r"""private_network["']?\s*,.*?ip\s*[:=]>?\s*["'](?P<address>[0-9.]+)["']""")
 _TABLE_ROW = re.compile(r"""["'](?P<name>[A-Za-z0-9.-]+)["']\s*=>\s*["'](?P<address>\d+(?:\.\d+){3})["']""")
 _TIMEOUT_SECONDS = 120.0
+_LARGEST = 16 * 1024 * 1024
 
 
 class VagrantError(Exception):
@@ -85,15 +86,17 @@ def _ssh_config_text(folder: Path, ssh_config: Path | None) -> str:
     if program is None:
         raise VagrantError("vagrant is not installed: save its output elsewhere and give it with --ssh-config FILE")
     try:
-        done = subprocess.run(
-            [program, "ssh-config"], cwd=folder, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
+        done = programs.run([program, "ssh-config"], seconds=_TIMEOUT_SECONDS, most=_LARGEST, folder=folder)
+    except programs.TookTooLong:
         raise VagrantError(f"vagrant ssh-config did not answer within {_TIMEOUT_SECONDS:.0f} s") from None
+    except programs.PrintedTooMuch:
+        raise VagrantError(
+            f"vagrant ssh-config printed more than {_LARGEST >> 20} MiB: this is no ssh-config"
+        ) from None
     # With some machines down vagrant fails but still describes the others: an inventory of a part would be wrong.
-    if done.returncode != 0:
-        raise VagrantError(f"vagrant ssh-config failed: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
+    if done.code != 0:
+        raise VagrantError(f"vagrant ssh-config failed: {done.last_words}")
+    return done.text
 
 
 def parse_ssh_config(text: str) -> list[VagrantMachine]:

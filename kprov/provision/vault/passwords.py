@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from kprov.provision import programs
 from kprov.provision.vault.envelope import DEFAULT_ID, VaultError, check_id
 from kprov.provision.vault.pipes import read_within
 
@@ -96,12 +96,14 @@ def _from_program(path: Path, label: str) -> bytes:
     if path.stem.endswith("-client"):
         command += ["--vault-id", label]
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, timeout=PATIENCE, check=False)
-    except subprocess.TimeoutExpired:
+        done = programs.run(command, seconds=PATIENCE, most=_LARGEST, asks=True)
+    except programs.TookTooLong:
         raise VaultError(f"vault password program {path} did not end within {PATIENCE:.0f} s") from None
+    except programs.PrintedTooMuch:
+        raise VaultError(f"vault password program {path} printed more than 1 MiB: this is no password") from None
     except OSError as error:
         hint = "take its executable bit away if it holds the password itself: chmod 600" if error.errno == 8 else None
         raise VaultError(f"vault password program {path} can't be run: {error.strerror}", hint) from None
-    if done.returncode:
-        raise VaultError(f"vault password program {path} ended with code {done.returncode}")
-    return done.stdout
+    if done.code:
+        raise VaultError(f"vault password program {path} ended with code {done.code}")
+    return done.output

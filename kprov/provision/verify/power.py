@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 from typing import Protocol
 
+from kprov.provision import programs
 from kprov.provision.engine import Engine
 from kprov.provision.inventory import Host
 from kprov.provision.inventory.timeouts import Timeouts
 from kprov.provision.verify.machines import units_of
 from kprov.provision.verify.power_keeper import PowerKeeper
 from kprov.provision.verify.report import CheckFailed
+
+_MOST_PRINTED = 16 * 1024 * 1024
 
 
 class Harm(Protocol):
@@ -28,11 +30,15 @@ class Harm(Protocol):
 
 def _run(command: str, timeouts: Timeouts) -> None:
     try:
-        done = subprocess.run(shlex.split(command), capture_output=True, text=True, timeout=timeouts.power, check=False)
-    except subprocess.TimeoutExpired:
+        done = programs.run(shlex.split(command), seconds=timeouts.power, most=_MOST_PRINTED)
+    except programs.TookTooLong:
         raise CheckFailed(f"{command!r} did not end {timeouts.expired('power')}") from None
-    if done.returncode:
-        raise CheckFailed(f"{command!r} failed ({done.returncode}): {(done.stderr or done.stdout).strip()[-300:]}")
+    except programs.PrintedTooMuch:
+        raise CheckFailed(f"{command!r} printed more than {_MOST_PRINTED >> 20} MiB and was killed") from None
+    except OSError as error:
+        raise CheckFailed(f"{command!r} can't be run: {error.strerror}") from None
+    if done.code:
+        raise CheckFailed(f"{command!r} failed ({done.code}): {done.last_words[-300:]}")
 
 
 class PowerCut:

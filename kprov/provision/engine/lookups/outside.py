@@ -6,14 +6,15 @@ import glob
 import itertools
 import os
 import re
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kprov.provision import programs
 from kprov.provision.engine.lookups.context import Lookup, LookupContext, LookupProblem, flat, split, texts
 
 COMMAND_SECONDS = 600
+MOST_PRINTED = 64 * 1024 * 1024
 
 
 def _file(terms: list[Any], options: dict[str, Any], context: LookupContext) -> list[Any]:
@@ -57,15 +58,15 @@ def _varnames(terms: list[Any], options: dict[str, Any], context: LookupContext)
 
 def _run(command: str) -> str:
     try:
-        ended = subprocess.run(  # noqa: S602 - the playbook's own command, on the controller
-            command, shell=True, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
+        ended = programs.run(command, seconds=COMMAND_SECONDS, most=MOST_PRINTED)
+    except programs.TookTooLong:
         raise LookupProblem(f"'{command}' on the controller took longer than {COMMAND_SECONDS} s") from None
-    if ended.returncode != 0:
-        words = ended.stderr.strip()[-500:]
-        raise LookupProblem(f"'{command}' on the controller ended with exit code {ended.returncode}: {words}")
-    return ended.stdout
+    except programs.PrintedTooMuch:
+        raise LookupProblem(f"'{command}' on the controller printed more than {MOST_PRINTED >> 20} MiB") from None
+    if ended.code != 0:
+        words = ended.last_words[-500:]
+        raise LookupProblem(f"'{command}' on the controller ended with exit code {ended.code}: {words}")
+    return ended.text
 
 
 def _pipe(terms: list[Any], options: dict[str, Any], context: LookupContext) -> list[Any]:
