@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import platform
 import socket
 import sys
 import time
@@ -212,7 +211,7 @@ def _release() -> str | None:
 
 def gather() -> dict[str, Any]:
     """Every fact."""
-    architecture = platform.machine()
+    architecture = os.uname().machine
     names = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf", "i686": "i386", "ppc64le": "ppc64el"}
     hostname = socket.gethostname()
     system = distribution()
@@ -224,13 +223,13 @@ def gather() -> dict[str, Any]:
         **network_facts.gather(),
         **system_facts.gather(_os_release(), system["ansible_distribution_version"]),
         "ansible_system": "Linux",
-        "ansible_kernel": platform.release(),
+        "ansible_kernel": os.uname().release,
         "ansible_architecture": architecture,
         "ansible_hostname": hostname.split(".")[0],
         "ansible_nodename": hostname,
         "ansible_fqdn": hostname,
         "ansible_processor_vcpus": len(os.sched_getaffinity(0)),
-        "ansible_python_version": platform.python_version(),
+        "ansible_python_version": sys.version.split()[0],
         "ansible_python": {
             "executable": sys.executable,
             "version": {"major": sys.version_info[0], "minor": sys.version_info[1], "micro": sys.version_info[2]},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import array
 import ctypes
-import ctypes.util
 import ipaddress
 import os
 import re

@@ -7,9 +7,9 @@ Under Ansible's names, read from /proc, /sys and /etc; a program is started only
 from __future__ import annotations
 
 import os
-import platform
 import re
 import socket
+import sys
 from typing import Any
 
 _LARGEST_FACT = 1 << 20
@@ -45,17 +45,17 @@ def processors() -> dict[str, Any]:
         described += [value for value in named if value]
         sockets.add(fields.get("physical id", str(threads) if "cpu cores" not in fields else "0"))
         cores = int(fields.get("cpu cores") or 1)
-    count = len(sockets) or 1
+    count, kernel = len(sockets) or 1, os.uname()
     return {
         "ansible_processor": described,
         "ansible_processor_count": count,
         "ansible_processor_cores": cores or 1,
         "ansible_processor_threads_per_core": max(1, threads // (count * (cores or 1))),
         "ansible_processor_nproc": len(os.sched_getaffinity(0)),
-        "ansible_machine": platform.machine(),
-        "ansible_userspace_bits": "64" if platform.architecture()[0] == "64bit" else "32",
-        "ansible_userspace_architecture": platform.machine(),
-        "ansible_kernel_version": platform.version(),
+        "ansible_machine": kernel.machine,
+        "ansible_userspace_bits": "64" if sys.maxsize > 1 << 32 else "32",
+        "ansible_userspace_architecture": kernel.machine,
+        "ansible_kernel_version": kernel.version,
         "ansible_loadavg": dict(zip(("1m", "5m", "15m"), os.getloadavg())),
         "ansible_fips": _read("/proc/sys/crypto/fips_enabled").strip() == "1",
     }
