@@ -169,8 +169,13 @@ def _entries(magic: bytes) -> dict[str, Entry]:
 
 
 def whole(magic: bytes) -> bytes:
-    """All of the agent at once, for a Python that was not expected."""
-    return zlib.compress(marshal.dumps({"": _starter(), **_entries(magic)}, 2), 9)
+    """All of the agent at once, for a Python that was not expected; from the cache where nothing has changed since."""
+    path = _cache() / (_key(magic) + "-whole")
+    content = _read(path)
+    if content is None:
+        content = zlib.compress(marshal.dumps({"": _starter(), **_entries(magic)}, 2), 9)
+        _write(path, content)
+    return content
 
 
 def pack(magic: bytes) -> Packed:

@@ -50,13 +50,21 @@ def weigh(boxes: Iterable[Box], *, at: int = 1) -> dict[str, Any]:
     )
 
 
-def test_only_the_controllers_own_python_gets_bytecode() -> None:
+def test_only_the_controllers_own_python_gets_bytecode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     own = packing.pack(MAGIC).entries
     foreign = marshal.loads(zlib.decompress(packing.whole(b"\0\0\r\n")))
     assert own.keys() < foreign.keys()
     name = "kprov.provision.agent.modules.copy"
     assert own[name][1] is True and foreign[name][1] is False
     ast.parse(foreign[name][2], feature_version=(3, 9))
+
+    packed = packing.whole(b"\0\0\r\n")
+    monkeypatch.setattr(packing, "_entries", lambda magic: {})
+    assert packing.whole(b"\0\0\r\n") == packed, "a later run with such a machine has it from the cache"
+    (cached,) = (tmp_path / "kprov" / "agent").glob("[0-9a-f]*-whole")
+    cached.chmod(0o666)
+    assert packing.whole(b"\0\0\r\n") != packed, "others could have written it"
 
 
 def test_packed_once_and_again_after_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,8 +111,11 @@ def test_noise_of_the_login_is_passed_over_and_what_is_no_agent_is_named(tmp_pat
         local.connect(target(become=False, python=str(noisy)))
 
 
-def test_a_foreign_python_gets_sources_and_what_was_asked_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_foreign_python_gets_sources_and_what_was_asked_before(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """The agent for the likely Python is sent with the first requests; where it is the wrong one, both wait for it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     own, foreign = bootstrap.LIKELY, b"\0\0\r\n"
     sources = packing.whole(foreign)
     frames = {
