@@ -73,7 +73,7 @@ class ScriptSource:
             self.log.add(self.at, f"this program can't be run: {error.strerror}", "if it is no program: chmod -x")
             return None
         if done.code:
-            said = done.errors.decode(errors="replace").strip().splitlines()[-1:]
+            said = done.error_text.splitlines()[-1:]
             self.log.add(self.at, f"this program ended with code {done.code} when run with --list", *said)
             return None
         return done.output

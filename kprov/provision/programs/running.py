@@ -41,9 +41,14 @@ class Ended:
         return self.output.decode(errors="replace")
 
     @property
+    def error_text(self) -> str:
+        """The last of its errors, without the white space around it."""
+        return self.errors.decode(errors="replace").strip()
+
+    @property
     def last_words(self) -> str:
-        """The last of its errors, without the white space around it; of its output, where it wrote none."""
-        return (self.errors.decode(errors="replace").strip() or self.text.strip())[-_LAST_WORDS:]
+        """The same; of its output, where it wrote no errors. Not for one whose output may be secret."""
+        return self.error_text or self.text.strip()[-_LAST_WORDS:]
 
 
 class TookTooLong(Exception):

@@ -64,7 +64,7 @@ def _run(command: str) -> str:
     except programs.PrintedTooMuch:
         raise LookupProblem(f"'{command}' on the controller printed more than {MOST_PRINTED >> 20} MiB") from None
     if ended.code != 0:
-        words = ended.last_words[-500:]
+        words = ended.error_text[-500:]  # its output may be a secret
         raise LookupProblem(f"'{command}' on the controller ended with exit code {ended.code}: {words}")
     return ended.text
 
