@@ -93,7 +93,7 @@ def test_a_deployment(core: client.CoreV1Api, namespace: str) -> None:
     apps = client.AppsV1Api(core.api_client)
     apps.create_namespaced_deployment(namespace, web_deployment(replicas=1))
     seen = watch.Watch()
-    for event in seen.stream(apps.list_namespaced_deployment, namespace, timeout_seconds=30):
+    for event in seen.stream(apps.list_namespaced_deployment, namespace, timeout_seconds=150):
         if event["object"].status.available_replicas == 1:
             seen.stop()
     assert apps.read_namespaced_deployment("web", namespace).status.available_replicas == 1

@@ -1,6 +1,5 @@
 """Pods on a real container runtime: run, restart, end, and survive the kubelet."""
 
-# ruff: noqa: ASYNC240 - tests look at local files
 from __future__ import annotations
 
 from pathlib import Path
@@ -70,8 +69,9 @@ async def test_a_pod_runs_serves_its_log_and_ends(api: FakeApi, machine: Machine
     await api.until(lambda: api.get_pod("one") is None, "the object to be gone")
     await api.until(lambda: "Killing" in api.events("one"), "the last event")
     await api.until(lambda: not machine.runtime.containers(), "the containers to be gone")
-    assert not log.exists()
-    assert not (machine.root / "pods" / pod["metadata"]["uid"]).exists()
+    await api.until(lambda: not log.exists(), "the log to be gone")
+    folder = machine.root / "pods" / pod["metadata"]["uid"]
+    await api.until(lambda: not folder.exists(), "the folder to be gone")
 
 
 async def test_init_containers_run_in_order_and_completion_is_final(api: FakeApi, machine: Machine) -> None:
@@ -112,22 +112,29 @@ def samples(text: str, *wanted: str) -> dict[str, float]:
 
 
 async def test_liveness_failure_restarts_and_readiness_gates(api: FakeApi, machine: Machine) -> None:
-    probe = {"exec": {"command": ["test", "-e", "/tmp/well"]}, "periodSeconds": 1, "failureThreshold": 1}
+    probe = {"exec": {"command": ["test", "-e", "/shared/well"]}, "periodSeconds": 1, "failureThreshold": 1}
+    shared = machine.folder / "shared"
+    shared.mkdir()
     api.pod(
         "probed",
         {
             "terminationGracePeriodSeconds": 1,
             "containers": [
                 container(
-                    command=["sh", "-c", "touch /tmp/well; sleep 3; rm /tmp/well; sleep 600"],
+                    command=["sh", "-c", "touch /shared/well; sleep 600"],
                     livenessProbe={**probe, "initialDelaySeconds": 1},
                     readinessProbe=probe,
+                    volumeMounts=[{"name": "s", "mountPath": "/shared"}],
                 )
             ],
+            "volumes": [{"name": "s", "hostPath": {"path": str(shared), "type": "Directory"}}],
         },
     )
     await api.until(lambda: condition(api, "probed", "Ready") == "True", "the pod to be ready")
-    await api.until(lambda: status_of(api, "probed")["restartCount"] == 1, "the restart")
+    (shared / "well").unlink()
+    await api.until(lambda: condition(api, "probed", "Ready") != "True", "the pod to be ready no longer")
+    await api.until(lambda: status_of(api, "probed")["restartCount"] >= 1, "the restart")
+    await api.until(lambda: condition(api, "probed", "Ready") == "True", "the pod to be ready again")
     await api.until(lambda: "Unhealthy" in api.events("probed"), "the event")
 
 

@@ -46,7 +46,7 @@ class Client:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             out, err = await process.communicate(stdin)
         assert process.returncode is not None
         return process.returncode, out, err
@@ -83,7 +83,7 @@ async def test_frames_of_both_kinds_reach_the_command(kubectl: Client, protocol:
     wanted += [("command", word) for word in ("sh", "-c", "read word; echo got $word; exit 4")]
     said: dict[int, bytes] = {}
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(120),
         aiohttp.ClientSession() as session,
         session.ws_connect(url, params=wanted, protocols=[protocol]) as socket,
     ):
@@ -113,7 +113,7 @@ async def test_port_forward(kubectl: Client, how: dict[str, str]) -> None:
     )
     try:
         assert process.stdout
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             port = int((await process.stdout.readline()).split(b":")[1].split()[0])
             for _ in range(3):
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -133,7 +133,7 @@ async def test_logs_and_attach(kubectl: Client) -> None:
         process = await asyncio.create_subprocess_exec(*kubectl.command, *words, stdout=subprocess.PIPE)
         assert process.stdout
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(120):
                 assert b"UTC" in await process.stdout.readline()
         finally:
             process.terminate()
