@@ -91,7 +91,7 @@ def test_a_kind_from_its_definition_to_its_end(kubectl, plane) -> None:  # type:
     assert "not supported" in kubectl("create", "-f", "-", stdin=_tool("late", size=1), ok=False)
     kubectl("patch", "tool/c", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
     kubectl("wait", "--for=delete", "crd/tools.example.com", "--timeout=150s")
-    assert watcher.wait(20) is not None  # a watch of what is no more ends
+    assert watcher.wait(120) is not None  # a watch of what is no more ends
     assert "could not find" in kubectl("get", "--raw=/apis/example.com/v1/tools", ok=False)
     assert "example.com" not in kubectl("get", "--raw=/apis")
 

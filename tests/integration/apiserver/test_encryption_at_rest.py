@@ -74,7 +74,7 @@ def test_a_server_without_the_key_does_not_begin_to_serve(  # type: ignore[no-un
 ) -> None:
     with plane.second_apiserver(configuration(tmp_path, "aescbc", "one")) as url:
         kubectl(f"--server={url}", "create", "secret", "generic", "foreign", "--from-literal=a=b")
-        monkeypatch.setattr("kprov.lab.control_plane.plane._SECONDS", 10.0)
+        monkeypatch.setattr("kprov.lab.control_plane.plane._SECONDS", 20.0)
         with (
             pytest.raises(LabError, match="waiting for etcd: /registry/secrets/default/foreign can't be read"),
             plane.second_apiserver(configuration(tmp_path, "aescbc", "two")),
