@@ -263,7 +263,7 @@ PREFLIGHT: tuple[Wrong, ...] = (
         "the processor is not x86_64",
         "cp1: is a machine of architecture aarch64",
         FAILED,
-        python('import platform; platform.machine=lambda: "aarch64"'),
+        python('import os; u=os.uname(); os.uname=lambda: os.uname_result((*u[:4], "aarch64"))'),
     ),
     _row(
         "systemd does not run the machine",
