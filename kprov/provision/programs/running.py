@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PIECE = 64 * 1024
+# What a pipe can hold at most (Linux, pipe(7)): all that one that has ended can have left in it.
+_PIPE = 1024 * 1024
 # How much of the end of its errors is kept.
 _LAST_WORDS = 16 * 1024
 # While what it left running holds its pipes, its end is looked for so often: seconds.
@@ -102,7 +104,7 @@ def run(
 
 def _read(process: subprocess.Popen[bytes], deadline: float, most: int) -> tuple[bytearray, bytearray]:
     """What it says until its end."""
-    output, errors = bytearray(), bytearray()
+    output, errors, rounds = bytearray(), bytearray(), _PIPE // _PIECE
     with selectors.DefaultSelector() as waiting:
         for pipe, kept in ((process.stdout, output), (process.stderr, errors)):
             if pipe is not None:
@@ -123,7 +125,8 @@ def _read(process: subprocess.Popen[bytes], deadline: float, most: int) -> tuple
             del errors[:-_LAST_WORDS]
             if len(output) > most:
                 raise PrintedTooMuch
-            if ended and (not ready or left == 0.0):
+            rounds -= ended
+            if ended and (not ready or rounds <= 0):
                 return output, errors
 
 

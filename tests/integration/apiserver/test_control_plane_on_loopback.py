@@ -23,7 +23,7 @@ def test_it_comes_up_and_goes(tmp_path: Path, suite: tuple[str, ...]) -> None:
     try:
         assert up.returncode == 0, up.stderr
         took = re.search(r"ready after ([\d.]+) s", up.stderr)
-        assert took and float(took[1]) > 0
+        assert took and float(took[1]) < 15  # 2 s on an idle machine
         kubeconfig = up.stdout.strip()
         assert f'export KUBECONFIG="{kubeconfig}"' in _run(folder, "env").stdout
         kubectl = [str(Path(sys.executable).with_name("kubectl")), f"--kubeconfig={kubeconfig}"]

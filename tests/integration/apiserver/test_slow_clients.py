@@ -49,7 +49,7 @@ async def test_slow_clients_hold_up_nobody(tmp_path: Path) -> None:
         print(f"slowest write {slowest:.3f} s, {grown:.0f} MB more")
         # What they have not read is there once, for all of them, besides what lies in their connections.
         assert grown < 40 + 4 * _WRITES * len(_TEXT) / 1e6
-        assert slowest < 60  # they do not read at all: who waited for one of them would wait for ever
+        assert slowest < 5
         reader = connections[0][0]
         reader._limit = 1 << 20  # type: ignore[attr-defined]  # it wakes up, and reads what it missed, in order
         got: list[int] = []

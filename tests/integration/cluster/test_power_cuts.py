@@ -50,7 +50,7 @@ def test_a_worker_without_power(cluster: AcceptanceCluster, kube: Kubectl) -> No
     kube("rollout", "status", "deployment/web", "--timeout=150s")
     assert {each["spec"]["nodeName"] for each in kube.pods("app=web")} == {"w1", "w2"}
     address = kube.json("get", "service", "web")["spec"]["clusterIP"]
-    visitor = SteadyClient(cluster, "cp3", f"http://{address}/", patience=3)
+    visitor = SteadyClient(cluster, "cp3", f"http://{address}/", patience=1)
     writer = Writer(kube)
     try:
         began = time.monotonic()
@@ -90,11 +90,10 @@ def test_a_worker_without_power(cluster: AcceptanceCluster, kube: Kubectl) -> No
         f" {last:.1f} s, {len(failed)} failed three times; {writer.done} writes, {len(writer.refused)} refused,"
         f" the longest took {writer.longest:.2f} s"
     )
-    # How long writes pause is measured by `kprov verify --ha`; what a writer holds for lost takes 20 s and is refused.
-    assert not writer.refused
+    assert not writer.refused and writer.longest < 5
     # Half of the endpoints were dead: had the proxies not heard of it, half of these would have been repeated.
     late = [each for each in asked if each.at > forgotten + 3]
     again = [each for each in late if each.tries > 1]
     assert len(again) < max(2, len(late) / 10) and not set(again) & set(failed), again
     assert len(failed) < len(asked) / 4
-    assert elsewhere < 200  # without the pods' own tolerations it would be five minutes
+    assert elsewhere < 80

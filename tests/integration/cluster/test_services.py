@@ -87,7 +87,7 @@ def test_a_rolling_update_loses_no_request(cluster: AcceptanceCluster, kube: Kub
     kube.apply(web_deployment(), service("web"))
     kube("rollout", "status", "deployment/web", "--timeout=150s")
     address = kube.json("get", "service", "web")["spec"]["clusterIP"]
-    client = SteadyClient(cluster, "cp3", f"http://{address}/", patience=10)
+    client = SteadyClient(cluster, "cp3", f"http://{address}/")
     try:
         kube("set", "image", "deployment/web", "main=registry.kprov.local/busybox:2")
         fewest = 6

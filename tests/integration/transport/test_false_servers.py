@@ -74,4 +74,4 @@ def test_it_is_told_apart_in_time(
             took, most = time.monotonic() - began, tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
     assert isinstance(caught.value, kind) and re.search(words, caught.value.message), repr(caught.value)
-    assert took < LOGIN + 40 and most < 64 << 20, (took, most)
+    assert took < LOGIN + 6 and most < 64 << 20, (took, most)

@@ -24,9 +24,6 @@ from kprov.provision.transport.errors import HostKeyMismatch, HostKeyUnknown, Un
 from kprov.provision.transport.link import AgentLink
 from kprov.provision.transport.target import Target
 
-# Seconds in which what a timeout of three or five ends has come to its end, also on a busy computer.
-PATIENCE = 60.0
-
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -53,7 +50,7 @@ def target_of(server: PrivateSSHD, **options: Any) -> Target:
 def says_hello(target: Target) -> None:
     link = connect(target)
     try:
-        assert link.call("hello", timeout=PATIENCE)["uid"] == os.getuid()
+        assert link.call("hello", timeout=20)["uid"] == os.getuid()
     finally:
         link.close()
         if target.transport == "openssh":
@@ -109,7 +106,7 @@ def _ssh_agent(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     path = Path("/tmp") / f"kprov-test-agent-{os.getpid()}"
     process = subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + 10
         while not path.exists():
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -194,7 +191,7 @@ def test_options_of_sshd(tmp_path: Path, what: str, transport: str) -> None:
         link = connect(target)
         try:
             sends(link, tmp_path, 6_000_000)
-            assert link.call("hello", timeout=PATIENCE)["pid"] > 0
+            assert link.call("hello", timeout=20)["pid"] > 0
         finally:
             link.close()
             if transport == "openssh":
@@ -221,15 +218,15 @@ def test_login_shells(tmp_path: Path, shell: str) -> None:
 @pytest.mark.parametrize("transport", ["paramiko", "openssh", "asyncssh"])
 def test_a_machine_that_freezes_is_given_up(tmp_path: Path, transport: str) -> None:
     with PrivateSSHD(tmp_path / "sshd") as server:
-        target = target_of(server, transport=transport, silence_timeout=5)
+        target = target_of(server, transport=transport, silence_timeout=3)
         link = connect(target)
-        pid = link.call("hello", timeout=PATIENCE)["pid"]
+        pid = link.call("hello", timeout=20)["pid"]
         os.kill(pid, signal.SIGSTOP)
         try:
             began = time.monotonic()
-            with pytest.raises(Unreachable, match=r"m1 said nothing for 5 s \(timeout silence\)"):
+            with pytest.raises(Unreachable, match=r"m1 said nothing for 3 s \(timeout silence\)"):
                 link.call("hello")
-            assert time.monotonic() - began < PATIENCE
+            assert time.monotonic() - began < 6
         finally:
             os.kill(pid, signal.SIGKILL)
             link.close()
@@ -272,10 +269,10 @@ def test_a_machine_that_is_unplugged_is_noticed(
     cable: tuple[PrivateSSHD, Any], tmp_path: Path, transport: str, busy: str
 ) -> None:
     server, pull = cable
-    target = target_of(server, transport=transport, silence_timeout=5)
+    target = target_of(server, transport=transport, silence_timeout=3)
     link = connect(target)
     try:
-        link.call("hello", timeout=PATIENCE)
+        link.call("hello", timeout=20)
         if busy == "sending":
             data = os.urandom(1 << 20) * 64
             sha256 = hashlib.sha256(data).hexdigest()
@@ -289,9 +286,9 @@ def test_a_machine_that_is_unplugged_is_noticed(
         began = time.monotonic()
         with pytest.raises(Unreachable) as caught:
             link.wait(number)
-        assert time.monotonic() - began < PATIENCE, caught.value.message
+        assert time.monotonic() - began < 22, caught.value.message
         assert re.search("m1 (said nothing|did not take)|was lost", caught.value.message)
         began = time.monotonic()
     finally:
         link.close()
-    assert time.monotonic() - began < PATIENCE
+    assert time.monotonic() - began < 11

@@ -51,4 +51,4 @@ def test_what_would_end_the_server_is_refused_at_once(text: bytes, said: str) ->
     began = time.process_time()
     with pytest.raises(UnfitYAML, match=said):
         load(text)
-    assert time.process_time() - began < 20
+    assert time.process_time() - began < 1

@@ -54,7 +54,7 @@ def test_one_that_closed_its_output_is_waited_for() -> None:
 @pytest.mark.parametrize("left", ["sleep 20", "yes >&2"], ids=["silent", "talking"])
 def test_what_it_leaves_running_is_not_waited_for(left: str, tmp_path: Path) -> None:
     began = time.monotonic()
-    ended = run(f"{left} & echo $! > {tmp_path}/left; echo done", seconds=10, most=MOST)
+    ended = run(f"{left} & echo $! > {tmp_path}/left; echo done", seconds=PATIENCE, most=MOST)
     run(["kill", (tmp_path / "left").read_text().strip()], seconds=PATIENCE, most=MOST)
     assert ended.code == 0 and ended.text == "done\n"
     assert time.monotonic() - began < 20

@@ -183,4 +183,4 @@ def test_long_lists_take_no_longer_than_they_are_long() -> None:
     began = time.process_time()
     patched = apply_strategic_merge_patch(obj, patch, "/v1/Pod")
     assert patched["spec"]["volumes"] == many[::-1]
-    assert time.process_time() - began < 20  # compared each with each, it would be a minute
+    assert time.process_time() - began < 5  # compared each with each, it would be a minute

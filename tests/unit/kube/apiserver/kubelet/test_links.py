@@ -75,4 +75,4 @@ def test_no_page_takes_long(piece: str) -> None:
     page = piece * (1_000_000 // len(piece))
     began = time.process_time()
     _rewrite(page)
-    assert time.process_time() - began < 30
+    assert time.process_time() - began < 5.0
