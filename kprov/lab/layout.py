@@ -100,7 +100,7 @@ def lay_out(
     releases: tuple[str, ...] = (),
     etcd_disk: int = 0,
 ) -> Layout:
-    """Plan a lab: cp1.. are etcd and control plane, w1.. are workers.
+    """Plan a lab: cp1.. are etcd and control plane, w1.. are workers; without workers, cp1.. are nodes as well.
 
     Args:
         name: up to 7 of a-z, 0-9 and "-": it is part of link names, which are short.
@@ -124,10 +124,8 @@ def lay_out(
         raise LabError(f"a disk for etcd of {etcd_disk} MiB: {_SMALLEST_DISK} to {_LARGEST_DISK} will do")
     numbers = tuple(release_named(text).number for text in releases) or ("12", "13")
     head = numbers[0] if len(numbers) == 1 else "12"
-    machines = [
-        Machine(f"cp{i}", head, str(network[10 + i]), ("etcd", "control_plane"), etcd_disk)
-        for i in range(1, control_planes + 1)
-    ]
+    groups = ("etcd", "control_plane") if workers else ("etcd", "control_plane", "node")
+    machines = [Machine(f"cp{i}", head, str(network[10 + i]), groups, etcd_disk) for i in range(1, control_planes + 1)]
     machines += [
         Machine(f"w{i}", numbers[(i - 1) % len(numbers)], str(network[20 + i]), ("node",))
         for i in range(1, workers + 1)

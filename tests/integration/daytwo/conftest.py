@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cluster"))
@@ -21,9 +20,6 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandingClust
     """Three machines that are etcd, control plane and nodes at once; they go with the folder's last test."""
     folder = tmp_path_factory.mktemp("standing")
     with own_cluster(folder, lab="daytwo", subnet="10.89.0.0/24", control_planes=3, workers=0) as machines:
-        data = yaml.safe_load(machines.inventory.read_text())
-        data["all"]["children"]["node"] = {"hosts": {name: {} for name in machines.names}}
-        machines.inventory.write_text(yaml.safe_dump(data, sort_keys=False))
         cluster = StandingCluster(machines)
         cluster.fine("up", "--no-verify")
         yield cluster
