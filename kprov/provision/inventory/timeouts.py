@@ -71,7 +71,7 @@ class Timeouts:
     drain: float = _kind("5m", "the pods of a node that is drained are gone")
     api: float = _kind("10s", "the cluster's API answers one request")
     workload: float = _kind("90s", "the workload that verifies the cluster runs, and runs again after a loss")
-    service: float = _kind("15s", "a Service of that workload is reached from a machine")
+    service: float = _kind("60s", "a Service of that workload is reached from a machine")
     heal: float = _kind("2m", "all is well again after a machine was taken away and given back")
     power: float = _kind("2m", "a machine's power switch does its work")
 

@@ -176,6 +176,11 @@ class AgentLink:
                 "or say where it is by ansible_python_interpreter"
             )
         tail = (words or printed.decode(errors="replace").strip())[-300:] or "nothing"
+        if code in (None, -1):  # no program has ended: the connection has
+            return ConnectionLost(
+                f"the connection to {target.name} ended before the agent had started: the machine, its network or its "
+                f"sshd is gone, or it took longer than {target.login_timeout:g} s (timeout login); it said: {tail}"
+            )
         return ConnectionLost(f"the agent did not start on {target.name} (exit code {code}); the machine said: {tail}")
 
     # -- sending
