@@ -3,6 +3,10 @@
 Each part is a pytest of its own and a lane takes one after the other. What they say comes as they say it, with the
 part's name before each line; what failed is said once more at the end. The machine is looked over when all have ended.
 
+A few failures are tried once more, alone, when the lanes have ended: a cluster on a computer that is busy with other
+things elects leaders anew and cuts connections, as it should, and a test may be in the way of that. What passes only
+then is told apart in the summary with what it said first, since a race looks the same.
+
 Ends with 0 when everything passed, 1 when anything failed, 130 when it was ended by Ctrl-C or SIGTERM, on which every
 part takes its machines down, as one pytest does. Arguments are pytest's, for every part.
 """
@@ -28,6 +32,9 @@ from leftovers import MARK, Watch
 
 HERE = Path(__file__).resolve().parent
 LANES = 2
+# More failures than this in a part are no accident, and after so many seconds the time is others'.
+FEW = 5
+LATE = 65 * 60.0
 
 # In this order. A part is a lab, or a control plane, that its tests share, and no two have a lab's name or a subnet in
 # common. A path belongs to the part that names it, or else to the one that names the folder next above. The first ones
@@ -72,6 +79,8 @@ class Lanes:
     stopped: bool = False
     said: dict[str, list[str]] = field(default_factory=dict)
     codes: dict[str, int] = field(default_factory=dict)
+    first: dict[str, list[str]] = field(default_factory=dict)
+    _began: float = field(default_factory=time.monotonic)
     _waiting: deque[str] = field(default_factory=deque)
     _running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -85,6 +94,23 @@ class Lanes:
         for thread in threads:
             while thread.is_alive():
                 thread.join(1.0)  # signals are heard in between
+
+    def try_again(self, late: float = LATE) -> None:
+        """Run the tests that failed once more, where they are few, a part at a time; ``first`` keeps their words.
+
+        Args:
+            late: no part is begun when so many seconds have gone by.
+        """
+        for part in self.parts:
+            failures = self.failures(part)
+            if self.codes.get(part) == 1 and 0 < len(failures) <= FEW and time.monotonic() - self._began < late:
+                self.first[part] = failures
+                self._waiting.append(part)
+        self._lane()
+
+    def failures(self, part: str) -> list[str]:
+        """What pytest says of each test of a part that failed, when it was run last."""
+        return [line for line in self.said.get(part, ()) if line.startswith(("FAILED ", "ERROR "))]
 
     def stop(self) -> None:
         """Ctrl-C for what runs; nothing else is begun."""
@@ -112,9 +138,14 @@ class Lanes:
         command = ["env", "--default-signal=INT", "setpriv", "--pdeathsig", "TERM", "--"]
         command += [str(Path(sys.executable).with_name("pytest"))]
         command += ["-v", "--no-header", "--durations=8"]  # with the checkout's own -q: a line a module
-        command += [f"--basetemp={self.folder / part}", *words_of(part, self.parts, self.root)]
+        command += ["-o", f"cache_dir={self.folder / part}-cache"]
+        again = part in self.first
+        if again:
+            command += ["--last-failed", "--last-failed-no-failures=none"]
+        command += [f"--basetemp={self.folder / part}{'-again' * again}"]
+        command += words_of(part, self.parts, self.root)
         self.said[part] = []
-        self._say(part, "begins")
+        self._say(part, "once more, what failed" if again else "begins")
         return subprocess.Popen(
             [*command, *self.arguments],
             stdin=subprocess.DEVNULL,
@@ -136,13 +167,11 @@ class Lanes:
         print(f"{part:{width}} | {line}", flush=True)
 
     def summary(self) -> list[str]:
-        """What failed, and a line for each part."""
-        lines = [
-            f"{part}: {line}"
-            for part, said in self.said.items()
-            for line in said
-            if line.startswith(("FAILED ", "ERROR "))
-        ]
+        """What failed, what did so at first only, and a line for each part."""
+        lines = [f"{part}: {line}" for part in self.said for line in self.failures(part)]
+        for part, failures in self.first.items():
+            if self.codes.get(part) == 0:
+                lines += [f"{part}: passed only when run again, alone; at first: {line}" for line in failures]
         for part in self.parts:
             counts = [found["counts"] for line in self.said.get(part, ()) if (found := _ENDED.match(line))]
             code = self.codes.get(part)
@@ -169,6 +198,8 @@ def main() -> int:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, lambda *_: lanes.stop())
     lanes.run()
+    if not lanes.stopped:
+        lanes.try_again()
     left, doubtful = watch.verdict()
     print(f"\n{len(lanes.parts)} parts in {LANES} lanes, {time.monotonic() - began:.0f} s", *lanes.summary(), sep="\n")
     if doubtful:

@@ -14,6 +14,19 @@ from lanes import HERE, PARTS, Lanes, words_of
 
 PASSES = "def test_passes(tmp_path): (tmp_path / 'x').touch()\n"
 FAILS = "def test_fails(): assert 1 == 2, 'as it should'\n"
+MANY = "import pytest\n@pytest.mark.parametrize('number', range(9))\ndef test_fails(number): assert number > 9\n"
+RACES = """
+from pathlib import Path
+RUNS = Path({folder!r}, "runs")
+
+def note(name):
+    with RUNS.open("a") as file:
+        file.write(name + "\\n")
+    return RUNS.read_text().count(name)
+
+def test_steady(): note("steady")
+def test_races(): assert note("races") == 2
+"""
 WAITS = """
 import time
 from pathlib import Path
@@ -54,7 +67,7 @@ def _lanes(folder: Path, **files: str) -> Lanes:
     for name, text in files.items():
         (folder / f"test_{name}.py").write_text(text)
     parts = {name: (f"test_{name}.py",) for name in files}
-    return Lanes(folder / "of-the-parts", ("-p", "no:cacheprovider"), parts, folder)
+    return Lanes(folder / "of-the-parts", parts=parts, root=folder)
 
 
 def test_what_fails_is_said_at_the_end_and_the_rest_is_run(tmp_path: Path, capfd) -> None:  # type: ignore[no-untyped-def]
@@ -71,6 +84,22 @@ def test_what_fails_is_said_at_the_end_and_the_rest_is_run(tmp_path: Path, capfd
     assert fine.code == 0
 
 
+def test_a_few_failures_are_tried_once_more_and_told_apart(tmp_path: Path) -> None:
+    lanes = _lanes(tmp_path, flaky=RACES.format(folder=str(tmp_path)), wrong=FAILS + PASSES, many=MANY, right=PASSES)
+    lanes.run()
+    assert lanes.codes == {"flaky": 1, "wrong": 1, "many": 1, "right": 0}
+    lanes.try_again(late=0.0)
+    assert lanes.first == {} and lanes.codes["flaky"] == 1
+    lanes.try_again()
+    assert lanes.codes == {"flaky": 0, "wrong": 1, "many": 1, "right": 0} and lanes.code == 1
+    assert set(lanes.first) == {"flaky", "wrong"}
+    assert (tmp_path / "runs").read_text() == "steady\nraces\nraces\n"
+    summary = "\n".join(lanes.summary())
+    assert re.search(r"^flaky: passed only when .*: FAILED .*test_races", summary, re.MULTILINE), summary
+    assert len(re.findall(r"^wrong: FAILED .*::test_fails", summary, re.MULTILINE)) == 1, summary
+    assert "flaky      1 passed, 1 deselected in " in summary and "wrong      1 failed, 1 deselected in " in summary
+
+
 def test_ctrl_c_is_for_every_part(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
@@ -79,7 +108,7 @@ def test_ctrl_c_is_for_every_part(tmp_path: Path) -> None:
         "import signal, sys; from pathlib import Path; from lanes import Lanes\n"
         "folder = Path(sys.argv[1])\n"
         "parts = {name: (f'test_{name}.py',) for name in 'abc'}\n"
-        "lanes = Lanes(folder / 'files', ('-p', 'no:cacheprovider'), parts, folder)\n"
+        "lanes = Lanes(folder / 'files', parts=parts, root=folder)\n"
         "signal.signal(signal.SIGINT, lambda *_: lanes.stop())\n"
         "lanes.run()\n"
         "print(*lanes.summary(), sep='\\n')\n"
