@@ -33,6 +33,9 @@ while not ended.wait(max(0, begin + count / rate - time.monotonic())):
     threads = [each for each in threads if each.is_alive()]
     threads.append(threading.Thread(target=ask, args=(time.monotonic() - begin,)))
     threads[-1].start()
+    if count == 1:
+        threads[0].join()
+        print('begun', flush=True)
 for each in threads:
     each.join()
 print(json.dumps(sorted(done)))
@@ -54,7 +57,7 @@ class Asked:
 
 
 class SteadyClient:
-    """Asks until it is told to stop."""
+    """Asks until it is told to stop; there once its first request has ended."""
 
     def __init__(self, cluster: AcceptanceCluster, machine: str, url: str, *, rate: float = 20, patience: float = 1):
         """``patience``: seconds that one try may take."""
@@ -62,6 +65,8 @@ class SteadyClient:
         packed = base64.b64encode(_SCRIPT.encode()).decode()
         command = f"python3 -c \"import base64;exec(base64.b64decode('{packed}'))\" {url} {rate} {patience}"
         self._process = subprocess.Popen([*line, command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "begun\n"
 
     def stop(self) -> list[Asked]:
         """What became of every request."""

@@ -64,6 +64,23 @@ class StandingCluster:
         """A shell command on a machine."""
         return self.own.run(name, command)
 
+    def starts(self, name: str, *units: str) -> dict[str, tuple[str, int]]:
+        """By unit of a machine: its process, and how often systemd started it again because it had ended by itself."""
+        shown = self.run(name, f"systemctl show -p Id -p MainPID -p NRestarts {' '.join(units)}")
+        blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in shown.strip().split("\n\n")]
+        return {block["Id"]: (block["MainPID"], int(block["NRestarts"])) for block in blocks}
+
+    def restarted(self, name: str, before: dict[str, tuple[str, int]]) -> set[str]:
+        """The units that somebody has restarted since.
+
+        Not those that ended by themselves: scheduler and controller manager do, as upstream's, when a busy computer
+        renews their lease too late. A restart that somebody asks for makes systemd count anew.
+        """
+        after = self.starts(name, *before)
+        return {
+            unit for unit, (process, again) in before.items() if after[unit][0] != process and after[unit][1] <= again
+        }
+
     def api(self, *names: str) -> ClusterApi:
         """The API, over the API servers of these machines or of all, as a client that goes on while one answers."""
         machines = [each for each in self.own.machines.layout.machines if not names or each.name in names]

@@ -63,6 +63,7 @@ def test_the_guide_does_what_it_says(standing: StandingCluster, tmp_path: Path) 
             text=True,
             timeout=300,
         )
-        where = f"docs/bare-metal.md:{command.number}: {command.line}"
+        last = " / ".join(line.strip() for line in done.stdout.splitlines()[-4:])
+        where = f"docs/bare-metal.md:{command.number}: {command.line}: {last}"
         assert done.returncode == 0, f"{where}: {done.stdout}"
         assert SAYS[command.words] in done.stdout, f"{where}: {done.stdout}"

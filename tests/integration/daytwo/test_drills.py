@@ -34,10 +34,12 @@ def is_cut_off(cluster: StandingCluster) -> bool:
 
 def test_a_partition_is_undone_whatever_becomes_of_kprov(standing: StandingCluster, tmp_path: Path) -> None:
     drill = tmp_path / "cut-off.yaml"
-    drill.write_text(CUT_OFF)
+    drill.write_text(CUT_OFF.replace("hold: 3s", "hold: 30s").replace("deadline: 8s", "deadline: 35s"))
     run = standing.start("verify", "--drill", str(drill))
+    assert run.read_until("cut-off on cp3"), "".join(run.lines)
     soon("the machine is cut off", lambda: is_cut_off(standing))
     run.end(signal.SIGKILL)
+    drill.write_text(CUT_OFF)
     soon("the machine gives itself back", lambda: not is_cut_off(standing))
     look = "ls /run; systemctl list-timers --all --no-legend"
     soon("nothing of it is left there", lambda: "kprov-drill" not in standing.run("cp3", look))

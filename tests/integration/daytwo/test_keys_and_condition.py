@@ -25,7 +25,7 @@ def serials(cluster: StandingCluster, name: str) -> dict[str, str]:
 def test_certificates_are_renewed_while_clients_write(standing: StandingCluster) -> None:
     wanted = {"apiserver", "etcd-server", "etcd-peer", "scheduler"}
     before = serials(standing, "cp2")
-    started = standing.run("cp2", "systemctl show -p MainPID --value kubelet kube-controller-manager")
+    started = standing.starts("cp2", "kubelet", "kube-controller-manager")
     with Writer(standing.api(), "default", "during-renewal") as writer:
         standing.fine("certs", "renew", *wanted)
     assert writer.lost() == ""
@@ -36,7 +36,7 @@ def test_certificates_are_renewed_while_clients_write(standing: StandingCluster)
     changed = {path.removeprefix("/etc/kubernetes/pki/") for path in after if after[path] != before[path]}
     assert changed == {"apiserver.crt", "etcd/server.crt", "etcd/peer.crt", "scheduler.crt"}
     # Only what reads them was restarted.
-    assert standing.run("cp2", "systemctl show -p MainPID --value kubelet kube-controller-manager") == started
+    assert standing.restarted("cp2", started) == set()
     again = standing.json("certs", "renew")
     assert {host["changed"] for host in again["hosts"].values()} == {0}
 
@@ -112,4 +112,5 @@ def test_status_and_doctor_say_what_is_wrong_and_what_mends_it(standing: Standin
     assert told.code == 4, told.output
     assert "cp2: kube-scheduler does not run" in told.output and "--limit cp2" in told.output
     standing.fine("up", "--no-verify", "--limit", "cp2")
-    assert standing.kprov("doctor").output.strip() == "nothing is wrong"
+    # At once or a moment later: whoever led may be another one now, and a busy machine takes its time for that.
+    soon("nothing is wrong", lambda: standing.kprov("doctor").output.strip() == "nothing is wrong")

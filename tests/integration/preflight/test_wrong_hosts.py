@@ -88,7 +88,7 @@ class Bench:
             text=True,
             stdin=subprocess.DEVNULL,
             env=environment,
-            timeout=120,
+            timeout=600,
         )
         return done.returncode, done.stderr
 

@@ -33,7 +33,7 @@ def target(server: PrivateSSHD, number: int, address: str = "", jump: Target | N
         pinned_key=server.host_key(),
         become=False,
         jump=jump,
-        login_timeout=20.0,
+        login_timeout=120.0,
     )
 
 

@@ -65,7 +65,7 @@ def target(server: PrivateSSHD, transport: str) -> Iterator[Target]:
         pinned_key=server.host_key(),
         transport=transport,
         connect_timeout=3,
-        login_timeout=15,
+        login_timeout=60,
         silence_timeout=15,
     )
     yield made
