@@ -80,6 +80,7 @@ class Lanes:
     said: dict[str, list[str]] = field(default_factory=dict)
     codes: dict[str, int] = field(default_factory=dict)
     first: dict[str, list[str]] = field(default_factory=dict)
+    _counted: dict[str, str] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
     _waiting: deque[str] = field(default_factory=deque)
     _running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
@@ -103,6 +104,7 @@ class Lanes:
         """
         for part in self.parts:
             failures = self.failures(part)
+            self._counted[part] = self._counts(part)
             if self.codes.get(part) == 1 and 0 < len(failures) <= FEW and time.monotonic() - self._began < late:
                 self.first[part] = failures
                 self._waiting.append(part)
@@ -111,6 +113,12 @@ class Lanes:
     def failures(self, part: str) -> list[str]:
         """What pytest says of each test of a part that failed, when it was run last."""
         return [line for line in self.said.get(part, ()) if line.startswith(("FAILED ", "ERROR "))]
+
+    def _counts(self, part: str) -> str:
+        """What pytest summed up last."""
+        return next(
+            (found["counts"] for line in reversed(self.said.get(part, ())) if (found := _ENDED.match(line))), ""
+        )
 
     def stop(self) -> None:
         """Ctrl-C for what runs; nothing else is begun."""
@@ -173,10 +181,12 @@ class Lanes:
             if self.codes.get(part) == 0:
                 lines += [f"{part}: passed only when run again, alone; at first: {line}" for line in failures]
         for part in self.parts:
-            counts = [found["counts"] for line in self.said.get(part, ()) if (found := _ENDED.match(line))]
+            counts = self._counts(part)
+            if part in self.first:
+                counts = f"{self._counted[part]}; again: {counts}"
             code = self.codes.get(part)
             how = "not begun" if code is None else "" if code == 0 else f"  FAILED (exit code {code})"
-            lines.append(f"{part:10} {counts[-1] if counts else ''}{how}")
+            lines.append(f"{part:10} {counts}{how}")
         return lines
 
     @property

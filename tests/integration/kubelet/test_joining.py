@@ -101,6 +101,7 @@ async def test_join_serve_and_refuse(runtime: PrivateRuntime, api: FakeApi, tmp_
         first = next(path for path in api.objects if path.startswith(CSRS))
         spec = api.objects[first]["spec"]
         assert spec["signerName"] == "kubernetes.io/kube-apiserver-client-kubelet"
+        await api.until(lambda: machine.ran("waiting for the certificate"), "the kubelet waits for it")
         machine.stop(kill=True)  # in the middle of joining
         machine.start()
         await api.until(
