@@ -135,14 +135,14 @@ def vagrant(
     from kprov.provision.inventory.vagrant import import_vagrant
 
     text = import_vagrant(
-        directory=directory, ssh_config=ssh_config, addresses=_pairs(address or []), cluster_name=cluster_name, to=to
+        directory=directory, ssh_config=ssh_config, addresses=_pairs(address or []), cluster_name=cluster_name
     )
     if to is None:
         typer.echo(text, nl=False)
         return
     to.parent.mkdir(parents=True, exist_ok=True)
     atomic.write(to, text)
-    typer.echo(f"wrote {to}; next: kprov plan -i {to}", err=True)
+    typer.echo(f"wrote {to}; next: kprov plan -i {to} --accept-new-host-keys", err=True)
 
 
 def _pairs(given: list[str]) -> dict[str, str]:

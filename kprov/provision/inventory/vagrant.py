@@ -39,7 +39,6 @@ class VagrantMachine:
     port: int
     user: str
     key: str | None
-    checks_host_key: bool
 
 
 def import_vagrant(
@@ -48,7 +47,6 @@ def import_vagrant(
     ssh_config: Path | None,
     addresses: Mapping[str, str],
     cluster_name: str,
-    to: Path | None,
 ) -> str:
     """The text of an inventory for the machines of a Vagrantfile.
 
@@ -56,7 +54,6 @@ def import_vagrant(
         directory: where the Vagrantfile is; the default is here.
         ssh_config: the saved output of ``vagrant ssh-config``; ``-`` is standard input; None runs vagrant.
         addresses: machine -> its address on the private network; stronger than what the Vagrantfile says.
-        to: the file that it will be written to: paths in it may be relative to that.
 
     Raises VagrantError.
     """
@@ -95,7 +92,11 @@ def _ssh_config_text(folder: Path, ssh_config: Path | None) -> str:
         ) from None
     # With some machines down vagrant fails but still describes the others: an inventory of a part would be wrong.
     if done.code != 0:
-        raise VagrantError(f"vagrant ssh-config failed: {done.last_words}")
+        raise VagrantError(
+            f"vagrant ssh-config failed: {done.last_words}\n"
+            "Of a Vagrantfile whose machines are not all up, say which are meant: "
+            "vagrant ssh-config cp1 worker1 | kprov inventory import vagrant --ssh-config -"
+        )
     return done.text
 
 
@@ -138,7 +139,6 @@ def _machine(block: dict[str, str]) -> VagrantMachine:
         port=int(port),
         user=block.get("user", "vagrant"),
         key=block.get("identityfile"),
-        checks_host_key=block.get("stricthostkeychecking", "yes").lower() not in ("no", "off", "accept-new"),
     )
 
 

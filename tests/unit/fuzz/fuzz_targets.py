@@ -134,7 +134,7 @@ def ssh_config(data: bytes) -> None:
     path = FOLDER / "ssh-config"
     path.write_bytes(data)
     with only(VagrantError):
-        import_vagrant(directory=FOLDER, ssh_config=path, addresses={}, cluster_name="c", to=None)
+        import_vagrant(directory=FOLDER, ssh_config=path, addresses={}, cluster_name="c")
 
 
 def playbook(data: bytes) -> None:
