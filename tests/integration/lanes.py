@@ -24,7 +24,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,6 +61,17 @@ def words_of(part: str, parts: Mapping[str, tuple[str, ...]] = PARTS, root: Path
     return [*map(str, own), *(f"--ignore={each}" for each in within)]
 
 
+def failures(said: Iterable[str]) -> list[str]:
+    """What pytest says at its end of each test that failed."""
+    return [line for line in said if line.startswith(("FAILED ", "ERROR "))]
+
+
+def counts_of(said: Iterable[str]) -> str:
+    """How pytest sums up: so many passed, so many failed, in what time."""
+    found = [ended["counts"] for line in said if (ended := _ENDED.match(line))]
+    return found[-1] if found else ""
+
+
 @dataclass
 class Lanes:
     """Runs parts, so many at a time.
@@ -80,7 +91,6 @@ class Lanes:
     said: dict[str, list[str]] = field(default_factory=dict)
     codes: dict[str, int] = field(default_factory=dict)
     first: dict[str, list[str]] = field(default_factory=dict)
-    _counted: dict[str, str] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
     _waiting: deque[str] = field(default_factory=deque)
     _running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
@@ -97,28 +107,17 @@ class Lanes:
                 thread.join(1.0)  # signals are heard in between
 
     def try_again(self, late: float = LATE) -> None:
-        """Run the tests that failed once more, where they are few, a part at a time; ``first`` keeps their words.
+        """Run the tests that failed once more, where they are few, a part at a time; ``first`` keeps what was said.
 
         Args:
             late: no part is begun when so many seconds have gone by.
         """
         for part in self.parts:
-            failures = self.failures(part)
-            self._counted[part] = self._counts(part)
-            if self.codes.get(part) == 1 and 0 < len(failures) <= FEW and time.monotonic() - self._began < late:
-                self.first[part] = failures
+            few = 0 < len(failures(self.said.get(part, ()))) <= FEW
+            if self.codes.get(part) == 1 and few and time.monotonic() - self._began < late:
+                self.first[part] = self.said[part]
                 self._waiting.append(part)
         self._lane()
-
-    def failures(self, part: str) -> list[str]:
-        """What pytest says of each test of a part that failed, when it was run last."""
-        return [line for line in self.said.get(part, ()) if line.startswith(("FAILED ", "ERROR "))]
-
-    def _counts(self, part: str) -> str:
-        """What pytest summed up last."""
-        return next(
-            (found["counts"] for line in reversed(self.said.get(part, ())) if (found := _ENDED.match(line))), ""
-        )
 
     def stop(self) -> None:
         """Ctrl-C for what runs; nothing else is begun."""
@@ -176,14 +175,13 @@ class Lanes:
 
     def summary(self) -> list[str]:
         """What failed, what did so at first only, and a line for each part."""
-        lines = [f"{part}: {line}" for part in self.said for line in self.failures(part)]
-        for part, failures in self.first.items():
+        lines = [f"{part}: {line}" for part, said in self.said.items() for line in failures(said)]
+        for part, said in self.first.items():
             if self.codes.get(part) == 0:
-                lines += [f"{part}: passed only when run again, alone; at first: {line}" for line in failures]
+                lines += [f"{part}: passed only when run again, alone; at first: {line}" for line in failures(said)]
         for part in self.parts:
-            counts = self._counts(part)
-            if part in self.first:
-                counts = f"{self._counted[part]}; again: {counts}"
+            tries = [tries[part] for tries in (self.first, self.said) if part in tries]
+            counts = "; again: ".join(map(counts_of, tries))
             code = self.codes.get(part)
             how = "not begun" if code is None else "" if code == 0 else f"  FAILED (exit code {code})"
             lines.append(f"{part:10} {counts}{how}")

@@ -176,7 +176,7 @@ class AgentLink:
                 "or say where it is by ansible_python_interpreter"
             )
         tail = (words or printed.decode(errors="replace").strip())[-300:] or "nothing"
-        if code in (None, -1):  # no program has ended: the connection has
+        if code is None:  # no program has ended: the connection has
             return ConnectionLost(
                 f"the connection to {target.name} ended before the agent had started: the machine, its network or its "
                 f"sshd is gone, or it took longer than {target.login_timeout:g} s (timeout login); it said: {tail}"

@@ -102,7 +102,8 @@ class SSHPipe:
     def exit_code(self) -> int | None:
         """The exit code, after a moment's wait for the end."""
         self._channel.status_event.wait(2)
-        return self._channel.exit_status if self._channel.exit_status_ready() else None
+        status = self._channel.exit_status if self._channel.exit_status_ready() else -1
+        return None if status == -1 else status  # paramiko's -1: the connection ended, and no status had come
 
     def refused(self) -> Unreachable | None:
         """It came about before there was a pipe."""

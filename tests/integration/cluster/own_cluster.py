@@ -171,3 +171,4 @@ def assert_healthy(cluster: OwnCluster) -> None:
     again = cluster.kprov("up", "--no-verify", "--output", "json")
     assert again.code == 0, again.output
     assert set(again.counts("changed").values()) == {0}, again.output
+    assert again.seconds < 20, again.output

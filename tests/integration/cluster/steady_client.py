@@ -66,7 +66,9 @@ class SteadyClient:
         command = f"python3 -c \"import base64;exec(base64.b64decode('{packed}'))\" {url} {rate} {patience}"
         self._process = subprocess.Popen([*line, command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "begun\n"
+        if self._process.stdout.readline() != "begun\n":
+            self.abandon()
+            raise AssertionError(f"the client on {machine} ended before its first request had")
 
     def stop(self) -> list[Asked]:
         """What became of every request."""

@@ -64,22 +64,20 @@ class StandingCluster:
         """A shell command on a machine."""
         return self.own.run(name, command)
 
-    def starts(self, name: str, *units: str) -> dict[str, tuple[str, int]]:
-        """By unit of a machine: its process, and how often systemd started it again because it had ended by itself."""
-        shown = self.run(name, f"systemctl show -p Id -p MainPID -p NRestarts {' '.join(units)}")
-        blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in shown.strip().split("\n\n")]
-        return {block["Id"]: (block["MainPID"], int(block["NRestarts"])) for block in blocks}
+    def processes(self, name: str, *units: str) -> dict[str, str]:
+        """By unit of a machine: the id of its process."""
+        shown = self.run(name, f"systemctl show -p MainPID --value {' '.join(units)}")
+        return dict(zip(units, shown.split(), strict=True))
 
-    def restarted(self, name: str, before: dict[str, tuple[str, int]]) -> set[str]:
-        """The units that somebody has restarted since.
+    def restarted(self, name: str, before: dict[str, str]) -> set[str]:
+        """The units that have another process now, but for one that ended with the words that its lease was lost.
 
-        Not those that ended by themselves: scheduler and controller manager do, as upstream's, when a busy computer
-        renews their lease too late. A restart that somebody asks for makes systemd count anew.
+        Scheduler and controller manager do that, as upstream's, when a busy computer renews it too late.
         """
-        after = self.starts(name, *before)
-        return {
-            unit for unit, (process, again) in before.items() if after[unit][0] != process and after[unit][1] <= again
-        }
+        after = self.processes(name, *before)
+        others = {unit: process for unit, process in before.items() if after[unit] != process}
+        words = {unit: self.run(name, f"journalctl -o cat _PID={process}") for unit, process in others.items()}
+        return {unit for unit, said in words.items() if "lost the lease" not in said}
 
     def api(self, *names: str) -> ClusterApi:
         """The API, over the API servers of these machines or of all, as a client that goes on while one answers."""

@@ -80,7 +80,7 @@ def test_an_authority_signed_elsewhere_takes_over_while_clients_write(
     standing.fine("certs", "request", "--authority", "front-proxy", "--directory", str(tmp_path))
     standing.fine("certs", "import", str(signed_elsewhere(tmp_path)))
     standing.api().request("POST", HOOKS, body=webhook(old))
-    started = standing.starts("cp2", *NOT_CONCERNED)
+    started = standing.processes("cp2", *NOT_CONCERNED)
     rotate = ("certs", "rotate-ca", "--authority", "front-proxy")
     said: list[str] = []
 

@@ -204,6 +204,16 @@ def test_a_server_that_has_no_cipher_in_common_is_said_so(tmp_path: Path) -> Non
         connect(target_of(server))
 
 
+@pytest.mark.parametrize("transport", ["paramiko", "asyncssh"])
+def test_a_connection_that_ends_before_the_agent_has_started_is_said_so(tmp_path: Path, transport: str) -> None:
+    words = r"connection to m1 ended before the agent had started.* \(timeout login\)"
+    with (
+        PrivateSSHD(tmp_path / "sshd", lines="ForceCommand kill -9 $PPID\n") as server,
+        pytest.raises(Unreachable, match=words),
+    ):
+        connect(target_of(server, transport=transport))
+
+
 @pytest.mark.parametrize("shell", ["tcsh", "csh", "fish", "zsh", "dash", "bash", "busybox"])
 def test_login_shells(tmp_path: Path, shell: str) -> None:
     """What sshd does with a login shell: SHELL -c COMMAND."""

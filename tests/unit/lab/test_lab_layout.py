@@ -23,6 +23,12 @@ def test_the_usual_lab() -> None:
     assert (layout.bridge, layout.gateway, layout.prefix_length) == ("kp-lab", "10.90.0.1", 24)
 
 
+def test_without_workers_the_control_planes_run_pods() -> None:
+    layout = lay_out(control_planes=2, workers=0)
+    assert [each.groups for each in layout.machines] == [("etcd", "control_plane", "node")] * 2
+    assert all(each.groups == ("node",) for each in lay_out(control_planes=0, workers=2).machines)
+
+
 @pytest.mark.parametrize(
     ("releases", "expected"),
     [((), ["12", "12", "13", "12"]), (("13",), ["13"] * 4), (("trixie", "12"), ["12", "13", "12", "13"])],

@@ -129,7 +129,8 @@ class Rotation:
         refuse_failed(context, hosts)
         if "cluster" in names:
             reissue_kubelets(context, hosts)
-        restart_stale_services(context, hosts, {"kubelet": FILES})
+        # A kubelet also writes these itself, after it has started: they make it stale only where kprov replaced them.
+        restart_stale_services(context, hosts, {"kubelet": FILES} if "cluster" in names else None)
         refuse_failed(context, hosts)
         if step is Step.TRUST_BOTH:
             trust_in_bundles(context, hosts, [both_certificates(state, name) for name in names])
