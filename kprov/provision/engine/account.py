@@ -152,7 +152,7 @@ class Account:
         session.numbered += 1
         number = session.numbered
         session.whereabouts.sent(number, self.secrets.mask(task), self.phase_title)
-        self.journal.write("sent", host=session.name, number=number, role=role, task=task, **_checked(check))
+        self.journal.put("sent", host=session.name, number=number, role=role, task=task, **_checked(check))
         if not quiet:
             with self._lock:
                 self.reporter.task_started(session.name, role, self.secrets.mask(task))
@@ -174,7 +174,7 @@ class Account:
         result.diff = self.secrets.mask(result.diff)
         if result.status is not Status.UNREACHABLE:
             session.whereabouts.ended(result.number, self.secrets.mask(result.task))
-        self.journal.write(
+        self.journal.put(
             "task",
             host=host,
             **_numbered(result),
@@ -207,7 +207,7 @@ class Account:
         """Journal what only looked."""
         if result.status is not Status.UNREACHABLE:
             self._sessions[host].whereabouts.ended(result.number, self.secrets.mask(result.task))
-        self.journal.write(
+        self.journal.put(
             "asked",
             host=host,
             **_numbered(result),

@@ -116,6 +116,7 @@ class Connections:
         session.link = self._kept.take(self._target(session))
         if session.link is None:
             return False
+        session.link.before_sending = self._account.journal.flush
         try:
             session.state = self._take(session, session.link, facts)
         except Unreachable:  # it is dead, or not what it was: a new one says whether the machine is
@@ -160,7 +161,9 @@ class Connections:
         """A new connection to a host, whatever others there are."""
         target = self._target(session, seconds)
         # The agent is not waited for: lock and facts are asked for at once.
-        return open_link(target, accept_new=self._accept_new_host_keys, warn=self._account.warn, greet=False)
+        link = open_link(target, accept_new=self._accept_new_host_keys, warn=self._account.warn, greet=False)
+        link.before_sending = self._account.journal.flush
+        return link
 
     def _target(self, session: HostSession, seconds: float = math.inf) -> Target:
         """The way to a host."""

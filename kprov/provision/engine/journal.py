@@ -2,7 +2,8 @@
 
 A task is journalled as sent before it leaves, and with its result only after the machine's answer has come. So a
 journal that ends anywhere says of each task either what became of it, or that it was under way; never that something
-was done which was not. docs/reference/journal.md describes the records.
+was done which was not. What many tasks tell at once is written at once, and before anything more is sent.
+docs/reference/journal.md describes the records.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ LOG_NAME = "run.log"
 # Writing survives the death of kprov by itself; syncing is for the controller losing power, and is not done for
 # every line.
 SYNC_SECONDS = 0.5
+
+# So much may wait to be written together.
+MOST_WAITING = 64 * 1024
 
 # A diff is kept for those who ask later what a run changed; a giant one is not worth filling the disk for.
 LARGEST_DIFF = 64 * 1024
@@ -83,15 +87,27 @@ class Journal:
                 f"{advice(error, directory)}. Nothing was changed"
             ) from None
         self._closed = False
+        self._waiting = bytearray()
         self._unsynced = False
         self._ended = threading.Event()
         self._syncer: threading.Thread | None = None
 
     def write(self, event: str, **values: Any) -> None:
-        """Append an event.
+        """Append an event, after those that wait.
 
         Raises:
             JournalError: it could not be written, or an earlier one could not.
+        """
+        self.put(event, **values)
+        self.flush()
+
+    def put(self, event: str, **values: Any) -> None:
+        """Have an event wait for the next `flush` or `write`, at most half a second.
+
+        What it says is about to be done must not be done before that.
+
+        Raises:
+            JournalError: an earlier one could not be written.
         """
         record = {"time": round(time.time(), 3), "event": event, **values}
         line = _ENCODER.encode(record) + "\n"
@@ -100,11 +116,33 @@ class Journal:
         with self._lock:
             if self._closed:
                 return
-            self._append(self._file, self.path, line.encode())
-            self._unsynced = True
+            if self._failed is not None:
+                raise self._failed
+            self._waiting += line.encode()
+            if len(self._waiting) > MOST_WAITING:
+                self._write_waiting()
             if self._syncer is None:  # nobody who works waits for the disk
                 self._syncer = threading.Thread(target=self._sync_now_and_then, name="kprov-journal", daemon=True)
                 self._syncer.start()
+
+    def flush(self) -> None:
+        """Write the events that wait; when it returns, all that were put before are written, by whomever.
+
+        Raises:
+            JournalError: they could not be, or earlier ones.
+        """
+        with self._lock:
+            if not self._closed:
+                self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        if self._failed is not None:
+            raise self._failed
+        if self._waiting:
+            data = bytes(self._waiting)
+            self._waiting.clear()
+            self._append(self._file, self.path, data)
+            self._unsynced = True
 
     def log(self, text: str) -> None:
         """Append a line for people.
@@ -129,8 +167,9 @@ class Journal:
 
     def _sync_now_and_then(self) -> None:
         while not self._ended.wait(SYNC_SECONDS):
-            if self._unsynced:
-                with contextlib.suppress(JournalError):  # the next record raises it
+            with contextlib.suppress(JournalError):  # the next record raises it
+                self.flush()
+                if self._unsynced:
                     self._sync()
 
     def _sync(self) -> None:
@@ -150,6 +189,7 @@ class Journal:
             JournalError: the disk does not take it.
         """
         if not self._closed and self._failed is None:
+            self.flush()
             self._sync()
 
     def close(self, **end: Any) -> None:

@@ -28,6 +28,10 @@ LARGEST_NOISE = 256 * 1024
 LARGEST_ERRORS = 4 * 1024 * 1024
 
 
+def _nothing() -> None:
+    pass
+
+
 class AgentLink:
     """A running agent.
 
@@ -38,6 +42,8 @@ class AgentLink:
 
     def __init__(self, target: Target, pipe: Pipe) -> None:
         self.target = target
+        self.before_sending: Callable[[], None] = _nothing
+        """Called before requests leave: what must be known of them if the controller dies."""
         self.greeting: bootstrap.Greeting | None = None
         self.greeted_at = 0.0
         """When the agent first spoke, by the wall clock: what it tells of its time is not older."""
@@ -278,6 +284,7 @@ class AgentLink:
         if self._outgoing:
             if self.greeting is None and self._agent_sent is None:
                 self.hear_greeting()
+            self.before_sending()
             data = bytes(self._outgoing)
             self._outgoing.clear()
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from kprov.provision.transport.local import LocalPipe
 def costs(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Counts what goes over the connections, and what is written down."""
     found: Counter[str] = Counter()
-    write, feed, note = LocalPipe.write, Inbound.feed, Journal.write
+    write, feed, note, append = LocalPipe.write, Inbound.feed, Journal.put, Journal._append
 
     def counted_write(self: LocalPipe, data: bytes | memoryview, seconds: float) -> None:
         found["writes"] += 1
@@ -37,7 +38,13 @@ def costs(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     monkeypatch.setattr(LocalPipe, "write", counted_write)
     monkeypatch.setattr(Inbound, "feed", counted_feed)
-    monkeypatch.setattr(Journal, "write", counted_note)
+
+    def counted_append(self: Journal, descriptor: int, path: Path, data: bytes) -> None:
+        found["writes of the journal"] += 1
+        append(self, descriptor, path, data)
+
+    monkeypatch.setattr(Journal, "put", counted_note)
+    monkeypatch.setattr(Journal, "_append", counted_append)
     return found
 
 
@@ -71,6 +78,7 @@ def test_sixty_unchanged_tasks_are_one_round_trip_and_few_bytes(workshop: Any, c
     assert spent["bytes to the machine"] < 40_000
     assert spent["bytes from the machine"] < 60 * 600
     assert spent["lines of the journal"] == 2 + 2 * 60
+    assert spent["writes of the journal"] < 20, "what many tasks tell at once is written at once"
 
 
 def test_cost_grows_no_faster_than_tasks(workshop: Any, costs: Counter[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kprov.provision.engine import Engine
-from kprov.provision.engine.journal import Journal, JournalError, new_run_id
+from kprov.provision.engine.journal import new_run_id
 from kprov.provision.engine.journal_reader import JournalReader, read_run, read_summary
 from kprov.provision.engine.run_comparison import compare
 from kprov.provision.engine.run_history import NoSuchRun, find_run, list_runs, prune, run_folders
 from kprov.provision.engine.runs import Run
-from kprov.provision.engine.secrets import Secrets
 
 ROLE = """
 - name: One
@@ -248,45 +246,3 @@ class TestComparison:
         died = written(tmp_path / "x", STARTED, PHASE, sent(1))
         done = written(tmp_path / "y", STARTED, PHASE, sent(1), result(1))
         assert [(d.before, d.after) for d in compare(died, done).differences] == [("in flight", "changed")]
-
-
-class TestFullDisk:
-    @pytest.fixture
-    def full(self) -> int:
-        return os.open("/dev/full", os.O_WRONLY)
-
-    def test_the_run_stops_with_words(self, tmp_path: Path, full: int) -> None:
-        journal = Journal(tmp_path / "r", Secrets())
-        journal.write("one")
-        kept, journal._file = journal._file, full
-        for _ in range(2):
-            with pytest.raises(JournalError, match=r"journal.jsonl can't be written: No space left on device.*prune"):
-                journal.write("two")
-        journal._file = kept
-        journal.close(outcome="failed")
-        assert [json.loads(line)["event"] for line in journal.path.read_text().splitlines()] == ["one", "run_finished"]
-
-    def test_half_a_line_is_taken_back(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        journal = Journal(tmp_path / "r", Secrets())
-        journal.write("one")
-        real, calls = os.write, []
-
-        def half(descriptor: int, data: bytes) -> int:
-            if descriptor == journal._file:
-                calls.append(data)
-                if len(calls) > 1:
-                    raise OSError(28, "No space left on device")
-                return real(descriptor, data[:5])
-            return real(descriptor, data)
-
-        monkeypatch.setattr(os, "write", half)
-        with pytest.raises(JournalError):
-            journal.write("two")
-        monkeypatch.undo()
-        journal.close()
-        assert [json.loads(line)["event"] for line in journal.path.read_text().splitlines()] == ["one"]
-
-    def test_a_folder_that_cannot_be_made(self, tmp_path: Path) -> None:
-        (tmp_path / "file").touch()
-        with pytest.raises(JournalError, match=r"can't be journalled in .*Nothing was changed"):
-            Journal(tmp_path / "file/run", Secrets())
