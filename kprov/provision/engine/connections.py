@@ -16,6 +16,7 @@ from kprov.provision.engine.account import Account
 from kprov.provision.engine.delegation import Delegation
 from kprov.provision.engine.errors import EngineError
 from kprov.provision.engine.fact_cache import FactCache
+from kprov.provision.engine.interpreter_turn import TURN
 from kprov.provision.engine.journal import JournalError
 from kprov.provision.engine.machine_lock import MachineLocks
 from kprov.provision.engine.result import HostState, Result, Status
@@ -116,7 +117,7 @@ class Connections:
         session.link = self._kept.take(self._target(session))
         if session.link is None:
             return False
-        session.link.before_sending = self._account.journal.flush
+        self._of_this_run(session.link)
         try:
             session.state = self._take(session, session.link, facts)
         except Unreachable:  # it is dead, or not what it was: a new one says whether the machine is
@@ -162,7 +163,11 @@ class Connections:
         target = self._target(session, seconds)
         # The agent is not waited for: lock and facts are asked for at once.
         link = open_link(target, accept_new=self._accept_new_host_keys, warn=self._account.warn, greet=False)
+        return self._of_this_run(link)
+
+    def _of_this_run(self, link: AgentLink) -> AgentLink:
         link.before_sending = self._account.journal.flush
+        link.while_waiting = TURN.waiting
         return link
 
     def _target(self, session: HostSession, seconds: float = math.inf) -> Target:

@@ -8,6 +8,7 @@ from kprov.provision.engine import pool
 from kprov.provision.engine.account import Account
 from kprov.provision.engine.batches import batches
 from kprov.provision.engine.connections import Connections
+from kprov.provision.engine.interpreter_turn import TURN
 from kprov.provision.engine.play_plan import PlayPlan
 from kprov.provision.engine.result import HostState, PhaseResult, Status
 from kprov.provision.engine.running.context import PhaseContext, RunContext
@@ -100,7 +101,8 @@ class PlayPhases:
         try:
             if self._connections.closing:
                 return
-            HostRunner(self._run, session, context).play(plan.sections)
+            with TURN.working():
+                HostRunner(self._run, session, context).play(plan.sections)
         except Stopped as stopped:
             reason = f"{stopped.result.task}: {stopped.result.message}"
             session.state = HostState("failed", reason)

@@ -9,6 +9,7 @@ from kprov.provision.engine import pool
 from kprov.provision.engine.account import Account
 from kprov.provision.engine.batches import Serial, batches
 from kprov.provision.engine.connections import Connections
+from kprov.provision.engine.interpreter_turn import TURN
 from kprov.provision.engine.result import HostState, PhaseResult
 from kprov.provision.engine.roles import RoleEntry
 from kprov.provision.engine.running.context import PhaseContext, RunContext
@@ -93,7 +94,8 @@ class RolePhases:
         if self._connections.closing or session.link is None:
             return
         try:
-            HostRunner(self._run, session, context).play([section])
+            with TURN.working():
+                HostRunner(self._run, session, context).play([section])
         except Stopped as stopped:
             session.state = HostState("failed", f"{role}: {stopped.result.task}: {stopped.result.message}")
             self._account.journal.sync()

@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ class AgentLink:
         self.target = target
         self.before_sending: Callable[[], None] = _nothing
         """Called before requests leave: what must be known of them if the controller dies."""
+        self.while_waiting: Callable[[], AbstractContextManager[None]] = nullcontext
+        """What is around every wait for the machine."""
         self.greeting: bootstrap.Greeting | None = None
         self.greeted_at = 0.0
         """When the agent first spoke, by the wall clock: what it tells of its time is not older."""
@@ -342,8 +345,10 @@ class AgentLink:
 
     def _read(self, timeout: float) -> bytes | None:
         """What the machine sends; b"" at its end, None when nothing came."""
+        waits = self.while_waiting if timeout and not self._pipe.ready() else nullcontext
         try:
-            data = self._pipe.read(timeout)
+            with waits():
+                data = self._pipe.read(timeout)
         except TimeoutError:
             data = None
         except (OSError, EOFError) as error:

@@ -13,6 +13,7 @@ from kprov.provision.engine import documents
 from kprov.provision.engine.argument_specs import wrong_arguments
 from kprov.provision.engine.control_modules import CONTROL
 from kprov.provision.engine.documents import Problem, plain
+from kprov.provision.engine.interpreter_turn import TURN
 from kprov.provision.engine.roles import Role
 from kprov.provision.engine.running.context import RunContext
 from kprov.provision.engine.scope import Scope, TemplateProblem
@@ -121,7 +122,8 @@ def _pause(task: Task, role: Role, scope: Scope, session: HostSession) -> dict[s
     seconds = float(arguments.get("seconds") or 0) + 60 * float(arguments.get("minutes") or 0)
     if not arguments:
         raise TemplateProblem("kprov asks nobody in the middle of a run: give pause seconds or minutes")
-    time.sleep(seconds)
+    with TURN.waiting():
+        time.sleep(seconds)
     return {"changed": False, "delta": seconds, "rc": 0, "stdout": f"Paused for {seconds:g} seconds", "stderr": ""}
 
 

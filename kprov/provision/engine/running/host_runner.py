@@ -10,6 +10,7 @@ from typing import Any
 
 from kprov.provision.engine.control_modules import CONTROL, IMPORTS, INCLUDES
 from kprov.provision.engine.documents import RoleErrors
+from kprov.provision.engine.interpreter_turn import TURN
 from kprov.provision.engine.result import Result, Status
 from kprov.provision.engine.running.become import truth
 from kprov.provision.engine.running.blocks import run_block
@@ -259,9 +260,14 @@ class HostRunner:
             self._control.do(place, task, scope)
         elif task.throttle is not None:
             limit = int(place.role.templar.render(task.throttle, scope))
-            with self.phase.throttle(task, max(1, limit)):
+            allowed = self.phase.throttle(task, max(1, limit))
+            with TURN.waiting():
+                allowed.acquire()
+            try:
                 self._send(place, task, scope)
                 self.results.settle()
+            finally:
+                allowed.release()
         else:
             self._send(place, task, scope)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kprov.provision.engine.interpreter_turn import TURN
 from kprov.provision.engine.result import Result, Status
 from kprov.provision.engine.running.context import Once
 from kprov.provision.engine.running.place import Place
@@ -48,7 +49,8 @@ def _without_pace(runner: HostRunner, place: Place, task: Task, scope: Scope, on
     if first:
         _do(runner, place, task, scope, once)
         return
-    once.event.wait()
+    with TURN.waiting():
+        once.event.wait()
     _take(runner, place, task, scope, once)
 
 

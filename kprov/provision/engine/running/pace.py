@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from kprov.provision.engine.interpreter_turn import TURN
+
 Position = tuple[int, ...]
 
 _END: Position = (1 << 60,)
@@ -91,11 +93,12 @@ class Pace:
         with self._condition:
             if condition():
                 return
-        self._turns.release()
-        with self._condition:
-            while not condition():
-                self._condition.wait(timeout=1.0)
-        self._turns.acquire()
+        with TURN.waiting():
+            self._turns.release()
+            with self._condition:
+                while not condition():
+                    self._condition.wait(timeout=1.0)
+            self._turns.acquire()
 
     # -- who is left
 

@@ -11,6 +11,7 @@ from typing import Any
 from kprov.provision.engine import actions
 from kprov.provision.engine.errands.catalogue import ERRANDS, ON_THE_HOST_ITSELF, run_errand
 from kprov.provision.engine.errands.machine import Machine
+from kprov.provision.engine.interpreter_turn import TURN
 from kprov.provision.engine.running import background
 from kprov.provision.engine.running.become import truth, user_of
 from kprov.provision.engine.running.context import RunContext
@@ -130,11 +131,14 @@ class Sender:
     def _delegate(self, place: Place, task: Task, scope: Scope, sent: Sent, host: str) -> None:
         """A task that is done on another host, after all that was sent before it is done here."""
         self._results.settle()
-        session, link, turn = self._run.delegate(host)
+        with TURN.waiting():
+            session, link, turn = self._run.delegate(host)
         sent.delegated_to = host
         for item in sent.items:
             item.delegated_to = host
-        with turn:
+        with TURN.waiting():
+            turn.acquire()
+        try:
             limits = TimeLimits(link, self._run.timeouts)
             limits.tell()
             session.queue += 1
@@ -142,6 +146,8 @@ class Sender:
             for item in sent.items:
                 if item.result is None and item.number is not None:
                     item.result = limits.wait(item.number)["result"]
+        finally:
+            turn.release()
 
     def _each(
         self,
@@ -223,7 +229,8 @@ class Sender:
         done: list[Item] = []
         for one in ready:
             if done and pause:
-                time.sleep(pause)
+                with TURN.waiting():
+                    time.sleep(pause)
             done.append(one.item)
             if one.prepared is not None:
                 self._repeat(sent, one, session, limits)
@@ -248,7 +255,8 @@ class Sender:
             if item.result.get("timed_out") or item.result.get("skipped") or self._is_as_wished(sent, item):
                 break
             if attempt < attempts:
-                time.sleep(delay)
+                with TURN.waiting():
+                    time.sleep(delay)
         else:
             if attempts > 1:
                 self._gave_up(task, item, attempts)
@@ -277,7 +285,8 @@ class Sender:
             ready.environment or {},
         )
         assert ready.prepared is not None
-        return run_errand(sent.task.module, ready.prepared.arguments, machine)
+        with TURN.waiting():
+            return run_errand(sent.task.module, ready.prepared.arguments, machine)
 
     def _is_as_wished(self, sent: Sent, item: Item) -> bool:
         task, templar = sent.task, sent.place.role.templar
