@@ -55,6 +55,16 @@ class InterpreterTurn:
             self._take()
             self._own.waits = False
 
+    @contextlib.contextmanager
+    def holding(self, lock: threading.Lock | threading.Semaphore) -> Iterator[None]:
+        """Hold a lock that others may have for long."""
+        with self.waiting():
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
     def _take(self) -> None:
         with self._free:
             while self._holder is not None:

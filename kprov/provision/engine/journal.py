@@ -132,12 +132,13 @@ class Journal:
             JournalError: they could not be, or earlier ones.
         """
         with self._lock:
-            if not self._closed:
-                self._write_waiting()
+            if self._closed:
+                return
+            if self._failed is not None:
+                raise self._failed
+            self._write_waiting()
 
     def _write_waiting(self) -> None:
-        if self._failed is not None:
-            raise self._failed
         if self._waiting:
             data = bytes(self._waiting)
             self._waiting.clear()

@@ -260,14 +260,9 @@ class HostRunner:
             self._control.do(place, task, scope)
         elif task.throttle is not None:
             limit = int(place.role.templar.render(task.throttle, scope))
-            allowed = self.phase.throttle(task, max(1, limit))
-            with TURN.waiting():
-                allowed.acquire()
-            try:
+            with TURN.holding(self.phase.throttle(task, max(1, limit))):
                 self._send(place, task, scope)
                 self.results.settle()
-            finally:
-                allowed.release()
         else:
             self._send(place, task, scope)
 

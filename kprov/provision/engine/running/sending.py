@@ -136,9 +136,7 @@ class Sender:
         sent.delegated_to = host
         for item in sent.items:
             item.delegated_to = host
-        with TURN.waiting():
-            turn.acquire()
-        try:
+        with TURN.holding(turn):
             limits = TimeLimits(link, self._run.timeouts)
             limits.tell()
             session.queue += 1
@@ -146,8 +144,6 @@ class Sender:
             for item in sent.items:
                 if item.result is None and item.number is not None:
                     item.result = limits.wait(item.number)["result"]
-        finally:
-            turn.release()
 
     def _each(
         self,
