@@ -20,6 +20,7 @@ from kprov.provision.engine.lookups import LookupContext, LookupProblem, looped
 from kprov.provision.engine.plain_texts import is_name
 from kprov.provision.engine.scope import OMIT, NeedsResult, Scope, TemplateProblem
 from kprov.provision.engine.search_path import SearchPath
+from kprov.provision.engine.template_code import Environment
 from kprov.provision.engine.template_compiler import TemplateCompiler
 from kprov.provision.engine.template_files import TemplateFiles
 from kprov.provision.engine.template_functions import Undefined, functions
@@ -48,7 +49,7 @@ class Templar:
 
     def __init__(self, search_path: SearchPath | None = None) -> None:
         self.search_path = search_path if search_path is not None else SearchPath((Path(),))
-        self.environment = jinja2.Environment(  # noqa: S701 - configuration files, not HTML
+        self.environment = Environment(  # configuration files, not HTML: nothing is escaped
             undefined=Undefined,
             trim_blocks=True,
             keep_trailing_newline=True,
