@@ -15,6 +15,7 @@ import jinja2
 import yaml
 
 from kprov.provision.engine.search_path import SearchPath
+from kprov.provision.engine.template_cache import template_cache
 
 HEADER = "#jinja2:"
 
@@ -33,6 +34,7 @@ class TemplateFiles:
         environment = environment.overlay(keep_trailing_newline=False)
         environment.cache = jinja2.environment.create_cache(1000)
         environment.loader = jinja2.FunctionLoader(self._source)
+        environment.bytecode_cache = template_cache()
         self._environment = environment
         self._compiled: dict[tuple[str, str], jinja2.Template] = {}
         self._files: dict[Path, tuple[int, dict[str, Any], dict[str, Any], int]] = {}
@@ -91,6 +93,7 @@ class TemplateFiles:
         environment = self._environment.overlay(**options)
         environment.cache = jinja2.environment.create_cache(50)
         environment.loader = self._environment.loader
+        environment.bytecode_cache = None  # which does not tell options apart
         return environment.get_template(name)
 
 
