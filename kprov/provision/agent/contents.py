@@ -56,30 +56,25 @@ def sha256(size: int) -> Any:
 def file_hash(path: str) -> str | None:
     """The SHA-256 of a regular file's content, None where there is none (or it may not be read)."""
     try:
-        with open(path, "rb", buffering=0) as stream:
-            chunk = stream.read(_PIECE)
-            digest = sha256(len(chunk))
-            while chunk:
-                digest.update(chunk)
-                chunk = stream.read(_PIECE)
-            return str(digest.hexdigest())
+        return file_digests(path, "sha256")[0]
     except OSError:
         return None
 
 
-def file_digest(path: str, algorithm: str) -> str:
-    """A file's digest by any algorithm, as a person would compare it.
+def file_digests(path: str, *algorithms: str) -> list[str]:
+    """A file's digests by some algorithms, as a person would compare them; it is read once.
 
     Raises:
         OSError: it cannot be read.
     """
     with open(path, "rb", buffering=0) as stream:
         chunk = stream.read(_PIECE)
-        digest = _digest(algorithm, len(chunk))
+        digests = [_digest(algorithm, len(chunk)) for algorithm in algorithms]
         while chunk:
-            digest.update(chunk)
+            for digest in digests:
+                digest.update(chunk)
             chunk = stream.read(_PIECE)
-        return str(digest.hexdigest())
+    return [digest.hexdigest() for digest in digests]
 
 
 class _Arrival:

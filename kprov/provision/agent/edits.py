@@ -68,10 +68,12 @@ def write_back(call: Call, path: str, before: str | None, after: str) -> dict[st
     Returns:
         changed, path, diff; backup_file where one was made.
     """
-    real = os.path.realpath(path)
+    real = os.path.realpath(path) if os.path.islink(path) else os.path.abspath(path)
     result: dict[str, Any] = {"changed": before != after, "path": path}
     wanted = Wanted(call.arguments, call.check)
     changes = wanted.changes(real) if os.path.exists(real) else []
+    if before == after and not changes:
+        return {**result, "diff": ""} if call.diff else result
     old = None if before is None else before.encode(errors="surrogateescape")
     new = after.encode(errors="surrogateescape")
     if call.diff:

@@ -208,17 +208,29 @@ def _value(parameter: Parameter, value: Any, open_value: Callable[[Any], bool] |
     return value
 
 
-def resolve_names(specification: Specification, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Replace aliases by the parameters' own names.
-
-    Returns:
-        The arguments by own name, and what is wrong: unknown names (with the nearest known one) and doubled ones.
-    """
+def names_of(specification: Specification) -> dict[str, str]:
+    """The parameters' own names, by each that they have."""
     names: dict[str, str] = {}
     for name, parameter in specification.items():
         names[name] = name
         for alias in parameter.aliases:
             names[alias] = name
+    return names
+
+
+def resolve_names(
+    specification: Specification, given: Mapping[str, Any], names: Mapping[str, str]
+) -> tuple[dict[str, Any], list[str]]:
+    """Replace aliases by the parameters' own names.
+
+    Args:
+        specification: the parameters.
+        given: the arguments as written.
+        names: as `names_of` gives them.
+
+    Returns:
+        The arguments by own name, and what is wrong: unknown names (with the nearest known one) and doubled ones.
+    """
     arguments: dict[str, Any] = {}
     problems: list[str] = []
     for key, value in given.items():
@@ -256,7 +268,7 @@ def coerce(
     Raises:
         WrongArguments: with everything that is wrong.
     """
-    own, problems = resolve_names(specification, given)
+    own, problems = resolve_names(specification, given, names_of(specification))
     arguments, wrong = values(specification, own, open_value)
     if problems or wrong:
         raise WrongArguments(problems + wrong)
@@ -267,19 +279,19 @@ def values(
     specification: Specification, own: Mapping[str, Any], open_value: Callable[[Any], bool] | None = None
 ) -> tuple[dict[str, Any], list[str]]:
     """Every parameter's value for arguments by their own names, and what is wrong with them."""
-    arguments = dict(own)
+    arguments: dict[str, Any] = {}
     problems: list[str] = []
     for name, parameter in specification.items():
-        value = arguments.get(name)
+        value = own.get(name)
         if value is None:
             if parameter.required:
                 problems.append("needs '%s'" % name)
             arguments[name] = None if parameter.nullable and name in own else parameter.default
-            continue
-        if open_value is not None and open_value(value):
-            continue
-        try:
-            arguments[name] = _value(parameter, value, open_value)
-        except ValueError as error:
-            problems.append("'%s' %s" % (name, error))
-    return arguments, problems
+        elif open_value is not None and open_value(value):
+            arguments[name] = value
+        else:
+            try:
+                arguments[name] = _value(parameter, value, open_value)
+            except ValueError as error:
+                problems.append("'%s' %s" % (name, error))
+    return {**own, **arguments}, problems

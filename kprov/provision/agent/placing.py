@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 from kprov.provision.agent import atomic, backups, diffs
 from kprov.provision.agent.attributes import Wanted
 from kprov.provision.agent.call import Call
-from kprov.provision.agent.contents import file_digest, file_hash
+from kprov.provision.agent.contents import file_digests
 from kprov.provision.agent.modules.file import make_directories
 from kprov.provision.agent.validation import validator
 
@@ -35,6 +36,16 @@ def _diff(destination: str, before: bytes | None, size: int, content: bytes | No
     return diffs.unified(before, content, destination)
 
 
+def _digests(path: str, size: int) -> Sequence[str]:
+    """A file's SHA-256 and SHA-1; of one that has another size nothing."""
+    try:
+        if os.path.getsize(path) == size:
+            return file_digests(path, "sha256", "sha1")
+    except OSError:  # it is gone, or not for this user to read: writing will tell
+        pass
+    return "", ""
+
+
 def place(call: Call, destination: str, sha256: str, size: int, source: str | None) -> dict[str, Any]:
     """Make the file what it should be.
 
@@ -50,17 +61,18 @@ def place(call: Call, destination: str, sha256: str, size: int, source: str | No
         destination = os.path.realpath(destination)
     result: dict[str, Any] = {"changed": False, "dest": destination, "size": size}
     exists = os.path.lexists(destination)
-    is_file = os.path.isfile(destination) and not os.path.islink(destination)
+    is_file = exists and os.path.isfile(destination) and not os.path.islink(destination)
     if exists and not call["force"]:
         return {"changed": False, "dest": destination, "msg": "file already exists"}
-    if is_file and os.path.getsize(destination) == size and file_hash(destination) == sha256:
+    there, sha1 = _digests(destination, size) if is_file else ("", "")
+    if there == sha256:
         changes = wanted.changes(destination)
         if changes:
             result["changed"] = True
             result["diff"] = diffs.values(changes, destination) if call.diff else ""
             if not call.check:
                 wanted.apply(destination)
-        result["checksum"] = file_digest(destination, "sha1")
+        result["checksum"] = sha1
         return result
     result["changed"] = True
     small = size <= IN_MEMORY
@@ -96,5 +108,5 @@ def place(call: Call, destination: str, sha256: str, size: int, source: str | No
     if call["backup"] and is_file:
         result["backup_file"] = backups.keep(destination)
     atomic.replace(destination, fill, wanted, validate=validator(call))
-    result["checksum"] = file_digest(destination, "sha1")
+    result["checksum"] = file_digests(destination, "sha1")[0]
     return result

@@ -28,24 +28,25 @@ def broken(
     Returns:
         One sentence a broken rule, to follow the module's name.
     """
+    declared = vars(module)
     there = {name for name, value in given.items() if value is not None}
     problems: list[str] = []
-    for names in getattr(module, "REQUIRES_ONE_OF", ()):
+    for names in declared.get("REQUIRES_ONE_OF", ()):
         if not there.intersection(names):
             problems.append("needs one of %s" % ", ".join(name for name in names if name[0] != "_"))
-    for names in getattr(module, "MUTUALLY_EXCLUSIVE", ()):
+    for names in declared.get("MUTUALLY_EXCLUSIVE", ()):
         found = [name for name in names if name in there and not (open_value and open_value(given[name]))]
         if len(found) > 1:
             problems.append("takes only one of %s" % " and ".join("'%s'" % name for name in found))
-    for names in getattr(module, "REQUIRED_TOGETHER", ()):
+    for names in declared.get("REQUIRED_TOGETHER", ()):
         missing = [name for name in names if name not in there]
         if missing and len(missing) < len(names):
             problems.append("needs '%s' together with '%s'" % (missing[0], next(n for n in names if n in there)))
-    for name, value, names in getattr(module, "REQUIRED_IF", ()):
+    for name, value, names in declared.get("REQUIRED_IF", ()):
         if coerced.get(name) == value:
             shown = str(value).lower() if isinstance(value, bool) else value
             problems += ["needs '%s' when '%s' is %s" % (each, name, shown) for each in names if each not in there]
-    for name, names in getattr(module, "REQUIRED_BY", {}).items():
+    for name, names in declared.get("REQUIRED_BY", {}).items():
         if name in there:
             problems += ["needs '%s' when '%s' is given" % (each, name) for each in names if each not in there]
     return problems

@@ -44,6 +44,9 @@ HELD_BACK = 0.02
 LINE = 16 * 1024
 QUICK = frozenset({"file", "copy", "lineinfile", "blockinfile", "stat"})
 
+# How a task's frame begins.
+_TASK = b'{"op":"task",'
+
 # What tasks have in common that what they need once can be done for at their end.
 _OF_A_ROW = ("op", "module", "become_user", "queue", "check", "environment", "job")
 
@@ -62,8 +65,8 @@ class Session:
         self._earlier = earlier
         self._outbound = outbound
         self._write_lock = _thread.allocate_lock()
-        self._requests: SimpleQueue[tuple[dict[str, Any], bytes] | None] = SimpleQueue()
-        self._peeked: list[tuple[dict[str, Any], bytes] | None] = []  # taken out of it, and not begun
+        self._requests: SimpleQueue[dict[str, Any] | bytes | None] = SimpleQueue()
+        self._peeked: list[dict[str, Any] | None] = []  # taken out of it, and not begun
         self._contents = Contents(self._send)
         self._lock: MachineLock | None = None
         self._heard = time.monotonic()
@@ -76,6 +79,7 @@ class Session:
         self._at_work: dict[str, Any] | None = None
         self._stopped_queue: int | None = None  # the queue that a failed task stopped
         self._round_failed = False  # a round of the loop under way has failed
+        self._is_long = False  # what is under way may take its time
 
     def _send(self, message: dict[str, Any]) -> None:
         self._send_bytes(wire.encode(message))
@@ -112,9 +116,9 @@ class Session:
         """Thread: take frames as they come, so that the connection never blocks and its end is seen at once."""
         try:
             for text, body in self._earlier:
-                self._take(wire.decode(text), body)
+                self._take(text, body)
             while True:
-                frame = wire.read_frame(self._inbound)
+                frame = wire.read_text(self._inbound)
                 if frame is None:
                     break
                 self._heard = time.monotonic()
@@ -123,7 +127,12 @@ class Session:
             traceback.print_exc()
         self._end()
 
-    def _take(self, message: dict[str, Any], body: bytes) -> None:
+    def _take(self, text: bytes, body: bytes) -> None:
+        if text.startswith(_TASK) and not self._is_long:
+            # Two threads that compute keep each other from it: the one that does the tasks reads them, too.
+            self._requests.put(text)
+            return
+        message = wire.decode(text)
         operation = message.get("op")
         if operation == "content":
             self._contents.receive(message, body)
@@ -137,9 +146,9 @@ class Session:
         else:
             if operation == "limits":
                 message["received"] = time.monotonic()
-            self._requests.put((message, body))
             if operation == "task":
                 self._look_ahead(message)
+            self._requests.put(message)
 
     def _look_ahead(self, message: dict[str, Any]) -> None:
         """Ask for a file's content before its task's turn, when the file there differs."""
@@ -211,22 +220,42 @@ class Session:
         _thread.start_new_thread(self._read, ())
         _thread.start_new_thread(self._watch_silence, ())
         while True:
-            request = self._peeked.pop(0) if self._peeked else self._requests.get()
-            if request is not None and not _is_quick(request[0]):
+            request = self._next()
+            if request is not None and not _is_quick(request):
                 self._flush()
             if request is None or processes.ending():
                 break
-            if request[0].get("op") == "limits":
-                self._limits.take(request[0])
+            if request.get("op") == "limits":
+                self._limits.take(request)
                 continue
+            self._is_long = not _is_quick(request)
             try:
-                self._answer(request[0])
+                self._answer(request)
             except ConnectionEnded:
                 break
+            self._is_long = False
         self._left = True
         if self._lock is not None:
             self._lock.release()
         os._exit(0)
+
+    def _next(self) -> dict[str, Any] | None:
+        """The request whose turn it is, once all that are there have been looked at."""
+        self._take_over(bool(self._peeked))
+        return self._peeked.pop(0)
+
+    def _take_over(self, enough: bool = True) -> None:
+        """Read the requests that are there; wait for one where that is not enough."""
+        while not enough or not self._requests.empty():
+            request, enough = self._requests.get(), True
+            if isinstance(request, bytes):
+                try:
+                    request = wire.decode(request)
+                    self._look_ahead(request)
+                except wire.BrokenStream:
+                    traceback.print_exc()
+                    request = None
+            self._peeked.append(request)
 
     def _answer(self, message: dict[str, Any]) -> None:
         started = time.monotonic()
@@ -241,7 +270,7 @@ class Session:
             answer = outcomes.of_failure(error, message.get("module"))
         frame = {"op": "result", "id": message["id"], "seconds": round(time.monotonic() - started, 4), "result": answer}
         data = wire.encode(frame)
-        excess = wire.excess(data[wire.HEADER.size :]) or (wire.too_deep(answer) and "values nested too deep")
+        excess = wire.excess(data) or (wire.too_deep(answer, data) and "values nested too deep")
         if excess:
             answer = {
                 "failed": True,
@@ -309,13 +338,12 @@ class Session:
 
     def _row(self, message: dict[str, Any]) -> list[dict[str, Any]]:
         """The requests that are there right behind one, and are tasks of the same module, done in the same way."""
-        while not self._requests.empty():
-            self._peeked.append(self._requests.get())
+        self._take_over()
         found: list[dict[str, Any]] = []
         for following in self._peeked:
-            if following is None or any(following[0].get(key) != message.get(key) for key in _OF_A_ROW):
+            if following is None or any(following.get(key) != message.get(key) for key in _OF_A_ROW):
                 break
-            found.append(following[0])
+            found.append(following)
         return found
 
     def _execute(self, message: dict[str, Any]) -> dict[str, Any]:

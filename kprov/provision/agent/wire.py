@@ -52,12 +52,12 @@ def read_exactly(stream: BinaryIO, length: int) -> bytes | None:
     return data
 
 
-def read_frame(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
+def read_text(stream: BinaryIO) -> tuple[bytes, bytes] | None:
     """Read one frame from a buffered stream.
 
     Returns:
-        The message and its body, or None at the stream's end (also when it ends within a frame: nothing can be
-        done with half).
+        The message as it came and its body, or None at the stream's end (also when it ends within a frame: nothing can
+        be done with half).
 
     Raises:
         BrokenStream: the lengths make no sense.
@@ -76,7 +76,7 @@ def read_frame(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
     body = read_exactly(stream, body_length) if body_length else b""
     if body is None:
         return None
-    return decode(text), body
+    return text, body
 
 
 def decode(text: bytes) -> dict[str, Any]:
@@ -102,13 +102,20 @@ def excess(text: bytes) -> str | None:
     """What is too much about a result: its length, or its values, which take many times more memory than their JSON."""
     if len(text) > LARGEST_RESULT:
         return "%d MB" % (len(text) >> 20)
-    if _values(text) > MOST_VALUES and _values(re.sub(_TEXT, b"", text)) > MOST_VALUES:
+    if len(text) > MOST_VALUES and _values(text) > MOST_VALUES and _values(re.sub(_TEXT, b"", text)) > MOST_VALUES:
         return "more than %d values" % MOST_VALUES
     return None
 
 
-def too_deep(value: Any) -> bool:
-    """Whether lists and objects are nested deeper than whoever walks through them can go."""
+def too_deep(value: Any, text: bytes) -> bool:
+    """Whether lists and objects are nested deeper than whoever walks through them can go.
+
+    Args:
+        value: what holds them.
+        text: its JSON. So few brackets can't be nested deeper: most values are not walked through.
+    """
+    if text.count(b"{") + text.count(b"[") <= DEEPEST:
+        return False
     level = [value]
     for _ in range(DEEPEST):
         level = [

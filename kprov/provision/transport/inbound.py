@@ -150,8 +150,7 @@ class Inbound:
         seconds = frame.get("seconds", 0.0)
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < 1e9:
             raise Lie(f"says that request {number} took {str(seconds)[:20]} seconds")
-        # So few brackets can't be nested deeper: most results are not walked through.
-        if text.count(b"{") + text.count(b"[") > wire.DEEPEST and wire.too_deep(frame["result"]):
+        if wire.too_deep(frame["result"], text):
             raise Lie(f"answered request {number} with values nested deeper than {wire.DEEPEST}")
         self._awaited.discard(number)
         self._batch += len(text)

@@ -19,6 +19,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 
 from kprov.provision import agent
 
@@ -161,11 +162,17 @@ def _entries(magic: bytes) -> dict[str, Entry]:
             continue
         tree = strip(path.read_text())
         if magic == importlib.util.MAGIC_NUMBER:
-            origin = "<kprov>/" + name.replace(".", "/")
-            found[name] = (package, True, marshal.dumps(compile(tree, origin, "exec", dont_inherit=True)))
+            origin = "<kprov>/" + name.removeprefix("kprov.provision.agent.").replace(".", "/")
+            found[name] = (package, True, marshal.dumps(_lean(compile(tree, origin, "exec", dont_inherit=True))))
         else:
             found[name] = (package, False, ast.unparse(tree).encode())
     return found
+
+
+def _lean(code: CodeType) -> CodeType:
+    """The code without the long names of its functions, which only debuggers read."""
+    inner = tuple(_lean(value) if isinstance(value, CodeType) else value for value in code.co_consts)
+    return code.replace(co_qualname=code.co_name, co_consts=inner)
 
 
 def whole(magic: bytes) -> bytes:
@@ -190,7 +197,8 @@ def pack(magic: bytes) -> Packed:
         for name in entries
         if name.startswith(_MODULES + ".")
     }
-    return Packed(zlib.compress(marshal.dumps(start, 2), 9), rest, needs)
+    press = zlib.compressobj(9, memLevel=9)
+    return Packed(press.compress(marshal.dumps(start, 2)) + press.flush(), rest, needs)
 
 
 _SESSION = "kprov.provision.agent.session"

@@ -184,8 +184,8 @@ def agents_frames(data: bytes) -> None:
     """What the agent hears from the controller."""
     stream = io.BytesIO(data)
     with only(wire.BrokenStream, ValueError):
-        while (frame := wire.read_frame(stream)) is not None:
-            assert isinstance(frame[0], dict)
+        while (frame := wire.read_text(stream)) is not None:
+            assert isinstance(wire.decode(frame[0]), dict)
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {

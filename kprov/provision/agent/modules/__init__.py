@@ -95,20 +95,27 @@ ALIASES = {
 _COLLECTIONS = ("ansible.builtin.", "ansible.legacy.", "ansible.posix.", "community.general.", "community.crypto.")
 
 
+_NAMES = frozenset(NAMES)
+_parameters: dict[str, dict[str, str]] = {}  # module -> its parameters' own names, by each that they have
+
+
 def own_name(name: str) -> str | None:
     """A module's own name for any name that it is known by, None for no module."""
+    if name in _NAMES:
+        return name
     for prefix in _COLLECTIONS:
         if name.startswith(prefix):
             name = name[len(prefix) :]
             break
     name = ALIASES.get(name, name)
-    return name if name in NAMES else None
+    return name if name in _NAMES else None
 
 
 def load(name: str) -> types.ModuleType:
     """The code of a module, by its own name."""
     path = __name__ + "." + name
-    __import__(path)
+    if path not in sys.modules:
+        __import__(path)
     return sys.modules[path]
 
 
@@ -126,7 +133,10 @@ def arguments_of(
         WrongArguments: with everything that is wrong, each to follow the module's name.
     """
     module = load(name)
-    own, problems = parameters.resolve_names(module.PARAMETERS, given)
+    names = _parameters.get(name)
+    if names is None:
+        names = _parameters[name] = parameters.names_of(module.PARAMETERS)
+    own, problems = parameters.resolve_names(module.PARAMETERS, given, names)
     coerced, wrong = parameters.values(module.PARAMETERS, own, open_value)
     problems += wrong + rules.broken(module, own, coerced, open_value)
     if problems:

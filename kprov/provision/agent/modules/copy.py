@@ -31,7 +31,7 @@ from typing import Any
 from kprov.provision.agent import atomic, diffs
 from kprov.provision.agent.attributes import ATTRIBUTE_PARAMETERS, Wanted
 from kprov.provision.agent.call import Call
-from kprov.provision.agent.contents import file_digest, file_hash
+from kprov.provision.agent.contents import file_digests, file_hash
 from kprov.provision.agent.failures import ModuleFailed
 from kprov.provision.agent.modules.file import make_directories
 from kprov.provision.agent.parameters import Parameter
@@ -62,8 +62,10 @@ def _from_machine(call: Call, source: str, destination: str) -> dict[str, Any]:
         if call.check:
             return {"changed": True, "dest": destination, "msg": "%s is not on the machine yet" % source}
         raise ModuleFailed("%s is not a file on this machine" % source)
-    if call["checksum"] and file_digest(source, "sha1") != call["checksum"]:
-        raise ModuleFailed("the checksum of %s is %s, not %s" % (source, file_digest(source, "sha1"), call["checksum"]))
+    if call["checksum"]:
+        (sha1,) = file_digests(source, "sha1")
+        if sha1 != call["checksum"]:
+            raise ModuleFailed("the checksum of %s is %s, not %s" % (source, sha1, call["checksum"]))
     if call["mode"] == "preserve":
         mode = "%04o" % stat.S_IMODE(os.stat(source).st_mode)
         call = call.with_arguments(mode=mode)

@@ -40,7 +40,7 @@ from typing import Any, Callable
 
 from kprov.provision.agent.attributes import mode_bits
 from kprov.provision.agent.call import Call
-from kprov.provision.agent.contents import file_digest
+from kprov.provision.agent.contents import file_digests
 from kprov.provision.agent.edits import pattern
 from kprov.provision.agent.failures import ModuleFailed
 from kprov.provision.agent.modules.stat import ALGORITHMS, described
@@ -178,7 +178,7 @@ def run(call: Call) -> dict[str, Any]:
             if all(condition(path, status) for condition in conditions):
                 entry = described(path, status)
                 if call["get_checksum"] and entry["isreg"]:
-                    entry["checksum"] = file_digest(path, call["checksum_algorithm"])
+                    entry["checksum"] = file_digests(path, call["checksum_algorithm"])[0]
                 found.append(entry)
     return {
         "changed": False,

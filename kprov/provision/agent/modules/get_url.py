@@ -47,7 +47,7 @@ from typing import Any, BinaryIO
 from kprov.provision.agent import atomic, backups, diffs
 from kprov.provision.agent.attributes import ATTRIBUTE_PARAMETERS, Wanted
 from kprov.provision.agent.call import Call
-from kprov.provision.agent.contents import file_digest
+from kprov.provision.agent.contents import file_digests
 from kprov.provision.agent.failures import ModuleFailed
 from kprov.provision.agent.parameters import Parameter
 from kprov.provision.agent.web import WEB_PARAMETERS, open_url
@@ -136,14 +136,14 @@ def run(call: Call) -> dict[str, Any]:
     path = _destination(call, None)
     there = os.path.isfile(path)
     if there and not os.path.isdir(call["dest"]):
-        good = checksum is not None and file_digest(path, checksum[0]) == checksum[1]
+        good = checksum is not None and file_digests(path, checksum[0])[0] == checksum[1]
         if good or (checksum is None and not call["force"]):
             return _only_attributes(call, path, wanted, "file already exists")
     started = time.monotonic()
     with _open(call, call["url"]) as answer:
         path = _destination(call, answer)
         there = os.path.isfile(path)
-        before = file_digest(path, "sha1") if there else None
+        before = file_digests(path, "sha1")[0] if there else None
         result: dict[str, Any] = {"url": call["url"], "dest": path, "checksum_dest": before, "status_code": 200}
         if call.check and not there:
             answer.close()

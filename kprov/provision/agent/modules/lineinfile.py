@@ -27,7 +27,7 @@ Returns:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 from kprov.provision.agent import edits
 from kprov.provision.agent.call import Call
@@ -82,19 +82,19 @@ def edited(call: Call, text: str) -> tuple[str, str]:
     """The text with the line in it, or without, and what was done to it."""
     lines = edits.lines_of(text)
     pattern = edits.pattern(call["regexp"], "regexp") if call["regexp"] is not None else None
-
-    def matches(candidate: str) -> Any:
-        if pattern is not None:
-            return pattern.search(_bare(candidate))
-        if call["search_string"] is not None:
-            return call["search_string"] in _bare(candidate)
-        return _bare(candidate) == call["line"]
-
+    part, whole = call["search_string"], call["line"]
+    matches: Callable[[str], Any]
+    if pattern is not None:
+        matches = pattern.search
+    elif part is not None:
+        matches = lambda bare: part in bare  # noqa: E731 - one of three
+    else:
+        matches = lambda bare: bare == whole  # noqa: E731
     if call["state"] == "absent":
-        kept = [line for line in lines if not matches(line)]
+        kept = [line for line in lines if not matches(_bare(line))]
         removed = len(lines) - len(kept)
         return "".join(kept), "%d line(s) removed" % removed if removed else ""
-    found = [index for index, line in enumerate(lines) if matches(line)]
+    found = [index for index, line in enumerate(lines) if matches(_bare(line))]
     new = call["line"].rstrip("\n")
     if found:
         index = found[0] if call["firstmatch"] else found[-1]

@@ -20,7 +20,7 @@ from typing import Any
 
 from kprov.provision.agent.attributes import group_name, owner_name
 from kprov.provision.agent.call import Call
-from kprov.provision.agent.contents import file_digest
+from kprov.provision.agent.contents import file_digests
 from kprov.provision.agent.failures import ModuleFailed
 from kprov.provision.agent.parameters import Parameter
 
@@ -103,6 +103,6 @@ def run(call: Call) -> dict[str, Any]:
         found["lnk_source"] = os.path.realpath(path)
         found["lnk_target"] = os.readlink(path)
     if call["get_checksum"] and found["isreg"] and found["readable"]:
-        found["checksum"] = file_digest(path, call["checksum_algorithm"])
+        found["checksum"] = file_digests(path, call["checksum_algorithm"])[0]
     _asked(call, path, found)
     return {"changed": False, "stat": found}

@@ -75,6 +75,38 @@ def test_content_travels_only_where_it_differs(link: AgentLink, tmp_path: Path, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "source"]
 
 
+def test_content_is_asked_for_while_a_task_takes_its_time(
+    link: AgentLink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    frames = Offered.frames
+
+    def noted(offered: Offered, sha256: str) -> Any:
+        asked.append(sha256)
+        return frames(offered, sha256)
+
+    monkeypatch.setattr(Offered, "frames", noted)
+    began, go = tmp_path / "began", tmp_path / "go"
+    script = f"touch {began}; while [ ! -e {go} ]; do sleep 0.02; done"
+    long = link.post("task", module="shell", arguments={"cmd": script})
+    link.flush()
+    deadline = time.monotonic() + 60
+    while not began.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    sha256 = hashlib.sha256(b"content").hexdigest()
+    link.offer(sha256, b"content")
+    arguments = {"dest": str(tmp_path / "out"), "content": "-", "_sha256": sha256, "_size": 7}
+    copied = link.post("task", module="copy", arguments=arguments)
+    link.flush()
+    while not asked and time.monotonic() < deadline:
+        link.poll()
+        time.sleep(0.02)
+    assert asked == [sha256]
+    go.touch()
+    assert link.wait(long, 60)["result"]["rc"] == 0
+    assert link.wait(copied, 60)["result"]["changed"] and (tmp_path / "out").read_bytes() == b"content"
+
+
 def test_damaged_content_is_refused_and_leaves_nothing(link: AgentLink, tmp_path: Path) -> None:
     sha256 = hashlib.sha256(b"announced").hexdigest()
     link.offer(sha256, b"different")
