@@ -151,11 +151,12 @@ class Account:
         """
         session.numbered += 1
         number = session.numbered
-        session.whereabouts.sent(number, self.secrets.mask(task), self.phase_title)
+        shown = self.secrets.mask(task)
+        session.whereabouts.sent(number, shown, self.phase_title)
         self.journal.put("sent", host=session.name, number=number, role=role, task=task, **_checked(check))
         if not quiet:
             with self._lock:
-                self.reporter.task_started(session.name, role, self.secrets.mask(task))
+                self.reporter.task_started(session.name, role, shown)
         return number
 
     def not_run(self, host: str, numbers: list[int]) -> None:
@@ -172,8 +173,9 @@ class Account:
             session.state = HostState("failed", f"{role}: {result.task}: {result.message}")
         result.message = self.secrets.mask(result.message)
         result.diff = self.secrets.mask(result.diff)
+        shown = self.secrets.mask(result.task)
         if result.status is not Status.UNREACHABLE:
-            session.whereabouts.ended(result.number, self.secrets.mask(result.task))
+            session.whereabouts.ended(result.number, shown)
         self.journal.put(
             "task",
             host=host,
@@ -199,9 +201,7 @@ class Account:
                 self._recorder.add(result)
             for observe in self.observers:
                 observe(role, result)
-            self.reporter.task_result(
-                host, role, self.secrets.mask(result.task), result.status, result.diff, result.message, result.duration
-            )
+            self.reporter.task_result(host, role, shown, result.status, result.diff, result.message, result.duration)
 
     def asked(self, host: str, role: str, result: Result) -> None:
         """Journal what only looked."""

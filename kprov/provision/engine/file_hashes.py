@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 import threading
 from pathlib import Path
 
@@ -26,7 +27,7 @@ class FileHashes:
             status = path.stat()
         except OSError as error:
             raise TemplateProblem(f"file {path} on the controller: {error.strerror}") from None
-        if not path.is_file():
+        if not stat.S_ISREG(status.st_mode):
             raise TemplateProblem(f"{path} on the controller is no file")
         key = (str(path), status.st_size, status.st_mtime_ns, status.st_ino)
         with self._lock:

@@ -20,6 +20,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from kprov.provision.engine.secrets import Secrets
 
 FORMAT = 1
@@ -39,7 +41,15 @@ MOST_WAITING = 64 * 1024
 LARGEST_DIFF = 64 * 1024
 
 
-_ENCODER = json.JSONEncoder(default=str, separators=(",", ":"))
+def _line(record: dict[str, Any]) -> bytes:
+    """An event as it is written. What `orjson`, ten times as fast, does not take, Python's own encoder does."""
+    try:
+        return orjson.dumps(record, default=str, option=orjson.OPT_APPEND_NEWLINE | _AS_TEXT)
+    except TypeError:
+        return json.dumps(record, default=str, separators=(",", ":")).encode() + b"\n"
+
+
+_AS_TEXT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
 
 def new_run_id() -> str:
@@ -110,15 +120,15 @@ class Journal:
             JournalError: an earlier one could not be written.
         """
         record = {"time": round(time.time(), 3), "event": event, **values}
-        line = _ENCODER.encode(record) + "\n"
+        line = _line(record)
         if not self._secrets.harmless(line):
-            line = _ENCODER.encode(self._secrets.mask_all(record)) + "\n"
+            line = _line(self._secrets.mask_all(record))
         with self._lock:
             if self._closed:
                 return
             if self._failed is not None:
                 raise self._failed
-            self._waiting += line.encode()
+            self._waiting += line
             if len(self._waiting) > MOST_WAITING:
                 self._write_waiting()
             if self._syncer is None:  # nobody who works waits for the disk

@@ -45,7 +45,7 @@ class Secrets:
             forms |= {
                 line.strip() for line in value.splitlines() if len(line.strip()) >= 16 and not line.startswith("-----")
             }
-        forms |= {json.dumps(form)[1:-1] for form in forms}
+        forms |= {json.dumps(form, ensure_ascii=ascii_only)[1:-1] for form in forms for ascii_only in (True, False)}
         with self._lock:
             if forms <= self._values:
                 return
@@ -87,9 +87,9 @@ class Secrets:
                 pattern = self._pattern = re.compile("|".join(map(re.escape, forms)))
         return pattern
 
-    def harmless(self, line: str) -> bool:
+    def harmless(self, line: bytes) -> bool:
         """Whether a JSON text holds nothing to be masked: secrets are known in the form that they have there, too."""
-        return "PRIVATE KEY-----" not in line and (not self._values or self._forms().search(line) is None)
+        return b"PRIVATE KEY-----" not in line and (not self._values or self._forms().search(line.decode()) is None)
 
     def mask_all(self, value: Any) -> Any:
         """The value with every text in it masked."""

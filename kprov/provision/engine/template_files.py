@@ -6,10 +6,11 @@ import datetime
 import os
 import pwd
 import socket
+import stat
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 import yaml
@@ -18,6 +19,16 @@ from kprov.provision.engine.search_path import SearchPath
 from kprov.provision.engine.template_cache import template_cache
 
 HEADER = "#jinja2:"
+
+
+class Loaded(NamedTuple):
+    """A template, ready to be rendered."""
+
+    template: jinja2.Template
+    variables: dict[str, Any]
+    """Those that tell of its file."""
+    newlines: int
+    """How many newlines its file ends with."""
 
 
 class TemplateFiles:
@@ -50,8 +61,8 @@ class TemplateFiles:
             raise jinja2.TemplateSyntaxError(f"cannot be read: {error}", 1, name, str(path)) from None
         return (text.partition("\n")[2] if text.startswith(HEADER) else text), str(path), None
 
-    def load(self, name: str, options: Mapping[str, Any]) -> tuple[jinja2.Template, dict[str, Any]]:
-        """A template, and the variables that tell of its file.
+    def load(self, name: str, options: Mapping[str, Any]) -> Loaded:
+        """A template, and what is to be known of its file.
 
         Args:
             name: as the task names it.
@@ -62,30 +73,27 @@ class TemplateFiles:
             jinja2.TemplateSyntaxError: it cannot be compiled.
         """
         path = self._search_path.find("templates", name)
-        if path is None or path.is_dir():
+        if path is None:
             raise jinja2.TemplateNotFound(name)
-        header, told, _ = self._known(path)
+        header, told, newlines = self._known(path, name)
         chosen = {**options, **header}
-        key = (str(path), repr(sorted(chosen.items())))
+        key = (str(path), repr(sorted(chosen.items())) if chosen else "")
         template = self._compiled.get(key)
         if template is None:
             template = self._compile(name, chosen)
             with self._lock:
                 self._compiled[key] = template
-        return template, {**told, "template_run_date": datetime.datetime.now()}
+        return Loaded(template, {**told, "template_run_date": datetime.datetime.now()}, newlines)
 
-    def _known(self, path: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
-        """A file's own options and what variables tell of it, read anew when it has changed."""
+    def _known(self, path: Path, name: str) -> tuple[dict[str, Any], dict[str, Any], int]:
+        """A file's own options, what variables tell of it and its last newlines, read anew when it has changed."""
         status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise jinja2.TemplateNotFound(name)
         found = self._files.get(path)
         if found is None or found[0] != status.st_mtime_ns:
             found = self._files[path] = (status.st_mtime_ns, _header(path), _told_of(path), _newlines(path))
         return found[1:]
-
-    def newlines(self, name: str) -> int:
-        """How many newlines a template ends with."""
-        path = self._search_path.find("templates", name)
-        return self._known(path)[2] if path is not None else 0
 
     def _compile(self, name: str, options: Mapping[str, Any]) -> jinja2.Template:
         if not options:

@@ -79,10 +79,15 @@ class Templar:
             NeedsResult: it reads a result that is not there yet.
         """
         if isinstance(value, str):
-            return self._render_text(value, scope)
+            return self._render_text(value, scope) if "{" in value else value
         if isinstance(value, Mapping):
-            rendered = {self.render(key, scope): self.render(item, scope) for key, item in value.items()}
-            return {key: item for key, item in rendered.items() if item is not OMIT}
+            found = {}
+            for key, item in value.items():
+                if type(item) is not str or "{" in item:  # most are plain texts
+                    item = self.render(item, scope)
+                if item is not OMIT:
+                    found[self.render(key, scope)] = item
+            return found
         if isinstance(value, (list, tuple)):
             return [item for item in (self.render(item, scope) for item in value) if item is not OMIT]
         return value
@@ -231,7 +236,7 @@ class Templar:
             TemplateProblem: with the template's name and line.
         """
         try:
-            template, own = self.files.load(name, options or {})
+            template, own, newlines = self.files.load(name, options or {})
         except jinja2.TemplateNotFound:
             places = ", ".join(dict.fromkeys(str(p.parent) for p in self.search_path.places("templates", name)))
             raise TemplateProblem(f"there is no template {name} in {places}") from None
@@ -239,7 +244,7 @@ class Templar:
             raise TemplateProblem(f"{error.filename}:{error.lineno}: wrong syntax: {error.message}") from None
         context = template.new_context(scope.with_layer(own, False), shared=True)  # type: ignore[arg-type]
         try:
-            return _with_last_newlines("".join(template.root_render_func(context)), self.files.newlines(name))
+            return _with_last_newlines("".join(template.root_render_func(context)), newlines)
         except (NeedsResult, TemplateProblem):
             raise
         except Exception as error:

@@ -44,6 +44,7 @@ class Variables:
         }
         self._fixed_of: dict[str, dict[str, Any]] = {}
         self._all_groups: dict[str, list[str]] = {}
+        self._names_of_groups: dict[str, tuple[int, list[str]]] = {}
         self._joined = -1
         self._plain = Templar()
         self.remembered: RememberedFacts | None = None
@@ -85,13 +86,20 @@ class Variables:
             }
         return fixed
 
+    def _group_names(self, session: HostSession) -> list[str]:
+        known = self._names_of_groups.get(session.name)
+        if known is None or known[0] != HostSession.joinings:
+            joined = HostSession.joinings
+            names = sorted({group for group in session.host.groups if group != "all"} | set(session.more_groups))
+            known = self._names_of_groups[session.name] = (joined, names)
+        return [*known[1]]
+
     def _magic(self, session: HostSession, before_reading: BeforeReading | None = None) -> dict[str, Any]:
-        own = {group for group in session.host.groups if group != "all"}
         return {
             **self._fixed(session),
             "ansible_check_mode": session.check,
             "groups": self.groups(),
-            "group_names": sorted(own | set(session.more_groups)),
+            "group_names": self._group_names(session),
             "ansible_facts": self._facts(session, short=True),
             "hostvars": HostVariables(self, before_reading),
         }

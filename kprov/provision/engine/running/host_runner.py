@@ -297,7 +297,7 @@ class HostRunner:
         sent.position = self.position
         self._sender.send(place, task, scope, sent)
         self.results.expect(sent)
-        if all(item.result is not None for item in sent.items):
+        if sent.is_answered:
             self.results.settle()
         elif task.failed_when is not None and task.failed_when != (False,):
             self.results.settle()  # only the controller can say whether the next task may start

@@ -92,7 +92,7 @@ class Results:
 
     def _conclude(self) -> None:
         """Judge tasks whose answers are all there, in order."""
-        while self.awaited and all(item.result is not None for item in self.awaited[0].items):
+        while self.awaited and self.awaited[0].is_answered:
             self.judge(self.awaited.pop(0))
 
     def forget(self) -> list[int]:
@@ -133,7 +133,7 @@ class Results:
         self._tell(sent, whole)
 
     def _tell(self, sent: Sent, whole: dict[str, Any]) -> None:
-        failed = any(item.result and item.result["failed"] for item in sent.items)
+        failed = bool(whole["failed"])
         ignored = sent.ignore_errors and failed
         if failed and not ignored:
             status = Status.RESCUED if sent.rescued else Status.FAILED

@@ -45,3 +45,11 @@ class Sent:
     delegated_to: str = ""
     rescued: bool = False
     """A failure is answered by the block that it stands in."""
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether all of its rounds have a result."""
+        for item in self.items:  # noqa: SIM110 - asked twice for each task of each host
+            if item.result is None:
+                return False
+        return True

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kprov.provision.engine.journal import MOST_WAITING, Journal, JournalError
-from kprov.provision.engine.secrets import Secrets
+from kprov.provision.engine.secrets import MASK, Secrets
 from kprov.provision.transport.link import AgentLink
 
 
@@ -43,6 +43,27 @@ class TestEventsThatWait:
         assert self.events(journal) == ["one"]
         journal.put("large", text="x" * MOST_WAITING)
         assert self.events(journal) == ["one", "large"]
+
+    @pytest.mark.parametrize(
+        "secret", ["pass word", 'g"eh\\eim', "schlüssel", 'grün"\\weiß', "tab\tnew\nline", "\x7fdel\x01"]
+    )
+    def test_no_secret_is_in_them_however_it_is_written_there(self, tmp_path: Path, secret: str) -> None:
+        masks = Secrets()
+        masks.add(secret)
+        journal = Journal(tmp_path / "s", masks)
+        for shown in (secret, f"a {secret} b", {"deep": [f"x{secret}"]}, object, {1: secret}):
+            journal.write("one", shown=shown)
+        journal.close()
+        written = journal.path.read_text()
+        lines = [json.loads(line) for line in written.splitlines()]
+        assert len(lines) == 5 and lines[0]["shown"] == MASK and lines[1]["shown"] == f"a {MASK} b"
+        for form in (secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
+            assert form not in written
+
+    @pytest.mark.parametrize("value", [2**70, "\ud800", float("nan"), {1: 2}, {("a",): 1}.keys(), Path("/a")])
+    def test_whatever_is_told_can_be_written(self, journal: Journal, value: Any) -> None:
+        journal.write("one", value=value)
+        assert self.events(journal) == ["one"]
 
     def test_the_end_writes_them(self, tmp_path: Path) -> None:
         journal = Journal(tmp_path / "s", Secrets())
