@@ -34,8 +34,10 @@ def compose(text: str) -> yaml.Node | None:
         raise Unreadable(f"not valid YAML: {error}") from None
     except RecursionError:
         raise Unreadable(f"is nested more than {DEEPEST} levels deep") from None
-    if root is not None:
+    if root is not None and "&" in text:
         check_size(root)
+    elif root is not None:
+        _check_levels(root)
     return root
 
 
@@ -80,6 +82,19 @@ def _explained(error: yaml.MarkedYAMLError) -> Unreadable:
     reason = error.problem or error.context or "can't be parsed"
     hint = "indent with spaces" if "\\t" in reason or "'\t'" in reason else None
     return Unreadable(f"not valid YAML: {reason}", hint, mark.line + 1 if mark else None)
+
+
+def _check_levels(root: yaml.Node) -> None:
+    """Raises Unreadable where levels or values are too many, in a document without aliases."""
+    level, size = [root], 1
+    for _ in range(DEEPEST):
+        level = [child for node in level if not isinstance(node, yaml.ScalarNode) for child in _children(node)]
+        size += len(level)
+        if size > LARGEST:
+            raise Unreadable(f"holds more than {LARGEST} values", None, _line(level[0]))
+        if not level:
+            return
+    raise Unreadable(f"is nested more than {DEEPEST} levels deep", None, _line(level[0]))
 
 
 def check_size(root: yaml.Node) -> None:

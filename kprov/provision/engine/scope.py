@@ -81,12 +81,14 @@ class Scope(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if name in self._rendered:
             return self._rendered[name]
-        found = next(((variables[name], open_) for variables, open_ in self._layers if name in variables), None)
-        if found is None:
+        for variables, open_ in self._layers:
+            if name in variables:
+                value, templates = variables[name], open_
+                break
+        else:
             if name == "vars":
                 return self
             raise KeyError(name)
-        value, templates = found
         if value is AWAITED:
             raise NeedsResult(name)
         if templates and isinstance(value, (str, dict, list)):
@@ -101,7 +103,10 @@ class Scope(Mapping[str, Any]):
         return value
 
     def __contains__(self, name: object) -> bool:
-        return name == "vars" or any(name in variables for variables, _ in self._layers)
+        for variables, _ in self._layers:
+            if name in variables:
+                return True
+        return name == "vars"
 
     def __iter__(self) -> Iterator[str]:
         seen: set[str] = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterable
 
 _UNTAGGED = frozenset({"untagged"})
@@ -18,8 +19,13 @@ def is_chosen(tags: Collection[str], only: Collection[str] = (), skip: Collectio
     Source: Ansible's "Tags": ``always`` is done unless it is skipped by name, ``never`` is not done unless one of its
     tags is named.
     """
-    own = frozenset(tags) or _UNTAGGED
-    return _wanted(own, frozenset(only) or frozenset({"all"})) and not _skipped(own, frozenset(skip))
+    return _is_chosen(frozenset(tags), frozenset(only), frozenset(skip))
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_chosen(tags: frozenset[str], only: frozenset[str], skip: frozenset[str]) -> bool:
+    own = tags or _UNTAGGED
+    return _wanted(own, only or frozenset({"all"})) and not _skipped(own, skip)
 
 
 def _wanted(own: frozenset[str], only: frozenset[str]) -> bool:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from kprov.provision.engine import module_defaults
 from kprov.provision.engine.documents import Lines, plain
-from kprov.provision.engine.tasks import LoopControl, Task, is_open
+from kprov.provision.engine.tasks import LoopControl, is_open
 
 # What a block, a role's entry, an import and a play may say for all tasks in them.
 INHERITED = frozenset(
@@ -97,18 +96,16 @@ def tags_of(value: Any) -> frozenset[str]:
     return frozenset(tag.strip() for one in as_tuple(value) for tag in str(one).split(",") if tag.strip())
 
 
-def apply_keywords(entry: Lines, task: Task, tell: Tell) -> Task:
-    """A task with what its keywords say.
+def keywords_of(entry: Lines, tell: Tell) -> dict[str, Any]:
+    """What a task's keywords say, by the fields of Task.
 
     Args:
         entry: as written.
-        task: what is known of it.
         tell: told of mistakes: line, message, suggestion.
     """
     _check(entry, tell)
     variables = entry.get("vars")
-    return replace(
-        task,
+    return dict(
         when=as_tuple(plain(entry.get("when"))),
         register=entry.get("register"),
         notify=as_tuple(entry.get("notify")),

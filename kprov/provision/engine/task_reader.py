@@ -12,7 +12,7 @@ from kprov.provision.engine.lookups import LOOKUPS
 from kprov.provision.engine.lookups import own_name as lookup_name
 from kprov.provision.engine.module_names import closest, is_foreign, lacking, own_name
 from kprov.provision.engine.task_arguments import Named, WrongForm, arguments_of, from_action
-from kprov.provision.engine.task_keywords import apply_keywords
+from kprov.provision.engine.task_keywords import keywords_of
 from kprov.provision.engine.tasks import Block, Step, Task, inherited
 
 
@@ -74,7 +74,7 @@ class TaskReader:
         """What a block, an entry or a play says for all tasks in it; `known` are the words that it may have."""
         self.unknown(entry, known, what)
         self._no_become(entry)
-        return apply_keywords(entry, Task("", "", {}, self.role, self.file, entry.line), self.tell)
+        return Task("", "", {}, self.role, self.file, entry.line, **keywords_of(entry, self.tell))
 
     def _no_become(self, entry: Lines) -> None:
         if self.strict and entry.get("become") is False:
@@ -121,10 +121,10 @@ class TaskReader:
         self._no_become(entry)
         loop, lookup = self._loop(entry)
         module = own_name(named.key)
-        base = Task("", module or named.key, {}, self.role, self.file, entry.line, loop=loop, loop_lookup=lookup)
+        unsupported = ""
         if module is None:
             own = f"kprov does not run modules that a role brings itself: '{named.key}'"
-            base = replace(base, unsupported=own if named.key in self._own_modules else lacking(named.key))
+            unsupported = own if named.key in self._own_modules else lacking(named.key)
         try:
             arguments, wrong = arguments_of(named, entry.get("args"))
         except WrongForm as form:
@@ -135,10 +135,23 @@ class TaskReader:
             applied = self._apply(named, entry.get("args"))
             arguments = {key: value for key, value in arguments.items() if key != "apply"}
         name = str(entry.get("name") or _default_name(module or named.key, arguments))
-        base = replace(base, name=name, nameless=not entry.get("name"), arguments=arguments, apply=applied)
-        task = apply_keywords(entry, base, self.tell)
+        keywords = keywords_of(entry, self.tell)
         if named.local:
-            task = replace(task, delegate_to="localhost")
+            keywords["delegate_to"] = "localhost"
+        task = Task(
+            name,
+            module or named.key,
+            arguments,
+            self.role,
+            self.file,
+            entry.line,
+            nameless=not entry.get("name"),
+            unsupported=unsupported,
+            loop=loop,
+            loop_lookup=lookup,
+            apply=applied,
+            **keywords,
+        )
         variables = task.variables
         task = inherited(outer, task)
         if module in ("include_tasks", "include_role"):

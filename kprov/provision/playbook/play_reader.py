@@ -14,7 +14,7 @@ from kprov.provision.engine.role_files import read_entry
 from kprov.provision.engine.roles import Role, RoleEntry
 from kprov.provision.engine.search_path import SearchPath
 from kprov.provision.engine.task_files import TaskFiles
-from kprov.provision.engine.task_keywords import apply_keywords, as_tuple
+from kprov.provision.engine.task_keywords import as_tuple, keywords_of
 from kprov.provision.engine.task_reader import TaskReader
 from kprov.provision.engine.tasks import Block, Step, Task, inherited, is_open
 from kprov.provision.engine.templating import Templar
@@ -95,7 +95,7 @@ class PlayReader:
     def _frame(self, entry: Lines, name: str) -> Task:
         said = Lines({key: value for key, value in entry.items() if key in play_keywords.FRAME})
         said.line, said.key_lines = entry.line, entry.key_lines
-        return apply_keywords(said, Task("", "", {}, name, self.shown, entry.line), self.tell)
+        return Task("", "", {}, name, self.shown, entry.line, **keywords_of(said, self.tell))
 
     def _prompted(self, entry: Lines) -> dict[str, Any]:
         """Variables that Ansible would ask for: kprov asks nobody, so each needs a default or is given by -e."""

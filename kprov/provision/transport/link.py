@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kprov.provision.agent import wire
-from kprov.provision.transport import bootstrap
+from kprov.provision.transport import bootstrap, outbound
 from kprov.provision.transport.errors import ConnectionLost, ProtocolBroken, PythonMissing, SudoRefused, TimedOut
 from kprov.provision.transport.inbound import SLOWEST, Inbound, Lie
 from kprov.provision.transport.offered import Offered
@@ -265,7 +265,7 @@ class AgentLink:
             if "job" in message:
                 self._send_code("async_status")
         self._next_id += 1
-        self._outgoing += wire.encode({"op": operation, "id": self._next_id, **message})
+        self._outgoing += outbound.frame({"op": operation, "id": self._next_id, **message})
         self._inbound.expect(self._next_id)
         if len(self._outgoing) > 64 * 1024:
             self.flush()
@@ -280,7 +280,7 @@ class AgentLink:
 
     def tell(self, operation: str, **message: Any) -> None:
         """Put in line what needs no answer."""
-        self._outgoing += wire.encode({"op": operation, **message})
+        self._outgoing += outbound.frame({"op": operation, **message})
 
     def flush(self) -> None:
         """Send what is in line."""
@@ -332,6 +332,10 @@ class AgentLink:
         finally:
             self._deadline = None
         return self._results.pop(number)
+
+    def answered(self, number: int) -> dict[str, Any] | None:
+        """An answer that has come already, as `wait` gives it."""
+        return self._results.pop(number, None)
 
     def call(self, operation: str, timeout: float | None = None, **message: Any) -> dict[str, Any]:
         """Ask and wait."""

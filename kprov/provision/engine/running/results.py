@@ -65,7 +65,8 @@ class Results:
 
     def wait(self, number: int) -> dict[str, Any]:
         """The answer to the request that is the next to be answered."""
-        result: dict[str, Any] = self._limits.wait(number)["result"]
+        answer = self._limits.link.answered(number) or self._limits.wait(number)
+        result: dict[str, Any] = answer["result"]
         return result
 
     def wait_for(self, sent: Sent) -> None:
@@ -141,7 +142,7 @@ class Results:
             status = Status.SKIPPED
         else:
             status = Status.CHANGED if whole["changed"] else Status.OK
-        diff = "".join(str(item.result.get("diff") or "") for item in sent.items if item.result)
+        diff = "".join([str(item.result["diff"]) for item in sent.items if item.result and item.result.get("diff")])
         message = ("ignored: " if ignored else "") + "; ".join(dict.fromkeys(_messages(sent, whole, failed, status)))
         if sent.no_log:
             diff, message = "", CENSORED if message else ""
@@ -172,7 +173,7 @@ def judge_item(sent: Sent, item: Item) -> None:
     add_lines(result)
     result.setdefault("changed", False)
     result.setdefault("failed", False)
-    if result.get("skipped") or result.get("not_run"):
+    if result.get("skipped") or result.get("not_run") or (task.changed_when is None and task.failed_when is None):
         return
     registered = {task.register: result} if task.register else {}
     seen = sent.scope.with_layer({**item.loop, **registered}, False)
