@@ -7,6 +7,9 @@ comes before kprov's defaults.
 from __future__ import annotations
 
 import functools
+import glob
+import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,15 +68,43 @@ def _read(path: Path, changed: int, name: str) -> Mapping[str, Any]:
     return found
 
 
+_BLOCK = re.compile(r"\s*(?:host|match)\b", re.IGNORECASE)
+_INCLUDE = re.compile(r"\s*include(?:\s*=\s*|\s+)(.*)", re.IGNORECASE)
+_DEEPEST = 16
+
+
+def _whole(path: Path, folder: Path, depth: int = 0) -> str:
+    """A file's text with those that it includes in their places.
+
+    Source: ssh_config(5), Include: names are shell patterns, seen from the folder of the file that ssh itself reads.
+    What follows an Include belongs to the block that it stands in.
+    """
+    if depth > _DEEPEST:
+        raise ValueError(f"it includes itself, or others more than {_DEEPEST} levels deep")
+    block, lines = "Host *", []
+    for line in path.read_text().splitlines():
+        include = _INCLUDE.match(line)
+        if include is None:
+            block = line if _BLOCK.match(line) else block
+            lines.append(line)
+            continue
+        for name in shlex.split(include[1], comments=True):
+            # A pattern that fits nothing is no mistake.
+            for found in sorted(glob.glob(str(folder / Path(name).expanduser()))):  # noqa: PTH207 - may be absolute
+                lines.append(_whole(Path(found), folder, depth + 1))
+        lines.append(block)
+    return "\n".join(lines)
+
+
 @functools.lru_cache(maxsize=8)
 def _parsed(path: Path, changed: int) -> Any:
     paramiko = lean_imports.import_paramiko()
     try:
-        text = path.read_text()
+        text = _whole(path, path.parent)
         if "exec" in text.lower():
             lean_imports.allow_match_exec()
         return paramiko.SSHConfig.from_text(text)
-    except (OSError, UnicodeDecodeError, paramiko.SSHException, ValueError) as error:
+    except (OSError, paramiko.SSHException, ValueError, RuntimeError) as error:
         raise _not_understood(path, error) from None
 
 
