@@ -11,7 +11,7 @@ import select
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 try:
@@ -332,19 +332,17 @@ class Session:
             except ModuleFailed:
                 pass  # it is told why the task failed
             raise
-        if not self._row(message):
+        if next(self._row(message), None) is None:
             deferred.settle()
         return result
 
-    def _row(self, message: dict[str, Any]) -> list[dict[str, Any]]:
+    def _row(self, message: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The requests that are there right behind one, and are tasks of the same module, done in the same way."""
         self._take_over()
-        found: list[dict[str, Any]] = []
         for following in self._peeked:
             if following is None or any(following.get(key) != message.get(key) for key in _OF_A_ROW):
-                break
-            found.append(following)
-        return found
+                return
+            yield following
 
     def _execute(self, message: dict[str, Any]) -> dict[str, Any]:
         name = modules.own_name(message["module"])
@@ -358,7 +356,7 @@ class Session:
                 environment=message.get("environment"),
                 become_user=user,
                 contents=self._contents,
-                following=lambda: self._row(message),
+                following=lambda: list(self._row(message)),
             )
             job = message.get("job")
             if job is None:

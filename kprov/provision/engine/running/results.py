@@ -42,12 +42,16 @@ class Results:
         self._changed = changed
         self._learnt = learnt
         self.awaited: list[Sent] = []
+        self._items: dict[int, Item] = {}  # awaited, by the numbers of the requests
 
     # -- waiting
 
     def expect(self, sent: Sent) -> None:
         """Put a task in line; what registers is known to come."""
         self.awaited.append(sent)
+        for item in sent.items:
+            if item.number is not None and item.result is None:
+                self._items[item.number] = item
         if sent.task.register:
             self._session.registered[sent.task.register] = AWAITED
 
@@ -57,14 +61,13 @@ class Results:
         self._conclude()
 
     def _arrived(self, number: int, frame: dict[str, Any]) -> None:
-        for sent in self.awaited:
-            for item in sent.items:
-                if item.number == number:
-                    item.result = frame["result"]
-                    return
+        item = self._items.pop(number, None)
+        if item is not None:
+            item.result = frame["result"]
 
     def wait(self, number: int) -> dict[str, Any]:
         """The answer to the request that is the next to be answered."""
+        self._items.pop(number, None)
         answer = self._limits.link.answered(number) or self._limits.wait(number)
         result: dict[str, Any] = answer["result"]
         return result
@@ -100,6 +103,7 @@ class Results:
         """What is awaited never comes. Returns: under which numbers it is journalled."""
         numbers = [sent.number for sent in self.awaited if sent.number is not None]
         self.awaited.clear()
+        self._items.clear()
         return numbers
 
     def drain(self) -> None:
@@ -112,6 +116,7 @@ class Results:
                 self._session.registered.pop(sent.task.register, None)
         self._account.not_run(self._session.name, [sent.number for sent in self.awaited if sent.number is not None])
         self.awaited.clear()
+        self._items.clear()
 
     # -- judging
 
