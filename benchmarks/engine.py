@@ -6,6 +6,7 @@ Run as root: ./dev bench engine [--hosts N ...] [--json FILE] [--inventory LAB.y
 from __future__ import annotations
 
 import argparse
+import compileall
 import contextlib
 import json
 import signal
@@ -61,6 +62,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was made is taken away then, too
     options = arguments()
     wanted = options.tools.split(",")
+    # A checkout has no bytecode, which pip makes for the peers when it installs them.
+    compileall.compile_dir(Path(__file__).parents[1] / "kprov", quiet=2)
     binaries = tools.peers(options.peers) if set(wanted) - {"kprov", "kprov_anew", "script"} else Path()
     rows: list[dict[str, object]] = []
     with contextlib.ExitStack() as stack:
