@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
@@ -116,6 +117,10 @@ def run(
             seconds = time.monotonic() - began
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
+            watch.finish()
+            for pid in watch.left_running():  # Ansible's workers are no members of its group
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             raise
         finally:
             stopper.cancel()

@@ -38,7 +38,11 @@ class Relay:
         self.counts: list[Count] = []
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, from its opening to its end on both sides."""
+        """One connection, from its opening to its end on both sides, or to the relay's own."""
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._serve(reader, writer)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         count = Count()
         self.counts.append(count)
         # The kernel accepted at once. Over a real line the controller would have waited a round trip for that, and what

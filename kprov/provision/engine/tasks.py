@@ -101,7 +101,7 @@ Step = Task | Block
 
 def inherited(outer: Task | None, inner: Task) -> Task:
     """A task with what surrounds it (a block, an import, a role's entry, a play) says for it."""
-    if outer is None:
+    if outer is None or _says_nothing(outer):
         return inner
 
     def nearest(name: str) -> Any:
@@ -118,6 +118,12 @@ def inherited(outer: Task | None, inner: Task) -> Task:
         environment=outer.environment + inner.environment,
         **{name: nearest(name) for name in _NEAREST},
     )
+
+
+def _says_nothing(outer: Task) -> bool:
+    """Whether it has no word for the tasks in it, as most plays' and roles' entries."""
+    more = outer.when or outer.tags or outer.notify or outer.variables or outer.defaults or outer.environment
+    return not more and all(getattr(outer, name) is None for name in _NEAREST)
 
 
 def inherited_steps(outer: Task | None, steps: tuple[Step, ...]) -> tuple[Step, ...]:
