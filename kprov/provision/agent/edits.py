@@ -68,7 +68,7 @@ def write_back(call: Call, path: str, before: str | None, after: str) -> dict[st
     Returns:
         changed, path, diff; backup_file where one was made.
     """
-    real = os.path.realpath(path) if os.path.islink(path) else os.path.abspath(path)
+    real = os.path.realpath(path) if os.path.islink(path) else os.path.join(os.getcwd(), path)
     result: dict[str, Any] = {"changed": before != after, "path": path}
     wanted = Wanted(call.arguments, call.check)
     changes = wanted.changes(real) if os.path.exists(real) else []

@@ -66,7 +66,7 @@ class Session:
         self._outbound = outbound
         self._write_lock = _thread.allocate_lock()
         self._requests: SimpleQueue[dict[str, Any] | bytes | None] = SimpleQueue()
-        self._peeked: list[dict[str, Any] | None] = []  # taken out of it, and not begun
+        self._peeked: list[Any] = []  # taken out of it, and not begun
         self._contents = Contents(self._send)
         self._lock: MachineLock | None = None
         self._heard = time.monotonic()
@@ -239,23 +239,28 @@ class Session:
             self._lock.release()
         os._exit(0)
 
-    def _next(self) -> dict[str, Any] | None:
-        """The request whose turn it is, once all that are there have been looked at."""
+    def _next(self) -> Any:
+        """The request whose turn it is, once all that are there have been looked at; None at the end."""
         self._take_over(bool(self._peeked))
-        return self._peeked.pop(0)
+        return self._decoded(self._peeked.pop(0))
 
     def _take_over(self, enough: bool = True) -> None:
         """Read the requests that are there; wait for one where that is not enough."""
         while not enough or not self._requests.empty():
-            request, enough = self._requests.get(), True
-            if isinstance(request, bytes):
-                try:
-                    request = wire.decode(request)
-                    self._look_ahead(request)
-                except wire.BrokenStream:
-                    traceback.print_exc()
-                    request = None
-            self._peeked.append(request)
+            # Kept before it is decoded: the time of the task at work may be up while its followers are read.
+            self._peeked.append(self._requests.get())
+            enough = True
+            self._peeked[-1] = self._decoded(self._peeked[-1])
+
+    def _decoded(self, request: Any) -> Any:
+        if isinstance(request, bytes):
+            try:
+                request = wire.decode(request)
+                self._look_ahead(request)
+            except Exception:
+                traceback.print_exc()
+                return None
+        return request
 
     def _answer(self, message: dict[str, Any]) -> None:
         started = time.monotonic()
@@ -293,12 +298,7 @@ class Session:
             with self._limits:
                 return self._task(message)
         if operation == "hello":
-            return {
-                "python": "%d.%d.%d" % sys.version_info[:3],
-                "pid": os.getpid(),
-                "uid": os.geteuid(),
-                "time": time.time(),
-            }
+            return {"pid": os.getpid(), "uid": os.geteuid()}
         if operation == "lock":
             self._lock = MachineLock(message["path"])
             holder = self._lock.acquire(message["holder"])
@@ -340,7 +340,7 @@ class Session:
         """The requests that are there right behind one, and are tasks of the same module, done in the same way."""
         self._take_over()
         for following in self._peeked:
-            if following is None or any(following.get(key) != message.get(key) for key in _OF_A_ROW):
+            if not isinstance(following, dict) or any(following.get(key) != message.get(key) for key in _OF_A_ROW):
                 return
             yield following
 

@@ -114,8 +114,7 @@ def own_name(name: str) -> str | None:
 def load(name: str) -> types.ModuleType:
     """The code of a module, by its own name."""
     path = __name__ + "." + name
-    if path not in sys.modules:
-        __import__(path)
+    __import__(path)
     return sys.modules[path]
 
 

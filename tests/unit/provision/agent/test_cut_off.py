@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from kprov.provision.agent import atomic
+from kprov.provision.agent import atomic, wire
 from kprov.provision.agent.attributes import Wanted
+from kprov.provision.agent.limits import TimeUp
 from kprov.provision.agent.lock import MachineLock
 from kprov.provision.agent.session import Session
 
@@ -102,5 +103,30 @@ def test_a_session_syncs_a_folder_once_before_it_answers(
     assert synced_folders == []
     session._answer_later(b"answer", asked=True)
     assert synced_folders == [str(tmp_path)] and told == [(6, 1)]
+    os.close(reading)
+    os.close(writing)
+
+
+def test_a_task_whose_time_is_up_loses_none_of_its_followers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    reading, writing = os.pipe()
+    session = Session(io.BytesIO(), writing)
+    following = {"op": "task", "id": 7, "module": "file", "arguments": {"path": str(tmp_path / "f")}}
+
+    def ring(data: bytes) -> None:
+        raise TimeUp
+
+    for interrupted in (wire, "decode"), (session, "_look_ahead"):
+        session._requests.put(json.dumps(following).encode())
+        with monkeypatch.context() as patch:
+            patch.setattr(*interrupted, ring)
+            with pytest.raises(TimeUp):
+                list(session._row(following))
+        session._requests.put(None)
+        assert session._next() == following
+        assert session._next() is None
+    session._requests.put(b'{"op":"task",')
+    assert session._next() is None and "BrokenStream" in capfd.readouterr().err
     os.close(reading)
     os.close(writing)

@@ -133,3 +133,15 @@ def test_a_kernel_parameter_has_one_line_in_its_file(data: bytes, value: str) ->
         assert not modules.execute("sysctl", call)["changed"]
         assert path.read_bytes() == once
     assert lines(once) == [*lines(data), f"a.b={value}".encode()]
+
+
+def test_the_file_that_is_written_is_the_one_that_was_read(tmp_path: Path) -> None:
+    """`link/../f` lies beside what the link leads to, not beside the link."""
+    (tmp_path / "far/folder").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("far/folder")
+    (tmp_path / "f").write_text("beside the link\n")
+    (tmp_path / "far/f").write_text("a\n")
+    call = Call(modules.arguments_of("lineinfile", {"path": f"{tmp_path}/link/../f", "line": "b"}))
+    assert modules.execute("lineinfile", call)["changed"]
+    assert (tmp_path / "far/f").read_text() == "a\nb\n"
+    assert (tmp_path / "f").read_text() == "beside the link\n"
