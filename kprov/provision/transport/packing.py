@@ -37,16 +37,29 @@ def _files() -> Iterator[tuple[str, bool, Path]]:
 
 
 class _Strip(ast.NodeTransformer):
-    """Takes annotations and docstrings out, and makes imports of whole modules lazy."""
+    """Takes annotations and docstrings out, and what is known of columns: lines are enough for a message.
+
+    Attributes:
+        used: every name in the code that is left.
+        imported: every module that is imported anywhere in it.
+    """
+
+    def __init__(self) -> None:
+        self.used: set[str] = set()
+        self.imported: set[str] = set()
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        if hasattr(node, "col_offset"):
+            node.end_lineno, node.col_offset, node.end_col_offset = node.lineno, -1, -1
+        return super().generic_visit(node)
 
     def _body(self, node: ast.Module | ast.ClassDef | ast.FunctionDef) -> None:
         if ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
+            node.body = node.body[1:] or [ast.copy_location(ast.Pass(), node.body[0])]
 
-    def visited(self, node: ast.Module) -> ast.Module:
+    def stripped(self, node: ast.Module) -> ast.Module:
         """The whole file."""
         self._body(node)
-        node.body = [lazy for statement in node.body for lazy in _lazy(statement)]
         self.generic_visit(node)
         return node
 
@@ -61,61 +74,69 @@ class _Strip(ast.NodeTransformer):
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
         node.annotation = None
-        return node
+        return self.generic_visit(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        if node.value is None:
-            return ast.Pass()
-        return self.generic_visit(ast.Assign(targets=[node.target], value=node.value))
+        bare = ast.Pass() if node.value is None else ast.Assign(targets=[node.target], value=node.value)
+        return self.generic_visit(ast.copy_location(bare, node))
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        self.used.add(node.id)
+        return self.generic_visit(node)
+
+    def visit_Import(self, node: ast.Import) -> ast.AST:
+        self.imported.update(alias.name for alias in node.names)
+        return self.generic_visit(node)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
+        if node.module:
+            self.imported.update((node.module, *(f"{node.module}.{alias.name}" for alias in node.names)))
+        return self.generic_visit(node)
 
 
 def _lazy(statement: ast.stmt) -> list[ast.stmt]:
     """`import x` as a name for what imports x when it is used; see memory_importer.Lazy."""
     if not isinstance(statement, ast.Import) or any(alias.asname for alias in statement.names):
         return [statement]
-    return ast.parse(
-        "\n".join(f"{alias.name.partition('.')[0]} = lazy({alias.name!r})" for alias in statement.names)
-    ).body
+    lines = "\n".join(f"{alias.name.partition('.')[0]} = lazy({alias.name!r})" for alias in statement.names)
+    return _Strip().stripped(ast.parse(lines)).body
 
 
-def strip(source: str, lazy: bool = True) -> ast.Module:
+@dataclass(frozen=True)
+class Stripped:
     """A file without what only people and type checkers read.
+
+    Args:
+        tree: its code.
+        imported: the modules that it imports, wherever in it that stands, and what could be modules.
+    """
+
+    tree: ast.Module
+    imported: frozenset[str]
+
+
+def strip(source: str, lazy: bool = True) -> Stripped:
+    """Strip a file.
 
     Args:
         source: its text.
         lazy: modules that it imports whole are imported when they are first used.
     """
     tree = ast.parse(source)
-    imports = [] if lazy else [node for node in tree.body if isinstance(node, ast.Import)]
-    tree = _Strip().visited(tree)
-    if not lazy:
-        tree.body = [*imports, *(node for node in tree.body if not _is_lazy(node))]
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    visitor = _Strip()
+    visitor.stripped(tree)
     kept: list[ast.stmt] = []
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and not (node.module or "").startswith("kprov."):
             # Most of these are for annotations only, which are gone.
-            node.names = [alias for alias in node.names if (alias.asname or alias.name) in used]
+            node.names = [alias for alias in node.names if (alias.asname or alias.name) in visitor.used]
             if not node.names:
                 continue
             if node.module == "collections.abc":  # the same classes, without the rest of collections
                 node.module = "_collections_abc"
-        kept.append(node)
+        kept += _lazy(node) if lazy else [node]
     tree.body = kept
-    for part in ast.walk(ast.fix_missing_locations(tree)):
-        if isinstance(part, (ast.stmt, ast.expr, ast.arg, ast.keyword, ast.alias, ast.ExceptHandler)):
-            # Lines are enough for a message; columns would double what travels.
-            part.end_lineno, part.col_offset, part.end_col_offset = part.lineno, -1, -1
-    return tree
-
-
-def _is_lazy(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, ast.Assign)
-        and isinstance(node.value, ast.Call)
-        and isinstance(node.value.func, ast.Name)
-        and node.value.func.id == "lazy"
-    )
+    return Stripped(tree, frozenset(visitor.imported))
 
 
 Entry = tuple[bool, bool, bytes]
@@ -148,24 +169,30 @@ class Packed:
 
 def _starter() -> str:
     path = Path(agent.__file__).with_name("memory_importer.py")
-    return ast.unparse(strip(path.read_text(), lazy=False))
+    return ast.unparse(strip(path.read_text(), lazy=False).tree)
 
 
-def _entries(magic: bytes) -> dict[str, Entry]:
-    """Every file: compiled where the Python is the controller's own, else as source.
+def _stripped() -> dict[str, tuple[bool, Stripped]]:
+    """Every file of the agent but what starts it: whether it is a package, and its code."""
+    return {
+        name: (package, strip(path.read_text()))
+        for name, package, path in _files()
+        if not name.endswith(".memory_importer")
+    }
+
+
+def _entries(files: Mapping[str, tuple[bool, Stripped]], magic: bytes) -> dict[str, Entry]:
+    """The files: compiled where the Python is the controller's own, else as source.
 
     Compiling costs a small machine more than everything else in connecting.
     """
     found: dict[str, Entry] = {"kprov": (True, False, b""), "kprov.provision": (True, False, b"")}
-    for name, package, path in _files():
-        if name.endswith(".memory_importer"):
-            continue
-        tree = strip(path.read_text())
+    for name, (package, file) in files.items():
         if magic == importlib.util.MAGIC_NUMBER:
             origin = "<kprov>/" + name.removeprefix("kprov.provision.agent.").replace(".", "/")
-            found[name] = (package, True, marshal.dumps(_lean(compile(tree, origin, "exec", dont_inherit=True))))
+            found[name] = (package, True, marshal.dumps(_lean(compile(file.tree, origin, "exec", dont_inherit=True))))
         else:
-            found[name] = (package, False, ast.unparse(tree).encode())
+            found[name] = (package, False, ast.unparse(file.tree).encode())
     return found
 
 
@@ -180,15 +207,16 @@ def whole(magic: bytes) -> bytes:
     path = _cache() / (_key(magic) + "-whole")
     content = _read(path)
     if content is None:
-        content = zlib.compress(marshal.dumps({"": _starter(), **_entries(magic)}, 2), 9)
+        content = zlib.compress(marshal.dumps({"": _starter(), **_entries(_stripped(), magic)}, 2), 9)
         _write(path, content)
     return content
 
 
 def pack(magic: bytes) -> Packed:
     """The agent in parts: what it starts with, and what each kind of task needs besides."""
-    entries = _entries(magic)
-    imports = {name: _imports(path.read_text(), entries) for name, _, path in _files() if name in entries}
+    files = _stripped()
+    entries = _entries(files, magic)
+    imports = {name: file.imported & files.keys() for name, (_, file) in files.items()}
     core = _closure(_SESSION, imports) | {"kprov", "kprov.provision", _MODULES.rpartition(".")[0]}
     start: dict[str, object] = {"": _starter(), **{name: entries[name] for name in sorted(core)}}
     rest = {name: entry for name, entry in entries.items() if name not in core}
@@ -205,18 +233,7 @@ _SESSION = "kprov.provision.agent.session"
 _MODULES = "kprov.provision.agent.modules"
 
 
-def _imports(source: str, known: Mapping[str, Entry]) -> set[str]:
-    """The agent's files that one of them imports, wherever in it that stands."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-        elif isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-    return found & set(known)
-
-
-def _closure(name: str, imports: Mapping[str, set[str]]) -> set[str]:
+def _closure(name: str, imports: Mapping[str, Set[str]]) -> set[str]:
     found, waiting = set[str](), [name]
     while waiting:
         here = waiting.pop()
