@@ -36,6 +36,9 @@ def _files() -> Iterator[tuple[str, bool, Path]]:
         yield ".".join(parts[:-1] if package else parts), package, path
 
 
+_LOCATED = (ast.stmt, ast.expr, ast.arg, ast.keyword, ast.alias, ast.ExceptHandler)
+
+
 class _Strip(ast.NodeTransformer):
     """Takes annotations and docstrings out, and what is known of columns: lines are enough for a message.
 
@@ -49,7 +52,7 @@ class _Strip(ast.NodeTransformer):
         self.imported: set[str] = set()
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        if hasattr(node, "col_offset"):
+        if isinstance(node, _LOCATED):
             node.end_lineno, node.col_offset, node.end_col_offset = node.lineno, -1, -1
         return super().generic_visit(node)
 
