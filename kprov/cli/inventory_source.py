@@ -62,7 +62,7 @@ def _render(text: str, variables: Mapping[str, Any]) -> Any:
 
     templar = Templar()
     try:
-        return templar.render(text, Scope(templar, [(variables, True)]))
+        return templar.render(text, Scope(templar, [(variables, True), (templar.globals, False)]))
     except TemplateProblem as error:
         raise ValueError(str(error)) from None
     except RecursionError:

@@ -77,9 +77,9 @@ def run(
     from kprov.provision.engine import Engine
     from kprov.provision.engine import tags as tag_words
     from kprov.provision.engine.roles import Roles
-    from kprov.provision.playbook import Options, PlaybookRun, read_playbooks
+    from kprov.provision.playbook import Known, Options, PlaybookRun, read_playbooks
     from kprov.provision.playbook.play_pace import PlayPace
-    from kprov.provision.playbook.run import roles_paths
+    from kprov.provision.playbook.run import collections_paths, roles_paths
 
     first = playbooks[0]
     loaded = open_inventory(inventory, extra_vars, cluster=None, playbook_directory=first.parent)
@@ -91,8 +91,11 @@ def run(
         skip_tags=tag_words.split(skip_tags),
         pace=PlayPace(read_serial(serial), read_max_fail(max_fail, len(loaded.hosts)), Stepper().ask if step else None),
     )
-    roles = Roles(roles_paths(first, roles_path or ()), strict=False, beside=first.parent, vault=loaded.vault)
-    playbook_run = PlaybookRun(loaded, read_playbooks(playbooks, loaded.vault), roles, options)
+    book = read_playbooks(playbooks, loaded.vault, Known.of(loaded))
+    folders = roles_paths(first, roles_path or (), [play.directory for play in book.plays])
+    collections = collections_paths(first)
+    roles = Roles(folders, strict=False, beside=first.parent, vault=loaded.vault, collections_path=collections)
+    playbook_run = PlaybookRun(loaded, book, roles, options)
     playbook_run.check()
     if syntax_check or list_hosts or list_tags or list_tasks:
         show(playbook_run, hosts=list_hosts, tags=list_tags, tasks=list_tasks)

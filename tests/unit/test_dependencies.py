@@ -1,4 +1,4 @@
-"""What a room imports is installed with it: the controller's rooms by `pip install kprov`, the daemons' by its `kube`."""
+"""What a room imports is installed with it: what the controller needs, and what the daemons need."""
 
 from __future__ import annotations
 

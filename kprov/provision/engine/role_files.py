@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kprov.provision.engine.roles import RoleEntry
     from kprov.provision.vault import Vault
 
-_ENTRY = task_keywords.INHERITED | {"delegate_facts", "delegate_to"}
+_ENTRY = task_keywords.INHERITED | {"connection", "delegate_facts", "delegate_to"}
 
 
 class RoleFiles:

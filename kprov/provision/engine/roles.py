@@ -51,6 +51,8 @@ class Role:
     allow_duplicates: bool = False
     argument_specs: dict[str, Any] = field(default_factory=dict)
     is_play: bool = False
+    collection: str = ""
+    """What it is part of: its name begins with that."""
 
     def handlers_for(self, word: str) -> list[Task]:
         """The handlers that a notification names."""
@@ -69,11 +71,22 @@ class FromFiles:
 MAIN = FromFiles()
 
 
+@dataclass(frozen=True)
+class _Found:
+    """A role's own name, its folder, the folder that its files are shown from, and its collection."""
+
+    name: str
+    path: Path
+    shown_from: Path
+    collection: str = ""
+
+
 class Roles:
     """All roles of some folders, each read once.
 
     Args:
         roles_path: the folder, or several of which the first that has a role gives it.
+        collections_path: folders with `ansible_collections` in them, which may have roles, too.
         templates_path: where templates are, one folder a component; None: roles bring their own.
         strict: every word that kprov does not know is an error at once (kprov's own roles). Roles of others may
             name modules that kprov does not have, in tasks that do not run.
@@ -89,29 +102,39 @@ class Roles:
         strict: bool = True,
         beside: Path | None = None,
         vault: Vault | None = None,
+        collections_path: Sequence[Path] = (),
     ) -> None:
+        self.collections_path = tuple(collections_path)
         self.roles_paths = (roles_path,) if isinstance(roles_path, Path) else tuple(roles_path)
         self.templates_path = templates_path
         self.strict = strict
         self._beside = beside
         self._vault = vault
-        self._known: dict[tuple[str, FromFiles], Role] = {}
+        self._known: dict[tuple[Path, FromFiles], Role] = {}
+        self._found: dict[tuple[str, Path | None], _Found | None] = {}
 
-    def get(self, name: str, files: FromFiles = MAIN) -> Role:
+    def get(self, name: str, files: FromFiles = MAIN, dependent: Role | None = None) -> Role:
         """A role.
 
         Args:
             name: its name; a path for one that lies elsewhere.
             files: which of its files to take.
+            dependent: the role that depends on it: what lies beside that one is found, too.
 
         Raises:
             RoleErrors: with everything that is wrong with it.
         """
-        key = (name, files)
+        found = None
+        if dependent is not None and dependent.collection:
+            found = self._find(f"{dependent.collection}.{name}", None)
+        found = found or self._find(name, dependent.path.parent if dependent is not None else None)
+        if found is None:
+            raise RoleErrors([self._missing(name)])
+        key = (found.path, files)
         if key not in self._known:
             problems: list[Problem] = []
-            role = self._read(name, files, problems)
-            if problems or role is None:
+            role = self._read(found, files, problems)
+            if problems:
                 raise RoleErrors(problems)
             self._known[key] = role
         return self._known[key]
@@ -143,26 +166,44 @@ class Roles:
         folders = [path for path in self.roles_paths if path.is_dir()]
         return sorted({path.name for folder in folders for path in folder.iterdir() if path.is_dir()})
 
-    def _path(self, name: str) -> Path | None:
-        if "/" in name:
-            path = (self._beside or Path()) / Path(name).expanduser()
-            return path if is_folder(path) else None
-        return next((folder / name for folder in self.roles_paths if is_folder(folder / name)), None)
+    def _find(self, name: str, beside: Path | None) -> _Found | None:
+        """Where a role lies.
 
-    def _read(self, name: str, from_files: FromFiles, problems: list[Problem]) -> Role | None:
-        path = self._path(name)
-        if path is None:
-            near = nearest(name, self._names())
-            places = ", ".join(map(str, self.roles_paths))
-            hint = f"did you mean '{near}'?" if near else ("" if self.strict else f"looked in {places}")
-            problems.append(Problem(str(self.roles_paths[0]), 1, f"there is no role '{name}'", hint))
-            return None
+        Source: ansible-core; `a/b` is a role's name where the folders of roles have it, else the way to one named b.
+        """
+        key = (name, beside)
+        if self._found.get(key) is None:
+            self._found[key] = self._look_for(name, beside)
+        return self._found[key]
+
+    def _look_for(self, name: str, beside: Path | None) -> _Found | None:
+        namespace, _, rest = name.partition(".")
+        collection, _, own = rest.partition(".")
+        if own.isidentifier():
+            for folder in self.collections_path:
+                path = folder / "ansible_collections" / namespace / collection / "roles" / own
+                if is_folder(path):
+                    return _Found(name, path, path.parents[3], f"{namespace}.{collection}")
+        path = Path(name).expanduser()
+        if not path.is_absolute() and ".." not in path.parts:
+            for folder in (*self.roles_paths, *([beside] if beside is not None else [])):
+                if is_folder(folder / name):
+                    return _Found(name, folder / name, folder.parent)
+        path = (self._beside or Path()) / path
+        return _Found(path.name, path, path.parent.parent) if "/" in name and is_folder(path) else None
+
+    def _missing(self, name: str) -> Problem:
+        near = nearest(name, self._names()) if "/" not in name else None
+        places = ", ".join(map(str, self.roles_paths))
+        hint = f"did you mean '{near}'?" if near else ("" if self.strict else f"looked in {places}")
+        return Problem(str(self.roles_paths[0]), 1, f"there is no role '{name}'", hint)
+
+    def _read(self, found: _Found, from_files: FromFiles, problems: list[Problem]) -> Role:
+        name, path, shown_from = found.name, found.path, found.shown_from
         if self.strict:
             self._check_folders(path, problems)
-        name = name if "/" not in name else path.name
-        shown_from = path.parent.parent
         files = TaskFiles(name, (path / "tasks",), shown_from, self.strict, not self.strict, self._vault)
-        role = Role(name, path, Templar(self._search_path(name, path)), files)
+        role = Role(name, path, Templar(self._search_path(name, path)), files, collection=found.collection)
         reader = RoleFiles(path, files, problems, self.strict, self._vault)
         role.defaults = reader.variables("defaults", from_files.defaults)
         role.variables = reader.variables("vars", from_files.variables)

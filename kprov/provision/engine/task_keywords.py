@@ -34,13 +34,14 @@ INHERITED = frozenset(
     }
 )
 
-BLOCK = INHERITED | {"always", "block", "delegate_facts", "delegate_to", "notify", "rescue"}
+BLOCK = INHERITED | {"always", "block", "connection", "delegate_facts", "delegate_to", "notify", "rescue"}
 
 TASK = INHERITED | {
     "action",
     "args",
     "async",
     "changed_when",
+    "connection",
     "delay",
     "delegate_facts",
     "delegate_to",
@@ -60,7 +61,6 @@ TASK = INHERITED | {
 REFUSED = {
     "become_exe": "kprov becomes another user through sudo",
     "become_flags": "kprov becomes another user through sudo",
-    "connection": "write it in the inventory (ansible_connection) or at the play",
     "debugger": "read what `kprov runs show` tells of the failed task",
     "port": "write it in the inventory (ansible_port)",
     "remote_user": "write it in the inventory (ansible_user) or at the play",
@@ -68,6 +68,12 @@ REFUSED = {
     "roles": "plays list roles",
     "include": "write include_tasks or import_tasks",
 }
+
+# How hosts are connected to is the inventory's or the play's to say; a task may say that it is done on the controller.
+CONNECTIONS = frozenset({"ssh", "smart", "paramiko", "paramiko_ssh", "local"})
+
+# Collections whose modules kprov has under their short names.
+COLLECTIONS = frozenset({"ansible.builtin", "ansible.legacy", "ansible.posix", "community.general", "community.crypto"})
 
 _LOOP_CONTROL = {"loop_var", "label", "index_var", "pause", "extended", "extended_allitems", "break_when"}
 _TRUTHS = (
@@ -130,7 +136,14 @@ def keywords_of(entry: Lines, tell: Tell) -> dict[str, Any]:
 def _said(entry: Lines) -> dict[str, Any]:
     """Keywords that are kept as they are."""
     names = (*_TRUTHS, "become_user", "delegate_to", "delegate_facts", "throttle")
-    return {name: entry.get(name) for name in names}
+    found = {name: entry.get(name) for name in names}
+    if _connection(entry) == "local":
+        found["delegate_to"] = found["delegate_to"] or "localhost"
+    return found
+
+
+def _connection(entry: Lines) -> str:
+    return str(entry.get("connection") or "").removeprefix("ansible.builtin.")
 
 
 def _check(entry: Lines, tell: Tell) -> None:
@@ -151,7 +164,15 @@ def _check(entry: Lines, tell: Tell) -> None:
     method = entry.get("become_method")
     if method not in (None, "sudo", "ansible.builtin.sudo"):
         tell(entry.key_lines["become_method"], f"become_method '{method}' is not one of kprov's", "it is sudo")
-    collections = [name for name in as_tuple(entry.get("collections")) if name not in ("ansible.builtin",)]
+    connection = _connection(entry)
+    if connection and connection not in CONNECTIONS:
+        hint = f"it has {', '.join(sorted(CONNECTIONS))}"
+        tell(entry.key_lines["connection"], f"connection '{connection}' is not one of kprov's", hint)
+    elsewhere = entry.get("delegate_to")
+    if connection == "local" and elsewhere not in (None, "localhost", "127.0.0.1", "::1"):
+        hint = "leave connection out where delegate_to names another machine"
+        tell(entry.key_lines["connection"], f"'connection: local' does not go with delegate_to '{elsewhere}'", hint)
+    collections = [name for name in as_tuple(entry.get("collections")) if name not in COLLECTIONS]
     if collections:
         tell(
             entry.key_lines["collections"],

@@ -78,6 +78,7 @@ def load(
         layers=layers,
         is_cluster=is_cluster,
         warnings=() if is_cluster else tuple(sorted(set(log.doubts), key=lambda p: (p.file, p.line or 0, p.message))),
+        extra_vars=extra,
         vault=vault,
         addition=reading.added,
     )

@@ -107,6 +107,8 @@ class Inventory:
     """Whether it describes a cluster; a plain one holds whatever Ansible's may, and ``cluster`` is made of defaults."""
     warnings: tuple[Problem, ...] = ()
     """What is doubtful in a plain inventory, though Ansible takes it."""
+    extra_vars: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What the command line said; it is part of the hosts' variables, too."""
     vault: Vault = field(default_factory=Vault, repr=False)
     """Opened what was encrypted; opens what playbooks and roles bring."""
     addition: Addition | None = field(default=None, repr=False)

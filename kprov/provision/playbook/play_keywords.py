@@ -39,12 +39,10 @@ REFUSED = {
     "validate_argspec": "roles check their own arguments (meta/argument_specs.yml)",
     "delegate_to": "write it at tasks or blocks",
 }
-for _own in ("connection", "remote_user", "hosts", "roles"):
+for _own in ("remote_user", "hosts", "roles"):
     REFUSED.pop(_own, None)
 
 # Hosts run on by themselves, and wait for each other where they must: what linear and free mean holds either way.
 STRATEGIES = frozenset({"linear", "free", "host_pinned"})
 
 ORDERS = frozenset({"inventory", "reverse_inventory", "sorted", "reverse_sorted", "shuffle"})
-
-CONNECTIONS = frozenset({"ssh", "smart", "paramiko", "paramiko_ssh", "local"})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from kprov.provision.agent.parameters import nearest
-from kprov.provision.engine import batches, documents
+from kprov.provision.engine import batches, task_keywords
 from kprov.provision.engine.documents import Lines, Problem, plain
 from kprov.provision.engine.module_names import wrong_arguments
 from kprov.provision.engine.role_files import read_entry
@@ -16,10 +17,12 @@ from kprov.provision.engine.search_path import SearchPath
 from kprov.provision.engine.task_files import TaskFiles
 from kprov.provision.engine.task_keywords import as_tuple, keywords_of
 from kprov.provision.engine.task_reader import TaskReader
-from kprov.provision.engine.tasks import Block, Step, Task, inherited, is_open
+from kprov.provision.engine.tasks import Block, Step, Task, inherited
 from kprov.provision.engine.templating import Templar
 from kprov.provision.playbook import play_keywords
 from kprov.provision.playbook.play import Play
+from kprov.provision.playbook.play_templates import Known, PlayTemplates
+from kprov.provision.playbook.variable_files import read_now
 from kprov.provision.vault import Vault
 
 
@@ -31,13 +34,25 @@ class PlayReader:
         shown: its name in messages.
         problems: told of mistakes.
         vault: opens what is encrypted.
+        known: what plays' keywords may name.
+        variables: what the import of the playbook says.
     """
 
-    def __init__(self, path: Path, shown: str, problems: list[Problem], vault: Vault | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        shown: str,
+        problems: list[Problem],
+        vault: Vault | None = None,
+        known: Known | None = None,
+        variables: Mapping[str, Any] | None = None,
+    ) -> None:
         self.path = path
         self.shown = shown
         self.problems = problems
         self.vault = vault
+        self.known = known or Known()
+        self.variables = dict(variables or {})
 
     def tell(self, line: int, message: str, suggestion: str = "") -> None:
         """Note a mistake."""
@@ -46,22 +61,20 @@ class PlayReader:
     def read(self, entry: Lines) -> Play:
         """One play."""
         self._unknown(entry)
-        name = str(entry.get("name") or entry.get("hosts") or "play")
         directory = self.path.parent
-        files = TaskFiles(name, (directory,), Path(), strict=False, vault=self.vault)
         templar = Templar(SearchPath((directory,)))
+        variables, vars_files = self._variables(entry)
+        templates = PlayTemplates(templar, self.known, variables, self.tell)
+        entry = templates.keywords(entry)
+        name = str(entry.get("name") or entry.get("hosts") or "play")
+        files = TaskFiles(name, (directory,), Path(), strict=False, vault=self.vault)
         role = Role(name, directory, templar, files, is_play=True)
         play = Play(name, self.shown, entry.line, directory, role, hosts=self._hosts(entry))
         play.frame = self._frame(entry, name)
         files.defaults = play.frame.defaults
         reader = files.reader(self.shown, self.problems)
-        variables = entry.get("vars")
-        if variables is not None and not isinstance(variables, dict):
-            self.tell(entry.key_lines["vars"], "'vars' must be a mapping")
-        play.variables = dict(plain(variables)) if isinstance(variables, dict) else {}
-        play.variables.update(self._prompted(entry))
-        play.vars_files = as_tuple(plain(entry.get("vars_files")))
-        play.roles = self._roles(entry, name)
+        play.variables, play.vars_files = variables, vars_files
+        play.roles = self._roles(entry, name, templates)
         play.pre_tasks = self._tasks(entry, "pre_tasks", reader)
         play.tasks = self._tasks(entry, "tasks", reader)
         play.post_tasks = self._tasks(entry, "post_tasks", reader)
@@ -71,6 +84,18 @@ class PlayReader:
         return play
 
     # -- its parts
+
+    def _variables(self, entry: Lines) -> tuple[dict[str, Any], tuple[Any, ...]]:
+        """The play's own variables, and the files of some that a host's own variables name."""
+        variables = entry.get("vars")
+        if variables is not None and not isinstance(variables, dict):
+            self.tell(entry.key_lines["vars"], "'vars' must be a mapping")
+        found = dict(plain(variables)) if isinstance(variables, dict) else {}
+        found.update(self._prompted(entry))
+        found.update(self.variables)
+        named = as_tuple(plain(entry.get("vars_files")))
+        left = read_now(named, self.path.parent, found, self.vault, self.problems, (self.shown, entry.line))
+        return found, left
 
     def _unknown(self, entry: Lines) -> None:
         for key in entry:
@@ -108,14 +133,18 @@ class PlayReader:
                 found[prompt["name"]] = plain(prompt["default"])
         return found
 
-    def _roles(self, entry: Lines, name: str) -> tuple[RoleEntry, ...]:
+    def _roles(self, entry: Lines, name: str, templates: PlayTemplates) -> tuple[RoleEntry, ...]:
         roles = entry.get("roles") or []
         line = entry.key_lines.get("roles", entry.line)
         if not isinstance(roles, list):
             self.tell(line, "'roles' must be a list")
             return ()
         found = [read_entry(one, line, name, self.shown, self.problems, False) for one in roles]
-        return tuple(one for one in found if one is not None)
+        return tuple(
+            replace(one, name=str(templates.render(one.name, "the role's name", one.frame.line)))
+            for one in found
+            if one is not None
+        )
 
     def _tasks(self, entry: Lines, key: str, reader: TaskReader) -> tuple[Step, ...]:
         if entry.get(key) is not None and not isinstance(entry[key], list):
@@ -153,10 +182,8 @@ class PlayReader:
         play.force_handlers = self._truth(entry, "force_handlers", False)
         self._one_of(entry, "strategy", play_keywords.STRATEGIES)
         play.order = str(self._one_of(entry, "order", play_keywords.ORDERS) or "inventory")
-        play.local = self._one_of(entry, "connection", play_keywords.CONNECTIONS) == "local"
+        play.local = self._one_of(entry, "connection", task_keywords.CONNECTIONS) == "local"
         user = entry.get("remote_user")
-        if is_open(user):
-            self.tell(entry.key_lines["remote_user"], "remote_user must be known before the play", "write the name")
         play.remote_user = str(user) if user is not None else None
         if entry.get("serial") is not None:
             play.serial = self._serial(entry)
@@ -198,12 +225,3 @@ class PlayReader:
                 entry.key_lines[key], f"{key} '{value}' is not one of kprov's", f"it has {', '.join(sorted(known))}"
             )
         return word
-
-
-def read_variables(path: Path, shown: str, problems: list[Problem], vault: Vault | None) -> dict[str, Any]:
-    """A file of variables."""
-    found = documents.load(path, problems, shown, vault)
-    if found is not None and not isinstance(found, dict):
-        problems.append(Problem(shown, 1, "must be a mapping of variables"))
-        return {}
-    return dict(plain(found or {}))

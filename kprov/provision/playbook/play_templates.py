@@ -72,7 +72,8 @@ class PlayTemplates:
         tell: Callable[[int, str, str], None],
     ) -> None:
         self._templar = templar
-        self._scope = Scope(templar, [(known.extra_vars, True), (variables, True), (known.magic, False)])
+        layers = [(known.extra_vars, True), (variables, True), (known.magic, False), (templar.globals, False)]
+        self._scope = Scope(templar, layers)
         self._tell = tell
 
     def render(self, value: Any, what: str, line: int) -> Any:

@@ -17,6 +17,7 @@ from kprov.provision.engine.result import PhaseResult
 from kprov.provision.engine.roles import Roles
 from kprov.provision.engine.running.context import PhaseContext
 from kprov.provision.engine.session import HostSession
+from kprov.provision.engine.tasks import is_open
 from kprov.provision.inventory import patterns
 from kprov.provision.playbook.checks import Seen, look_at
 from kprov.provision.playbook.needed_facts import reads_facts
@@ -26,7 +27,7 @@ from kprov.provision.playbook.play_pace import PlayPace
 from kprov.provision.playbook.playbook import Playbook
 from kprov.provision.playbook.reach import Reach
 from kprov.provision.playbook.unsupported import obstacles
-from kprov.provision.playbook.variable_files import read_for, read_now
+from kprov.provision.playbook.variable_files import read_for
 
 if TYPE_CHECKING:
     from kprov.provision.inventory.model import Host, Inventory
@@ -73,14 +74,12 @@ class PlaybookRun:
             RoleErrors: with everything that is wrong.
         """
         problems = list(self.book.problems)
-        vault = getattr(self.inventory, "vault", None)
         makes_groups = False
         for play in self.book.plays:
-            read_now(play, vault, problems)
             seen = look_at(play, self.roles, problems)
             self.plays.append(seen)
             makes_groups = makes_groups or seen.groups
-            if play.hosts and not makes_groups:
+            if play.hosts and not makes_groups and not is_open(play.hosts):
                 try:
                     self._match(play.hosts, self.inventory.members)
                 except ValueError as error:
@@ -270,8 +269,21 @@ def _connect_as(session: HostSession, play: Play) -> None:
         session.host = replace(host, user=play.remote_user)
 
 
-def roles_paths(playbook: Path, given: Sequence[Path] = ()) -> tuple[Path, ...]:
-    """Where a playbook's roles are looked for: beside it, then where Ansible keeps those that were installed."""
+def collections_paths(playbook: Path) -> tuple[Path, ...]:
+    """Where collections are looked for: beside the playbook, then where `ansible-galaxy` puts them."""
+    told = os.environ.get("ANSIBLE_COLLECTIONS_PATH") or "~/.ansible/collections:/usr/share/ansible/collections"
+    return (playbook.parent / "collections", *(Path(part).expanduser() for part in told.split(":") if part))
+
+
+def roles_paths(playbook: Path, given: Sequence[Path] = (), imported: Sequence[Path] = ()) -> tuple[Path, ...]:
+    """Where a playbook's roles are looked for: beside it, then where Ansible keeps those that were installed.
+
+    Args:
+        playbook: the first one.
+        given: what the command line says.
+        imported: the folders of those that it imports.
+    """
     told = [Path(part).expanduser() for part in os.environ.get("ANSIBLE_ROLES_PATH", "").split(":") if part]
     usual = [Path("~/.ansible/roles").expanduser(), Path("/usr/share/ansible/roles"), Path("/etc/ansible/roles")]
-    return (*given, playbook.parent / "roles", *told, *usual, playbook.parent)
+    beside = [folder / "roles" for folder in imported if folder != playbook.parent]
+    return tuple(dict.fromkeys((*given, playbook.parent / "roles", *beside, *told, *usual, playbook.parent)))

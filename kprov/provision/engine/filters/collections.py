@@ -67,10 +67,10 @@ def _unique(
     except TypeError:
         if attribute is not None or case_sensitive is False:
             raise
-    return _distinct(items)
+    return distinct(items)
 
 
-def _distinct(items: Iterable[Any]) -> list[Any]:
+def distinct(items: Iterable[Any]) -> list[Any]:
     result: list[Any] = []
     for item in items:
         if item not in result:
@@ -168,10 +168,10 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "combinations": lambda value, size: [list(items) for items in itertools.combinations(value, size)],
     "combine": _combine,
     "dict2items": _dict2items,
-    "difference": lambda left, right: [item for item in _distinct(left) if item not in right],
+    "difference": lambda left, right: [item for item in distinct(left) if item not in right],
     "extract": _extract,
     "flatten": _flatten,
-    "intersect": lambda left, right: [item for item in _distinct(left) if item in right],
+    "intersect": lambda left, right: [item for item in distinct(left) if item in right],
     "items2dict": _items2dict,
     "mandatory": _mandatory,
     "permutations": lambda value, size=None: [list(items) for items in itertools.permutations(value, size)],
@@ -180,9 +180,9 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "rekey_on_member": _rekey_on_member,
     "shuffle": _shuffle,
     "subelements": _subelements,
-    "symmetric_difference": lambda left, right: [i for i in _distinct([*left, *right]) if (i in left) != (i in right)],
+    "symmetric_difference": lambda left, right: [i for i in distinct([*left, *right]) if (i in left) != (i in right)],
     "ternary": _ternary,
-    "union": lambda left, right: _distinct([*left, *right]),
+    "union": lambda left, right: distinct([*left, *right]),
     "unique": _unique,
     "zip": lambda *lists, strict=False: [list(items) for items in zip(*lists, strict=strict)],
     "zip_longest": lambda *lists, fillvalue=None: [

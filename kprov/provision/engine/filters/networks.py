@@ -1,4 +1,7 @@
-"""Addresses and networks."""
+"""Addresses and networks: the filters of ansible.utils, which ansible.netcommon had before.
+
+Source of each: the filter plugin of the same name; the standard library's ipaddress computes.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,19 @@ def _ipaddr(value: Any, query: Any = "") -> Any:
         "host": lambda: str(interface),
         "size": lambda: network.num_addresses,
         "version": lambda: network.version,
+        "int": lambda: int(interface.ip),
+        "type": lambda: _type_of(interface),
+        "net": lambda: str(value) if "/" in str(value) and _type_of(interface) == "network" else False,
+        "first_usable": lambda: _usable_text(network, 0),
+        "last_usable": lambda: _usable_text(network, -1),
+        "range_usable": lambda: "-".join(filter(None, (_usable_text(network, 0), _usable_text(network, -1)))) or False,
+        "wrap": lambda: _wrapped(str(value)) if network.version == 6 else str(value),
+        "private": lambda: str(value) if interface.ip.is_private else None,
+        "public": lambda: str(value) if interface.ip.is_global else None,
+        "loopback": lambda: str(value) if interface.ip.is_loopback else None,
+        "link-local": lambda: str(value) if interface.ip.is_link_local else None,
+        "multicast": lambda: str(value) if interface.ip.is_multicast else None,
+        "revdns": lambda: interface.ip.reverse_pointer + ".",
         "ipv4": lambda: str(value) if network.version == 4 else False,
         "ipv6": lambda: str(value) if network.version == 6 else False,
     }
@@ -44,8 +60,162 @@ def _ipaddr(value: Any, query: Any = "") -> Any:
         raise FilterArgumentError(f"ipaddr knows no query '{query}'") from None
 
 
+_Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _type_of(interface: _Interface) -> str:
+    """`network` for the address of a whole one, else `address`."""
+    network = interface.network
+    return "network" if network.num_addresses > 1 and interface.ip == network.network_address else "address"
+
+
+def _usable(network: _Network) -> tuple[int, int]:
+    """The first and the last address that a host may have."""
+    first, last = int(network.network_address), int(network.broadcast_address)
+    if network.num_addresses <= 2:
+        return first, last
+    return first + 1, last - 1 if network.version == 4 else last
+
+
+def _usable_text(network: _Network, which: int) -> Any:
+    return str(ipaddress.ip_address(_usable(network)[which])) if network.num_addresses > 1 else False
+
+
+def _wrapped(text: str) -> str:
+    address, slash, length = text.partition("/")
+    return f"[{address}]{slash}{length}"
+
+
+def _of_version(value: Any, query: Any, version: str) -> Any:
+    found = _ipaddr(value, version)
+    return _ipaddr(found, query) if found and query else found
+
+
+def _ipwrap(value: Any, query: Any = "") -> Any:
+    """IPv6 addresses in brackets, everything else as it is."""
+    if isinstance(value, (list, tuple)):
+        return [_ipwrap(item, query) for item in value]
+    found = _ipaddr(value, query)
+    return _ipaddr(found, "wrap") if found else value
+
+
+def _interface(value: Any, name: str) -> _Interface:
+    try:
+        return ipaddress.ip_interface(str(value))
+    except ValueError:
+        raise FilterArgumentError(f"{name}: '{value}' is no IP address or network") from None
+
+
+def _ipmath(value: Any, amount: Any) -> str:
+    address = _interface(value, "ipmath").ip
+    if not isinstance(amount, int):
+        raise FilterArgumentError(f"ipmath adds a whole number, not '{amount}'")
+    return str(address + amount)
+
+
+def _nthhost(value: Any, query: Any = "") -> Any:
+    try:
+        return str(ipaddress.ip_interface(str(value)).network[int(query)]) if query not in ("", 0) else False
+    except (ValueError, IndexError):
+        return False
+
+
+def _nth_usable(value: Any, offset: Any, name: str) -> Any:
+    try:
+        interface = ipaddress.ip_interface(str(value))
+    except ValueError:
+        return False
+    if not isinstance(offset, int):
+        raise FilterArgumentError(f"{name} takes a whole number, not '{offset}'")
+    first, last = _usable(interface.network)
+    wanted = int(interface.ip) + offset
+    is_there = interface.network.num_addresses > 1 and first <= wanted <= last
+    return str(ipaddress.ip_address(wanted)) if is_there else None
+
+
+def _is_in(test: Any, first: int, last: int, name: str) -> bool:
+    network = _interface(test, name).network
+    return first <= int(network.network_address) and int(network.broadcast_address) <= last
+
+
+def _network_in_network(value: Any, test: Any) -> bool:
+    network = _interface(value, "network_in_network").network
+    first, last = int(network.network_address), int(network.broadcast_address)
+    return _is_in(test, first, last, "network_in_network")
+
+
+def _network_in_usable(value: Any, test: Any) -> bool:
+    first, last = _usable(_interface(value, "network_in_usable").network)
+    return _is_in(test, first, last, "network_in_usable")
+
+
+def _ipsubnet(value: Any, query: Any = "", index: Any = None) -> Any:
+    """A network's subnets of a size: how many, or the one with an index; an address's network of that size."""
+    try:
+        interface = ipaddress.ip_interface(str(value))
+    except ValueError:
+        return False
+    network: _Network = interface.network
+    if query in ("", None):
+        return str(network)
+    if not str(query).isdigit():
+        outer = _interface(query, "ipsubnet").network
+        if network.version != outer.version or not network.subnet_of(outer):  # type: ignore[arg-type]
+            raise FilterArgumentError(f"ipsubnet: {network} is not in the subnet {outer}")
+        step = int(network.network_address) - int(outer.network_address)
+        return str((step >> (network.max_prefixlen - network.prefixlen)) + 1)
+    length = int(query)
+    if length > network.max_prefixlen:
+        return False
+    if _type_of(interface) == "address":
+        supers = [network.supernet(new_prefix=one) for one in range(length, network.max_prefixlen)]
+        try:
+            return str(supers[int(index or 0)])
+        except IndexError:
+            return False
+    if length < network.prefixlen:
+        raise FilterArgumentError(f"ipsubnet: {network} has no subnets of size {length}")
+    count = 1 << (length - network.prefixlen)
+    if index is None:
+        return str(count)
+    number = int(index) + (count if int(index) < 0 else 0)
+    if not 0 <= number < count:
+        return False
+    start = int(network.network_address) + (number << (network.max_prefixlen - length))
+    return f"{ipaddress.ip_address(start)}/{length}"
+
+
+def _cidr_merge(value: Any, action: str = "merge") -> Any:
+    """Networks that make up the same addresses; with `span` the smallest one that has them all."""
+    networks = [_interface(one, "cidr_merge").network for one in value]
+    four = [one for one in networks if isinstance(one, ipaddress.IPv4Network)]
+    six = [one for one in networks if isinstance(one, ipaddress.IPv6Network)]
+    if action == "merge":
+        return [str(one) for one in (*ipaddress.collapse_addresses(four), *ipaddress.collapse_addresses(six))]
+    if action != "span":
+        raise FilterArgumentError(f"cidr_merge does merge or span, not '{action}'")
+    if not networks:
+        return None
+    if four and six:
+        raise FilterArgumentError("cidr_merge: IPv4 and IPv6 have no network in common")
+    span: _Network = networks[0]
+    while not all(one.subnet_of(span) for one in networks):  # type: ignore[arg-type]
+        span = span.supernet()
+    return str(span)
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
+    "cidr_merge": _cidr_merge,
     "ipaddr": _ipaddr,
-    "ipv4": lambda value: _ipaddr(value, "ipv4"),
-    "ipv6": lambda value: _ipaddr(value, "ipv6"),
+    "ipmath": _ipmath,
+    "ipsubnet": _ipsubnet,
+    "ipv4": lambda value, query="": _of_version(value, query, "ipv4"),
+    "ipv6": lambda value, query="": _of_version(value, query, "ipv6"),
+    "ipwrap": _ipwrap,
+    "network_in_network": _network_in_network,
+    "network_in_usable": _network_in_usable,
+    "next_nth_usable": lambda value, offset: _nth_usable(value, offset, "next_nth_usable"),
+    "nthhost": _nthhost,
+    "previous_nth_usable": lambda value, offset: _nth_usable(value, -offset, "previous_nth_usable"),
 }

@@ -23,7 +23,8 @@ def pieces_of(entry: RoleEntry, roles: Roles, outer: Place | None = None) -> lis
     Raises:
         RoleErrors: a role is wrong, or depends on itself.
     """
-    role = roles.get(entry.name)
+    dependent = outer.role if outer is not None and not outer.role.is_play else None
+    role = roles.get(entry.name, dependent=dependent)
     chain = outer.chain if outer is not None else ()
     if any(parent.role is role for parent in chain):
         names = " -> ".join([*(parent.role.name for parent in chain), role.name])

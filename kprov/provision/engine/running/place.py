@@ -93,7 +93,8 @@ class Place:
         found: dict[str, Any] = {"ansible_search_path": [str(path) for path in role.templar.search_path.bases]}
         if not role.is_play:
             found.update(
-                role_name=role.name,
+                role_name=role.name.removeprefix(f"{role.collection}."),
+                ansible_collection_name=role.collection or None,
                 ansible_role_name=role.name,
                 role_path=str(role.path.absolute()),
                 ansible_dependent_role_names=[entry.name for entry in role.dependencies],

@@ -14,8 +14,8 @@ import yaml
 from kprov.provision.engine import Engine
 from kprov.provision.engine.roles import Roles
 from kprov.provision.inventory import load
-from kprov.provision.playbook import Options, PlaybookRun, read_playbooks
-from kprov.provision.playbook.run import roles_paths
+from kprov.provision.playbook import Known, Options, PlaybookRun, read_playbooks
+from kprov.provision.playbook.run import collections_paths, roles_paths
 
 FOLDER = Path(__file__).parent / "cases"
 HOSTS = ("h1", "h2")
@@ -68,8 +68,10 @@ def run_case(case: PlaybookCase, folder: Path, **options: Any) -> Engine:
     extra = case.args.get("extra_vars", {})
     inventory = load(folder / "hosts.yaml", extra, cluster=False, playbook_directory=folder)
     chosen = Options(tags=tuple(case.args.get("tags", ())), skip_tags=tuple(case.args.get("skip_tags", ())))
-    roles = Roles(roles_paths(folder / "site.yml"), strict=False, beside=folder)
-    run = PlaybookRun(inventory, read_playbooks([folder / "site.yml"]), roles, chosen)
+    book = read_playbooks([folder / "site.yml"], None, Known.of(inventory))
+    folders = roles_paths(folder / "site.yml", (), [play.directory for play in book.plays])
+    roles = Roles(folders, strict=False, beside=folder, collections_path=collections_paths(folder / "site.yml"))
+    run = PlaybookRun(inventory, book, roles, chosen)
     run.check()
     with Engine(
         inventory,
