@@ -44,10 +44,20 @@ def wrong_arguments(spec: Mapping[str, Any], given: Mapping[str, Any], within: s
             near = nearest(kind, _KINDS)
             problems.append(f"'{shown}' is declared with the unknown type '{kind}'" + (f"; '{near}'?" if near else ""))
             continue
-        parameter = Parameter(_KINDS[kind], choices=option.get("choices"))
-        problems += [f"argument {text}" for text in values({shown: parameter}, {shown: given[name]})[1]]
+        problems += _wrong_value(shown, _KINDS[kind], given[name], option.get("choices"))
+        elements = _KINDS.get(str(option.get("elements")))
+        if elements is not None and isinstance(given[name], list):
+            for number, item in enumerate(given[name]):
+                problems += _wrong_value(f"{shown}[{number}]", elements, item, None)
         problems += _below(option, given[name], shown)
     return problems
+
+
+def _wrong_value(shown: str, kind: str, value: Any, choices: Any) -> list[str]:
+    if kind in ("str", "path"):
+        value = str(value)  # as in Ansible, every value has a text
+    parameter = Parameter(kind, choices=choices)
+    return [f"argument {text}" for text in values({shown: parameter}, {shown: value})[1]]
 
 
 def _below(option: Mapping[str, Any], value: Any, shown: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +112,7 @@ class Roles:
         self._vault = vault
         self._known: dict[tuple[Path, FromFiles], Role] = {}
         self._found: dict[tuple[str, Path | None], _Found | None] = {}
+        self._brought: dict[tuple[Role, tuple[Path, ...]], Role] = {}
 
     def get(self, name: str, files: FromFiles = MAIN, dependent: Role | None = None) -> Role:
         """A role.
@@ -138,6 +139,22 @@ class Roles:
                 raise RoleErrors(problems)
             self._known[key] = role
         return self._known[key]
+
+    def brought(self, role: Role, bringers: Sequence[Role]) -> Role:
+        """A role as others bring it: files that it does not have are looked for in these, too.
+
+        Args:
+            role: the role.
+            bringers: what depends on it, imports or includes it, and what brings these; the nearest first.
+        """
+        paths = tuple(dict.fromkeys(one.path for one in bringers if one.path != role.path))
+        if not paths:
+            return role
+        key = (role, paths)
+        if key not in self._brought:
+            templar = Templar(self._search_path(role.name, role.path, paths))
+            self._brought[key] = replace(role, templar=templar)
+        return self._brought[key]
 
     def tags_of(self, name: str) -> list[frozenset[str]]:
         """The tags of each task of a role.
@@ -221,8 +238,8 @@ class Roles:
             self._check_notifications(role, problems)
         return role
 
-    def _search_path(self, name: str, path: Path) -> SearchPath:
-        bases = [path, path / "tasks", *([self._beside] if self._beside is not None else [])]
+    def _search_path(self, name: str, path: Path, bringers: Sequence[Path] = ()) -> SearchPath:
+        bases = [path, *bringers, path / "tasks", *([self._beside] if self._beside is not None else [])]
         own = (self.templates_path / name, self.templates_path) if self.templates_path is not None else ()
         return SearchPath(tuple(bases), own)
 

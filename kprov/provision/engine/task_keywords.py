@@ -98,8 +98,10 @@ def as_tuple(value: Any) -> tuple[Any, ...]:
 
 
 def tags_of(value: Any) -> frozenset[str]:
-    """Tags: a list, or a text with commas."""
-    return frozenset(tag.strip() for one in as_tuple(value) for tag in str(one).split(",") if tag.strip())
+    """Tags: a list, or a text with commas. Those that are templates are rendered for each host."""
+    if isinstance(value, str) and not is_open(value):
+        value = value.split(",")
+    return frozenset(tag for one in as_tuple(value) if (tag := str(one).strip()))
 
 
 def keywords_of(entry: Lines, tell: Tell) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from kprov.provision.engine.scope import NeedsHost, NeedsResult, Scope, Template
 from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.surprises import surprise
 from kprov.provision.engine.tags import is_chosen
-from kprov.provision.engine.tasks import Block, Step, Task
+from kprov.provision.engine.tasks import Block, Step, Task, is_open
 from kprov.provision.engine.time_limits import TimeLimits
 from kprov.provision.transport.errors import Unreachable
 
@@ -182,6 +182,8 @@ class HostRunner:
     def is_chosen(self, place: Place, task: Task) -> bool:
         """Whether a task's tags, and those of what is around it, let it be done."""
         tags = task.tags | self.phase.tags | (place.frame.tags if place.frame is not None else frozenset())
+        if tags and is_open(tuple(tags)):
+            tags = self._rendered_tags(place, task, tags)
         if task.module in IMPORTS:  # what it brings is judged by itself
             return is_chosen(tags - {"never"}, (), self.run.skip_tags)
         if task.module in INCLUDES and not self.run.become_by_keyword:
@@ -189,6 +191,21 @@ class HostRunner:
         if task.module == "meta" and not task.tags:
             return True
         return is_chosen(tags, self.run.tags, self.run.skip_tags)
+
+    def _rendered_tags(self, place: Place, task: Task, tags: frozenset[str]) -> frozenset[str]:
+        """Tags that are templates, by the host's variables; one that gives a list is several."""
+        while True:
+            try:
+                found = place.role.templar.render(sorted(tags), self.scope(place, task))
+                return frozenset(str(tag) for one in found for tag in (one if isinstance(one, list) else [one]))
+            except NeedsHost as needed_host:
+                raise self.stop(place, task, f"tags: {needed_host.name} of another host is not known yet") from None
+            except NeedsResult as needed:
+                if not self.results.awaited:
+                    raise self.stop(place, task, f"tags: '{needed.name}' is not known yet") from None
+                self.results.settle(needed.name)
+            except TemplateProblem as problem:
+                raise self.stop(place, task, f"tags: {problem}") from None
 
     @property
     def position(self) -> Position:

@@ -64,9 +64,10 @@ def brought_by(place: Place, task: Task, given: Mapping[str, Any], roles: Roles,
         TemplateProblem: it includes itself.
     """
     files = FromFiles(*(str(given.get(name) or "main") for name in ("vars_from", "defaults_from", "handlers_from")))
-    role = roles.get(str(given["name"]), files)
     chain = place.chain
-    if len(chain) > _DEEPEST and any(parent.role is role for parent in chain):
+    role = roles.get(str(given["name"]), files)
+    role = roles.brought(role, [parent.role for parent in reversed(chain)])
+    if len(chain) > _DEEPEST and any(parent.role.path == role.path for parent in chain):
         raise TemplateProblem(f"role {role.name} includes itself without an end")
     own = place.within(
         role=role,

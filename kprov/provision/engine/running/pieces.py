@@ -26,7 +26,8 @@ def pieces_of(entry: RoleEntry, roles: Roles, outer: Place | None = None) -> lis
     dependent = outer.role if outer is not None and not outer.role.is_play else None
     role = roles.get(entry.name, dependent=dependent)
     chain = outer.chain if outer is not None else ()
-    if any(parent.role is role for parent in chain):
+    role = roles.brought(role, [parent.role for parent in reversed(chain)])
+    if any(parent.role.path == role.path for parent in chain):
         names = " -> ".join([*(parent.role.name for parent in chain), role.name])
         raise RoleErrors(
             [Problem(entry.frame.file, entry.frame.line, f"roles depend on each other in a circle: {names}")]
