@@ -196,11 +196,13 @@ class Roles:
     def _look_for(self, name: str, beside: Path | None) -> _Found | None:
         namespace, _, rest = name.partition(".")
         collection, _, own = rest.partition(".")
-        if own.isidentifier():
+        parts = own.split(".")
+        if all(part.isidentifier() for part in parts):
             for folder in self.collections_path:
-                path = folder / "ansible_collections" / namespace / collection / "roles" / own
+                home = folder / "ansible_collections" / namespace / collection
+                path = home.joinpath("roles", *parts)
                 if is_folder(path):
-                    return _Found(name, path, path.parents[3], f"{namespace}.{collection}")
+                    return _Found(name, path, home.parent, f"{namespace}.{collection}")
         path = Path(name).expanduser()
         if not path.is_absolute() and ".." not in path.parts:
             for folder in (*self.roles_paths, *([beside] if beside is not None else [])):

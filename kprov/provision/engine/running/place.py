@@ -93,7 +93,7 @@ class Place:
         found: dict[str, Any] = {"ansible_search_path": [str(path) for path in role.templar.search_path.bases]}
         if not role.is_play:
             found.update(
-                role_name=role.name.removeprefix(f"{role.collection}."),
+                role_name=role.name.rpartition(".")[2] if role.collection else role.name,
                 ansible_collection_name=role.collection or None,
                 ansible_role_name=role.name,
                 role_path=str(role.path.absolute()),
