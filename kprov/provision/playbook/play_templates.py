@@ -50,15 +50,14 @@ class Known:
     @classmethod
     def of(cls, inventory: Inventory) -> Known:
         """What an inventory that was loaded with extra variables makes known."""
-        groups = {name: list(members) for name, members in inventory.members.items()}
-        return cls(inventory.extra_vars, {"groups": groups, "inventory_file": str(inventory.path)})
+        return cls(inventory.extra_vars, {"groups": {name: [*hosts] for name, hosts in inventory.members.items()}})
 
 
 class PlayTemplates:
     """Renders what a play says of itself.
 
     Args:
-        templar: renders.
+        templar: renders; the first folder that it looks in is the playbook's.
         known: what is known besides the play's own variables.
         variables: these.
         tell: told of mistakes: line, message, suggestion.
@@ -72,7 +71,8 @@ class PlayTemplates:
         tell: Callable[[int, str, str], None],
     ) -> None:
         self._templar = templar
-        layers = [(known.extra_vars, True), (variables, True), (known.magic, False), (templar.globals, False)]
+        magic = {**known.magic, "playbook_dir": str(templar.search_path.bases[0].resolve())}
+        layers = [(known.extra_vars, True), (variables, True), (magic, False), (templar.globals, False)]
         self._scope = Scope(templar, layers)
         self._tell = tell
 

@@ -23,9 +23,18 @@ def _json_query(value: Any, expression: str) -> Any:
     import jmespath  # few playbooks have it
 
     try:
-        return jmespath.search(expression, value)
+        return jmespath.search(expression, _plain(value))
     except jmespath.exceptions.JMESPathError as error:
         raise FilterArgumentError(f"json_query: '{expression}': {error}") from None
+
+
+def _plain(value: Any) -> Any:
+    """A value of Python's own types, since jmespath's functions look at their names."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, str) else value
 
 
 def _dict(pairs: Iterable[Any]) -> dict[Any, Any]:
