@@ -25,6 +25,8 @@ from kprov.provision.engine.template_compiler import TemplateCompiler
 from kprov.provision.engine.template_files import TemplateFiles
 from kprov.provision.engine.template_functions import Undefined, functions
 
+_CONTAINERS = frozenset({tuple, list, dict})
+
 # What every template shows as Python's str() does.
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 
@@ -268,8 +270,18 @@ class Templar:
 
 
 def _shown(value: Any) -> Any:
-    """A value as it appears within a text: nothing for None, as in Ansible."""
-    return "" if value is None else value
+    """A value as it appears within a text: nothing for None, tuples as lists, as in Ansible."""
+    if value is None:
+        return ""
+    return _without_tuples(value) if type(value) in _CONTAINERS else value
+
+
+def _without_tuples(value: Any) -> Any:
+    if type(value) in (tuple, list):
+        return [_without_tuples(item) for item in value]
+    if type(value) is dict:
+        return {key: _without_tuples(item) for key, item in value.items()}
+    return value
 
 
 def _with_last_newlines(text: str, count: int) -> str:
