@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from jinja2 import TemplateNotFound
+
 from kprov.provision.agent.parameters import nearest
 from kprov.provision.engine.documents import Problem
 from kprov.provision.engine.scope import TemplateProblem
@@ -52,7 +54,9 @@ def _compile(task: Task, role: Role, problems: list[Problem], strict: bool) -> N
     except Exception as error:
         file = getattr(error, "filename", None) or name
         line = getattr(error, "lineno", None)
-        what = f"{file}:{line}: {error}" if line else f"there is no template {file}"
+        what = f"{file}:{line}: {error}" if line else f"template {file} can't be compiled: {error}"
+        if isinstance(error, (TemplateNotFound, OSError)):
+            what = f"there is no template {file}"
         problems.append(Problem(task.file, task.line, what))
 
 

@@ -45,6 +45,8 @@ class TemplateCompiler:
             raise TemplateProblem(f"wrong syntax: {error.message} in: {text.strip()}") from None
         except RecursionError:
             raise _too_deep(text) from None
+        except ValueError as error:
+            raise _no_number(text, error) from None
         kinds = [token[1] for token in tokens]
         alone = kinds and kinds[0] == "variable_begin" and kinds[-1] == "variable_end"
         if alone and kinds.count("variable_begin") == 1 and "data" not in kinds:
@@ -56,6 +58,8 @@ class TemplateCompiler:
             raise TemplateProblem(f"wrong syntax: {error.message} in: {text.strip()}") from None
         except (RecursionError, MemoryError, SyntaxError):
             raise _too_deep(text) from None
+        except ValueError as error:
+            raise _no_number(text, error) from None
 
     def _with_backslashes(self, text: str) -> str:
         """The text with backslashes in the strings of its expressions doubled.
@@ -83,6 +87,8 @@ class TemplateCompiler:
             raise TemplateProblem(f"wrong syntax: {error.message} in: {expression}") from None
         except (RecursionError, MemoryError, SyntaxError):
             raise _too_deep(expression) from None
+        except ValueError as error:
+            raise _no_number(expression, error) from None
         template: jinja2.Template = compiled._template
         return template
 
@@ -90,3 +96,8 @@ class TemplateCompiler:
 def _too_deep(text: str) -> TemplateProblem:
     """Brackets within brackets without end: neither Jinja nor Python, into which it compiles, can take them."""
     return TemplateProblem(f"nested too deeply: {text.strip()[:60]}")
+
+
+def _no_number(text: str, error: ValueError) -> TemplateProblem:
+    """A number of more digits than Python reads."""
+    return TemplateProblem(f"{str(error).partition(';')[0]} in: {text.strip()[:60]}")

@@ -244,6 +244,8 @@ class Templar:
             raise TemplateProblem(f"there is no template {name} in {places}") from None
         except jinja2.TemplateSyntaxError as error:
             raise TemplateProblem(f"{error.filename}:{error.lineno}: wrong syntax: {error.message}") from None
+        except Exception as error:  # an option in its first line, a number without end, ...
+            raise TemplateProblem(f"template {name} can't be compiled: {error or type(error).__name__}") from None
         context = template.new_context(scope.with_layer(own, False), shared=True)  # type: ignore[arg-type]
         try:
             return _with_last_newlines("".join(template.root_render_func(context)), newlines)

@@ -18,7 +18,6 @@ from kprov.provision.playbook.play_templates import Known, PlayTemplates
 from kprov.provision.vault import Vault
 
 _IMPORT = ("import_playbook", "ansible.builtin.import_playbook")
-_DEEPEST = 20
 
 
 @dataclass
@@ -36,7 +35,8 @@ class _Import:
     variables: dict[str, Any] = field(default_factory=dict)
     tags: frozenset[str] = frozenset()
     when: tuple[Any, ...] = ()
-    depth: int = 0
+    playbooks: frozenset[Path] = frozenset()
+    """Those that are being read."""
 
 
 def read_playbooks(paths: list[Path], vault: Vault | None = None, known: Known | None = None) -> Playbook:
@@ -49,7 +49,7 @@ def read_playbooks(paths: list[Path], vault: Vault | None = None, known: Known |
     """
     book = Playbook()
     for path in paths:
-        _read(path, str(path), book, vault, known or Known(), _Import())
+        _read(path, str(path), book, vault, known or Known(), _Import(playbooks=frozenset({path.resolve()})))
     return book
 
 
@@ -98,13 +98,13 @@ def _import(entry: Lines, word: str, reader: PlayReader, book: Playbook, by: _Im
     if not is_file(path):
         reader.tell(line, f"there is no playbook {path}")
         return
-    if by.depth >= _DEEPEST:
+    if path.resolve() in by.playbooks:
         reader.tell(line, f"playbooks import each other without an end ({path})")
         return
     inner = _Import(
         variables,
         by.tags | task_keywords.tags_of(entry.get("tags")),
         (*by.when, *task_keywords.as_tuple(plain(entry.get("when")))),
-        by.depth + 1,
+        by.playbooks | {path.resolve()},
     )
     _read(path, str(path), book, reader.vault, reader.known, inner)

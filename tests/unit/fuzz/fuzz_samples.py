@@ -307,7 +307,9 @@ def _words(target: str) -> list[str]:
             return INI_WORDS
         case "inventory_of_any_kind":
             return YAML_WORDS + INI_WORDS
-        case "playbook" | "role":
+        case "playbook":
+            return [*TASK_WORDS, *TEMPLATE_WORDS]
+        case "role":
             return TASK_WORDS
         case "template":
             return TEMPLATE_WORDS
@@ -333,7 +335,12 @@ def _samples(target: str) -> list[bytes]:
         case "vault_file" | "vault_value":
             return _vaults(b"secret")
         case "playbook":
-            return [b"- hosts: all\n  vars: {a: 1}\n  tasks:\n" + _indented(text) for text in _tasks()[:30]]
+            plays = [b"- hosts: all\n  vars: {a: 1}\n  tasks:\n" + _indented(text) for text in _tasks()[:30]]
+            said = b"- hosts: '{{ a }}'\n  vars: {a: all, b: [1, '50%']}\n  name: x {{ a }}\n  serial: '{{ b }}'\n"
+            return [
+                *plays,
+                said + b"  gather_facts: '{{ b | length > 1 }}'\n  roles: ['{{ a }}', {role: 'r{{ a }}'}]\n",
+            ]
         case "role":
             return _tasks()
         case "template":

@@ -50,6 +50,9 @@ CASES = [
     ("  roles: [deep/none]", 2, "there is no role 'deep/none'"),
     ("- hosts: '{{ ansible_host }}'", 2, "a play's keywords see what -e says"),
     ("- import_playbook: '{{ which }}.yml'", 2, "'which' is undefined"),
+    ("  tasks:\n    - template: {src: odd.j2, dest: /x}", 3, "template odd.j2 can't be compiled"),
+    (f"  tasks:\n    - debug: {{msg: '{{{{ 1 + {'9' * 5000} }}}}'}}", 3, "Exceeds the limit (4300 digits)"),
+    ("- import_playbook: site.yml", 2, "playbooks import each other without an end"),
     ("- import_playbook: none.yml", 2, "there is no playbook"),
     ("- hosts: wbe", 2, "no host or group is named wbe"),
 ]
@@ -57,7 +60,8 @@ CASES = [
 
 @pytest.mark.parametrize(("text", "line", "words"), CASES)
 def test_each_mistake_is_told_with_its_line(tmp_path: Path, text: str, line: int, words: str) -> None:
-    case = PlaybookCase("mistake", {"site.yml": f"- hosts: web\n{text}\n", "roles/r/tasks/main.yml": "[]"})
+    files = {"site.yml": f"- hosts: web\n{text}\n", "roles/r/tasks/main.yml": "[]", "odd.j2": "#jinja2: no_such: 1\n"}
+    case = PlaybookCase("mistake", files)
     with pytest.raises(RoleErrors) as caught:
         run_case(case, tmp_path)
     told = [(problem.line, str(problem)) for problem in caught.value.problems]
