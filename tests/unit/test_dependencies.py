@@ -31,23 +31,25 @@ def _plain(name: str) -> str:
 
 def imported(path: Path) -> Iterator[str]:
     """The packages of others that a file imports when it runs."""
-    tree = ast.parse(path.read_text())
-    for_types = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if id(node) in for_types:
-            continue
-        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            modules = [node.module]
-        for module in modules:
-            package = module.partition(".")[0]
-            if package not in sys.stdlib_module_names and package != "kprov":
-                yield package
+    waiting: list[ast.AST] = [ast.parse(path.read_text())]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            waiting += node.orelse
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield from _packages(node)
+        elif not isinstance(node, ast.expr):  # an import is a statement
+            waiting += ast.iter_child_nodes(node)
+
+
+def _packages(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+    if isinstance(node, ast.ImportFrom) and not node.level and node.module:
+        modules = [node.module]
+    for module in modules:
+        package = module.partition(".")[0]
+        if package not in sys.stdlib_module_names and package != "kprov":
+            yield package
 
 
 def extra_of(path: Path) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import marshal
 import os
@@ -16,6 +17,13 @@ import pytest
 from kprov.provision.transport import packing
 
 MAGIC = importlib.util.MAGIC_NUMBER
+
+
+@functools.cache
+def own() -> packing.Packed:
+    """The agent for this Python; packing takes a second."""
+    return packing.pack(MAGIC)
+
 
 # What the agent's start may import on a machine, besides what Python itself has loaded by then. Each name more is paid
 # by every host of every run.
@@ -52,11 +60,11 @@ def weigh(boxes: Iterable[Box], *, at: int = 1) -> dict[str, Any]:
 
 def test_only_the_controllers_own_python_gets_bytecode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    own = packing.pack(MAGIC).entries
+    entries = own().entries
     foreign = marshal.loads(zlib.decompress(packing.whole(b"\0\0\r\n")))
-    assert own.keys() < foreign.keys()
+    assert entries.keys() < foreign.keys()
     name = "kprov.provision.agent.modules.copy"
-    assert own[name][1] is True and foreign[name][1] is False
+    assert entries[name][1] is True and foreign[name][1] is False
     ast.parse(foreign[name][2], feature_version=(3, 9))
 
     packed = packing.whole(b"\0\0\r\n")
@@ -98,7 +106,7 @@ START = (
 
 def brought_by(module: str, folder: Path) -> set[str]:
     """Load the agent and a task's code as a machine does, and see what that brings in."""
-    packed = packing.pack(MAGIC) if not (folder / "core").exists() else None
+    packed = own() if not (folder / "core").exists() else None
     if packed is not None:
         (folder / "core").write_bytes(packed.core)
         for name, needs in packed.needs.items():
@@ -125,7 +133,7 @@ TASKS = (
 
 def test_what_most_tasks_do_imports_little(tmp_path: Path) -> None:
     """A program, a file's digest: each has a way that needs neither subprocess nor OpenSSL."""
-    packed = packing.pack(MAGIC)
+    packed = own()
     (tmp_path / "core").write_bytes(packed.core)
     names = frozenset().union(*(packed.needs[name] for name in ("command", "stat", "file")))
     (tmp_path / "part").write_bytes(packed.part(names))
@@ -143,12 +151,12 @@ def test_every_module_travels_with_what_it_imports(tmp_path: Path) -> None:
     And none brings what costs as much as Python's own start, as HTTP, mail and archives do.
     """
     light = CHEAP_AT_START | {"_typing", "collections", "contextlib", "typing"}
-    brought = {module: brought_by(module, tmp_path) - light for module in packing.pack(MAGIC).needs}
+    brought = {module: brought_by(module, tmp_path) - light for module in own().needs}
     assert {module: names for module, names in brought.items() if names} == {"setup": {"_ctypes", "ctypes"}}
 
 
 def test_what_an_agent_has_does_not_travel_again() -> None:
-    packed = packing.pack(MAGIC)
+    packed = own()
     first = packed.missing("copy", set())
     assert "kprov.provision.agent.modules.copy" in first
     assert not packed.missing("copy", first)
