@@ -6,11 +6,10 @@ import contextlib
 import threading
 from collections.abc import Callable, Mapping
 
+from kprov.provision.engine.controller_names import LOCAL, LOCAL_NAMES
 from kprov.provision.engine.errors import EngineError
 from kprov.provision.engine.session import HostSession
 from kprov.provision.transport.link import AgentLink
-
-LOCAL = "localhost"
 
 
 class Delegation:
@@ -35,7 +34,7 @@ class Delegation:
             EngineError: there is no such host.
             Unreachable: it cannot be connected to.
         """
-        name = LOCAL if host in ("127.0.0.1", "::1") and host not in self._sessions else host
+        name = LOCAL if host in LOCAL_NAMES and host not in self._sessions else host
         session = self._sessions.get(name) or next(
             (one for one in self._sessions.values() if one.host.address == name), None
         )

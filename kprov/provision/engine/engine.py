@@ -17,7 +17,7 @@ from kprov.provision.engine.account import Account
 from kprov.provision.engine.batches import Serial
 from kprov.provision.engine.calls import ModuleCalls
 from kprov.provision.engine.connections import Connections
-from kprov.provision.engine.delegation import LOCAL
+from kprov.provision.engine.controller_names import LOCAL
 from kprov.provision.engine.errors import EngineError
 from kprov.provision.engine.fact_cache import FactCache
 from kprov.provision.engine.holder import this_run

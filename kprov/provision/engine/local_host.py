@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from kprov.provision.engine.delegation import LOCAL
+from kprov.provision.engine.controller_names import LOCAL
 from kprov.provision.engine.session import HostSession
 from kprov.provision.inventory.model import Host
 

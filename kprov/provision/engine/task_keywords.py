@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from kprov.provision.agent import modules
 from kprov.provision.engine import module_defaults
+from kprov.provision.engine.controller_names import LOCAL, LOCAL_NAMES
 from kprov.provision.engine.documents import Lines, plain
 from kprov.provision.engine.tasks import LoopControl, is_open
 
@@ -73,7 +75,7 @@ REFUSED = {
 CONNECTIONS = frozenset({"ssh", "smart", "paramiko", "paramiko_ssh", "local"})
 
 # Collections whose modules kprov has under their short names.
-COLLECTIONS = frozenset({"ansible.builtin", "ansible.legacy", "ansible.posix", "community.general", "community.crypto"})
+_COLLECTIONS = frozenset(prefix.rstrip(".") for prefix in modules.COLLECTIONS)
 
 _LOOP_CONTROL = {"loop_var", "label", "index_var", "pause", "extended", "extended_allitems", "break_when"}
 _TRUTHS = (
@@ -140,7 +142,7 @@ def _said(entry: Lines) -> dict[str, Any]:
     names = (*_TRUTHS, "become_user", "delegate_to", "delegate_facts", "throttle")
     found = {name: entry.get(name) for name in names}
     if _connection(entry) == "local":
-        found["delegate_to"] = found["delegate_to"] or "localhost"
+        found["delegate_to"] = found["delegate_to"] or LOCAL
     return found
 
 
@@ -171,10 +173,10 @@ def _check(entry: Lines, tell: Tell) -> None:
         hint = f"it has {', '.join(sorted(CONNECTIONS))}"
         tell(entry.key_lines["connection"], f"connection '{connection}' is not one of kprov's", hint)
     elsewhere = entry.get("delegate_to")
-    if connection == "local" and elsewhere not in (None, "localhost", "127.0.0.1", "::1"):
+    if connection == "local" and elsewhere not in (None, *LOCAL_NAMES):
         hint = "leave connection out where delegate_to names another machine"
         tell(entry.key_lines["connection"], f"'connection: local' does not go with delegate_to '{elsewhere}'", hint)
-    collections = [name for name in as_tuple(entry.get("collections")) if name not in COLLECTIONS]
+    collections = [name for name in as_tuple(entry.get("collections")) if name not in _COLLECTIONS]
     if collections:
         tell(
             entry.key_lines["collections"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import jinja2
@@ -38,28 +40,17 @@ class TemplateCompiler:
         parts = parts_of(text)
         if parts is not None:
             return ("expression", parts[1]) if len(parts) == 3 and not parts[0] and not parts[2] else ("names", parts)
-        try:
+        with _told(text):
             text = self._with_backslashes(text)
             tokens = [token for token in self._environment.lex(text) if token[1] != "whitespace"]
-        except jinja2.TemplateSyntaxError as error:
-            raise TemplateProblem(f"wrong syntax: {error.message} in: {text.strip()}") from None
-        except RecursionError:
-            raise _too_deep(text) from None
-        except ValueError as error:
-            raise _no_number(text, error) from None
         kinds = [token[1] for token in tokens]
         alone = kinds and kinds[0] == "variable_begin" and kinds[-1] == "variable_end"
         if alone and kinds.count("variable_begin") == 1 and "data" not in kinds:
             inner = text.strip()[2:-2].strip()
             return "expression", inner.strip("-").strip() if inner[:1] == "-" or inner[-1:] == "-" else inner
-        try:
-            return "text", self._environment.from_string(text)
-        except jinja2.TemplateSyntaxError as error:
-            raise TemplateProblem(f"wrong syntax: {error.message} in: {text.strip()}") from None
-        except (RecursionError, MemoryError, SyntaxError):
-            raise _too_deep(text) from None
-        except ValueError as error:
-            raise _no_number(text, error) from None
+        with _told(text):
+            template = self._environment.from_string(text)
+        return "text", template
 
     def _with_backslashes(self, text: str) -> str:
         """The text with backslashes in the strings of its expressions doubled.
@@ -81,23 +72,21 @@ class TemplateCompiler:
         Raises:
             TemplateProblem: its syntax is wrong.
         """
-        try:
+        with _told(expression):
             compiled = self._environment.compile_expression(expression, undefined_to_none=False)
-        except jinja2.TemplateSyntaxError as error:
-            raise TemplateProblem(f"wrong syntax: {error.message} in: {expression}") from None
-        except (RecursionError, MemoryError, SyntaxError):
-            raise _too_deep(expression) from None
-        except ValueError as error:
-            raise _no_number(expression, error) from None
         template: jinja2.Template = compiled._template
         return template
 
 
-def _too_deep(text: str) -> TemplateProblem:
-    """Brackets within brackets without end: neither Jinja nor Python, into which it compiles, can take them."""
-    return TemplateProblem(f"nested too deeply: {text.strip()[:60]}")
-
-
-def _no_number(text: str, error: ValueError) -> TemplateProblem:
-    """A number of more digits than Python reads."""
-    return TemplateProblem(f"{str(error).partition(';')[0]} in: {text.strip()[:60]}")
+@contextlib.contextmanager
+def _told(text: str) -> Iterator[None]:
+    """What keeps a text from being compiled, as a TemplateProblem."""
+    try:
+        yield
+    except jinja2.TemplateSyntaxError as error:
+        raise TemplateProblem(f"wrong syntax: {error.message} in: {text.strip()}") from None
+    except (RecursionError, MemoryError, SyntaxError):
+        # Brackets within brackets without end: neither Jinja nor Python, into which it compiles, can take them.
+        raise TemplateProblem(f"nested too deeply: {text.strip()[:60]}") from None
+    except ValueError as error:  # a number of more digits than Python reads
+        raise TemplateProblem(f"{str(error).partition(';')[0]} in: {text.strip()[:60]}") from None

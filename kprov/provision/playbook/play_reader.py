@@ -17,7 +17,7 @@ from kprov.provision.engine.search_path import SearchPath
 from kprov.provision.engine.task_files import TaskFiles
 from kprov.provision.engine.task_keywords import as_tuple, keywords_of
 from kprov.provision.engine.task_reader import TaskReader
-from kprov.provision.engine.tasks import Block, Step, Task, inherited
+from kprov.provision.engine.tasks import Block, Step, Task, inherited, is_open
 from kprov.provision.engine.templating import Templar
 from kprov.provision.playbook import play_keywords
 from kprov.provision.playbook.play import Play
@@ -140,11 +140,12 @@ class PlayReader:
             self.tell(line, "'roles' must be a list")
             return ()
         found = [read_entry(one, line, name, self.shown, self.problems, False) for one in roles]
-        return tuple(
+        named = [
             replace(one, name=str(templates.render(one.name, "the role's name", one.frame.line)))
             for one in found
             if one is not None
-        )
+        ]
+        return tuple(one for one in named if not is_open(one.name))
 
     def _tasks(self, entry: Lines, key: str, reader: TaskReader) -> tuple[Step, ...]:
         if entry.get(key) is not None and not isinstance(entry[key], list):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kprov.provision.engine.delegation import LOCAL
+from kprov.provision.engine.controller_names import LOCAL, LOCAL_NAMES
 from kprov.provision.engine.documents import Problem, RoleErrors
 from kprov.provision.engine.engine import Engine
 from kprov.provision.engine.play_plan import PlayPlan
@@ -31,8 +31,6 @@ from kprov.provision.playbook.variable_files import read_for
 
 if TYPE_CHECKING:
     from kprov.provision.inventory.model import Host, Inventory
-
-_LOCAL_NAMES = frozenset({LOCAL, "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ class PlaybookRun:
 
     def _match(self, pattern: str, members: object) -> list[Host]:
         assert isinstance(members, dict)
-        if pattern in _LOCAL_NAMES and pattern not in self.inventory.hosts:
+        if pattern in LOCAL_NAMES and pattern not in self.inventory.hosts:
             return []
         return [self.inventory.hosts[name] for name in patterns.in_order(pattern, list(self.inventory.hosts), members)]
 
@@ -132,7 +130,7 @@ class PlaybookRun:
 
     def is_local(self, play: Play) -> bool:
         """Whether the play is for the controller, which the inventory does not name."""
-        return play.hosts in _LOCAL_NAMES and play.hosts not in self.inventory.hosts and self.options.limit is None
+        return play.hosts in LOCAL_NAMES and play.hosts not in self.inventory.hosts and self.options.limit is None
 
     # -- the run
 

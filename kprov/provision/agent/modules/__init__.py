@@ -92,7 +92,7 @@ ALIASES = {
     "openssl_csr_pipe": "openssl_csr",
 }
 
-_COLLECTIONS = ("ansible.builtin.", "ansible.legacy.", "ansible.posix.", "community.general.", "community.crypto.")
+COLLECTIONS = ("ansible.builtin.", "ansible.legacy.", "ansible.posix.", "community.general.", "community.crypto.")
 
 
 _NAMES = frozenset(NAMES)
@@ -103,7 +103,7 @@ def own_name(name: str) -> str | None:
     """A module's own name for any name that it is known by, None for no module."""
     if name in _NAMES:
         return name
-    for prefix in _COLLECTIONS:
+    for prefix in COLLECTIONS:
         if name.startswith(prefix):
             name = name[len(prefix) :]
             break

@@ -61,6 +61,7 @@ def _ipaddr(value: Any, query: Any = "") -> Any:
 
 
 _Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -70,16 +71,15 @@ def _type_of(interface: _Interface) -> str:
     return "network" if network.num_addresses > 1 and interface.ip == network.network_address else "address"
 
 
-def _usable(network: _Network) -> tuple[int, int]:
+def _usable(network: _Network) -> tuple[_Address, _Address]:
     """The first and the last address that a host may have."""
-    first, last = int(network.network_address), int(network.broadcast_address)
     if network.num_addresses <= 2:
-        return first, last
-    return first + 1, last - 1 if network.version == 4 else last
+        return network[0], network[-1]
+    return network[1], network[-2 if network.version == 4 else -1]
 
 
 def _usable_text(network: _Network, which: int) -> Any:
-    return str(ipaddress.ip_address(_usable(network)[which])) if network.num_addresses > 1 else False
+    return str(_usable(network)[which]) if network.num_addresses > 1 else False
 
 
 def _wrapped(text: str) -> str:
@@ -129,34 +129,30 @@ def _nth_usable(value: Any, offset: Any, name: str) -> Any:
     if not isinstance(offset, int):
         raise FilterArgumentError(f"{name} takes a whole number, not '{offset}'")
     first, last = _usable(interface.network)
-    wanted = int(interface.ip) + offset
-    is_there = interface.network.num_addresses > 1 and first <= wanted <= last
-    return str(ipaddress.ip_address(wanted)) if is_there else None
+    is_there = interface.network.num_addresses > 1 and int(first) <= int(interface.ip) + offset <= int(last)
+    return str(interface.ip + offset) if is_there else None
 
 
-def _is_in(test: Any, first: int, last: int, name: str) -> bool:
-    network = _interface(test, name).network
-    return first <= int(network.network_address) and int(network.broadcast_address) <= last
+def _is_in(network: _Network, first: _Address, last: _Address) -> bool:
+    return network.version == first.version and int(first) <= int(network[0]) and int(network[-1]) <= int(last)
 
 
 def _network_in_network(value: Any, test: Any) -> bool:
     network = _interface(value, "network_in_network").network
-    first, last = int(network.network_address), int(network.broadcast_address)
-    return _is_in(test, first, last, "network_in_network")
+    return _is_in(_interface(test, "network_in_network").network, network[0], network[-1])
 
 
 def _network_in_usable(value: Any, test: Any) -> bool:
     first, last = _usable(_interface(value, "network_in_usable").network)
-    return _is_in(test, first, last, "network_in_usable")
+    return _is_in(_interface(test, "network_in_usable").network, first, last)
 
 
 def _ipsubnet(value: Any, query: Any = "", index: Any = None) -> Any:
     """A network's subnets of a size: how many, or the one with an index; an address's network of that size."""
     try:
-        interface = ipaddress.ip_interface(str(value))
+        network: _Network = ipaddress.ip_interface(str(value)).network
     except ValueError:
         return False
-    network: _Network = interface.network
     if query in ("", None):
         return str(network)
     if not str(query).isdigit():
@@ -168,7 +164,7 @@ def _ipsubnet(value: Any, query: Any = "", index: Any = None) -> Any:
     length = int(query)
     if length > network.max_prefixlen:
         return False
-    if _type_of(interface) == "address":
+    if network.num_addresses == 1:
         supers = [network.supernet(new_prefix=one) for one in range(length, network.max_prefixlen)]
         try:
             return str(supers[int(index or 0)])
@@ -182,8 +178,7 @@ def _ipsubnet(value: Any, query: Any = "", index: Any = None) -> Any:
     number = int(index) + (count if int(index) < 0 else 0)
     if not 0 <= number < count:
         return False
-    start = int(network.network_address) + (number << (network.max_prefixlen - length))
-    return f"{ipaddress.ip_address(start)}/{length}"
+    return f"{network[number << (network.max_prefixlen - length)]}/{length}"
 
 
 def _cidr_merge(value: Any, action: str = "merge") -> Any:
