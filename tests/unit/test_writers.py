@@ -41,7 +41,7 @@ JUDGED: dict[str, tuple[int, str]] = {
     "kube/network/cni.py": (1, "temporary, synced, renamed"),
     # caches whose readers notice damage
     "provision/engine/fact_cache.py": (1, "damage is noticed; not worth a sync a machine"),
-    "provision/transport/packing.py": (1, "carries its own checksum"),
+    "provision/transport/packed_cache.py": (1, "carries its own checksum"),
     # what must keep its inode, grows by lines, or is a lock
     "kube/kubelet/pods/mounts.py": (1, "/etc/hosts and the termination log, mounted into running containers"),
     "lab/control_plane/processes.py": (2, "a log, and a process id with its birth"),

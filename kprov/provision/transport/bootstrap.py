@@ -93,9 +93,7 @@ def _frame(magic: bytes, packed: bytes) -> bytes:
     return wire.HEADER.pack(len(magic), len(packed)) + magic + packed
 
 
-# Many machines are connected to at once, and all want the same: one packs it, the others wait. Nor may two pack for
-# different Pythons at once: Python before 3.12 counts the depth of syntax trees for all threads together, and fails
-# where their numbers mix (github.com/python/cpython/issues/106905).
+# Many machines are connected to at once, and all want the same: one packs it, the others wait.
 _packing = threading.Lock()
 _archives: dict[bytes, bytes] = {}
 _packed: dict[bytes, packing.Packed] = {}
@@ -110,10 +108,11 @@ def archive(magic: bytes) -> bytes:
 
 
 def _likely() -> packing.Packed:
-    with _packing:
-        if LIKELY not in _packed:
-            _packed[LIKELY] = packing.cached(LIKELY)
-        return _packed[LIKELY]
+    packed = _packed.get(LIKELY)
+    if packed is None:
+        with _packing:
+            packed = _packed.setdefault(LIKELY, packing.Packed(LIKELY))
+    return packed
 
 
 def core() -> bytes:
@@ -123,7 +122,7 @@ def core() -> bytes:
 
 def missing(module: str, known: Set[str]) -> frozenset[str]:
     """The agent's files that a task needs besides those that an agent knows."""
-    return _likely().missing(module, known)
+    return _likely().needs(module) - known
 
 
 @functools.lru_cache(maxsize=256)

@@ -53,6 +53,7 @@ class AgentLink:
         self._agent_sent: bytes | None = None
         self._in_parts = False
         self._code: frozenset[str] = frozenset()
+        self._coded: set[str] = set()  # the modules whose code was looked at
         self._pipe = pipe
         self._inbound = Inbound(target.silence_timeout)
         self._outgoing = bytearray()
@@ -273,10 +274,13 @@ class AgentLink:
 
     def _send_code(self, module: str) -> None:
         """Put in line what the agent lacks for a task."""
+        if module in self._coded:
+            return
         missing = bootstrap.missing(module, self._code)
         if missing:
             self._outgoing += bootstrap.part(missing)
             self._code |= missing
+        self._coded.add(module)
 
     def tell(self, operation: str, **message: Any) -> None:
         """Put in line what needs no answer."""

@@ -28,23 +28,20 @@ def nothing_packed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
 
 @pytest.mark.usefixtures("nothing_packed")
 def test_each_is_packed_once_and_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    packed: list[bytes] = []
-    whole, pack = packing.whole, packing.pack
+    packed: list[tuple[str, bytes]] = []
+    pack = packing._packed_file
 
-    def counted_whole(magic: bytes) -> bytes:
-        packed.append(magic)
-        return whole(magic)
+    def counted(name: str, magic: bytes) -> tuple[packing.Entry, list[str]]:
+        packed.append((name, magic))
+        return pack(name, magic)
 
-    def counted_pack(magic: bytes) -> packing.Packed:
-        packed.append(magic)
-        return pack(magic)
-
-    monkeypatch.setattr(packing, "whole", counted_whole)
-    monkeypatch.setattr(packing, "pack", counted_pack)
+    monkeypatch.setattr(packing, "_packed_file", counted)
     with ThreadPoolExecutor(8) as pool:
         waiting = [pool.submit(bootstrap.archive, magic) for magic in OTHERS * 2]
         waiting += [pool.submit(bootstrap.core) for _ in range(2)]
+        waiting += [pool.submit(bootstrap.part, bootstrap.missing(name, set())) for name in ("copy", "file") * 2]
         frames = [each.result() for each in waiting]
-    assert sorted(packed) == sorted([*OTHERS, importlib.util.MAGIC_NUMBER])
-    assert frames[:2] == frames[2:4]
+    assert len(packed) == len(set(packed))
+    assert {magic for _, magic in packed} == {*OTHERS, importlib.util.MAGIC_NUMBER}
+    assert frames[:2] == frames[2:4] and frames[4] == frames[5] and frames[6:8] == frames[8:]
     assert len({len(frame) for frame in frames[:2]}) == 1
