@@ -305,11 +305,17 @@ class Connections:
         self._closing.set()
         return True
 
-    def keep(self) -> None:
-        """Leave the connections to the next run, where that was asked for; the others are ended."""
+    def keep(self, chosen: Iterable[HostSession] | None = None) -> None:
+        """Leave connections to the next run, where that was asked for.
+
+        Args:
+            chosen: whose; all by default.
+        """
         if not self._kept.wanted:
             return
-        sessions = [session for session in self._sessions.values() if session.link is not None]
+        sessions = [
+            session for session in (self._sessions.values() if chosen is None else chosen) if session.link is not None
+        ]
         links = [session.link for session in sessions if session.link is not None]
         for session in sessions:
             session.link = None

@@ -378,6 +378,12 @@ class Engine:
             self._connections.end([session])
             session.state = HostState("new", "disconnected")
 
+    def leave(self, hosts: Iterable[Host | str]) -> None:
+        """Leave connections to the next run, where that was asked for; the others end. The machines are unlocked."""
+        sessions = [self._session(host) for host in hosts]
+        self._connections.keep(sessions)
+        self.disconnect([session.name for session in sessions])
+
     def connection(self, host: Host | str) -> AgentLink:
         """The host's agent.
 

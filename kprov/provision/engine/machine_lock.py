@@ -12,6 +12,9 @@ from kprov.provision.inventory.timeouts import Timeouts
 from kprov.provision.transport.errors import Unreachable
 from kprov.provision.transport.link import AgentLink
 
+# Where the lock may as well be that of another name of the same machine, which keeps it.
+_LETS_GO = 1.0
+
 
 class MachineLocks:
     """Takes the locks of a run.
@@ -41,6 +44,7 @@ class MachineLocks:
         self._warn = warn
         self._timeouts = timeouts
         self._shared = shared
+        self._had: set[str] = set()  # the hosts whose locks this run has, or had by a connection before
 
     def post(self, link: AgentLink) -> int:
         """Ask for a machine's lock, without waiting for the answer."""
@@ -66,11 +70,12 @@ class MachineLocks:
         first = link.wait(number, self._timeouts.facts)["result"]
         answer = self._wait_for_leaver(host, link, first)
         if answer.get("locked"):
+            self._had.add(host)
             return None, answer is not first
         if answer.get("failed"):
             raise Unreachable(f"its lock {self._path_on(link)} could not be taken: {answer.get('msg')}")
         other = _holder(answer)
-        if other.get("run") == self._run_id and self._shared:
+        if other.get("run") == self._run_id and (self._shared or link.target.local):
             return None, answer is not first  # the agent that came first has it for both
         if other.get("run") == self._run_id:
             raise Unreachable(
@@ -88,7 +93,10 @@ class MachineLocks:
             other = _holder(answer)
             waited = time.monotonic() - begun
             leaving = bool(other.get("leaving")) or not other
-            if other.get("run") == self._run_id or waited > (self._timeouts.finish if leaving else self._timeouts.lock):
+            own = other.get("run") == self._run_id
+            if own and (host not in self._had or waited > self._own_patience(link)):
+                break
+            if waited > (self._timeouts.finish if leaving else self._timeouts.lock):
                 break
             if leaving and not told and waited > 1:
                 told = True
@@ -96,6 +104,11 @@ class MachineLocks:
             time.sleep(0.2)
             answer = link.wait(self.post(link), self._timeouts.facts)["result"]
         return answer
+
+    def _own_patience(self, link: AgentLink) -> float:
+        """How long an agent of this run may take to let go, when another one of the same host takes its place."""
+        shared = self._shared or link.target.local
+        return min(_LETS_GO, self._timeouts.lock) if shared else self._timeouts.lock
 
 
 def _holder(answer: dict[str, Any]) -> dict[str, Any]:

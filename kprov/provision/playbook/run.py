@@ -16,13 +16,13 @@ from kprov.provision.engine.play_plan import PlayPlan
 from kprov.provision.engine.result import PhaseResult
 from kprov.provision.engine.roles import Roles
 from kprov.provision.engine.running.context import PhaseContext
-from kprov.provision.engine.session import HostSession
 from kprov.provision.engine.tasks import is_open
 from kprov.provision.inventory import patterns
 from kprov.provision.playbook.checks import Seen, look_at
 from kprov.provision.playbook.needed_facts import reads_facts
 from kprov.provision.playbook.planning import common_magic, plan_of
 from kprov.provision.playbook.play import Play
+from kprov.provision.playbook.play_connections import PlayConnections
 from kprov.provision.playbook.play_pace import PlayPace
 from kprov.provision.playbook.playbook import Playbook
 from kprov.provision.playbook.reach import Reach
@@ -82,22 +82,8 @@ class PlaybookRun:
                     self._match(play.hosts, self.inventory.members)
                 except ValueError as error:
                     problems.append(Problem(play.file, play.line, f"hosts: {play.hosts}: {error}"))
-        self._one_user(problems)
         if problems:
             raise RoleErrors(sorted(set(problems), key=lambda problem: (problem.file, problem.line)))
-
-    def _one_user(self, problems: list[Problem]) -> None:
-        """A host is connected to once, so all plays on it must agree about how."""
-        said: dict[str, tuple[Play, str | None, bool]] = {}
-        for seen in self.plays:
-            play = seen.play
-            for host in self.hosts_of(play):
-                before = said.setdefault(host.name, (play, play.remote_user, play.local))
-                if before[1:] != (play.remote_user, play.local):
-                    what = f"{host.name} is connected to once, and the play at {before[0].location} says it otherwise"
-                    hint = "write remote_user and connection alike, or in the inventory"
-                    problems.append(Problem(play.file, play.line, what, hint))
-                    break
 
     # -- hosts
 
@@ -148,9 +134,11 @@ class PlaybookRun:
         shared = {name for seen in self.plays for name in seen.shared_names}
         shared |= {"groups", "group_names"} if any(seen.groups for seen in self.plays) else set()
         engine.run_context.shared_names = frozenset(shared)
-        sessions = self._sessions(engine)
         facts = reads_facts(self.plays, self.inventory)
-        engine.connect([session.name for session in sessions], facts=facts)
+        connections = PlayConnections(
+            engine, self.plays, lambda seen: self._taking(engine, seen.play), tell, facts=facts
+        )
+        everyone = connections.begin()
         magic = common_magic(
             forks=self.options.forks,
             tags=self.options.tags,
@@ -168,49 +156,15 @@ class PlaybookRun:
                 continue
             if not self.options.pace.begins(seen.play.name, hosts):
                 continue
-            self._connect_newcomers(engine, seen, hosts, facts)
+            connections.before(seen, hosts)
             self._prepare(engine, seen, plan, hosts, refresh=index > 0)
             plan = replace(plan, named=tuple(host.name for host in self._named(seen.play, engine)))
             results.append(engine.run_play(self.options.pace.of(plan), hosts))
-            broken = results[-1].broken or self.options.pace.over(engine, [session.name for session in sessions])
+            broken = results[-1].broken or self.options.pace.over(engine, everyone)
             if broken and index + 1 < len(plans):
                 tell(f"the plays after '{seen.play.name}' are not begun: {broken}")
                 break
         return results
-
-    def _sessions(self, engine: Engine) -> list[HostSession]:
-        """Every host that a play is for, told how it is connected to."""
-        found: dict[str, HostSession] = {}
-        for seen in self.plays:
-            play = seen.play
-            names = [host.name for host in self.hosts_of(play)] + ([LOCAL] if self.is_local(play) else [])
-            for name in names:
-                session = engine.session(name)
-                if name not in found:
-                    found[name] = session
-                    _first_play(session, seen)
-                session.become = bool(session.become or seen.becomes or self._become_in_groups_made(seen))
-        for session in found.values():
-            if "ansible_become" in session.host.variables:
-                session.become = None
-        return list(found.values())
-
-    def _become_in_groups_made(self, seen: Seen) -> bool:
-        """Whether a play after one that makes groups may be for its hosts, too, and becomes another user."""
-        return seen.groups and any(later.becomes for later in self.plays[self.plays.index(seen) + 1 :])
-
-    def _connect_newcomers(self, engine: Engine, seen: Seen, hosts: list[str], facts: bool) -> None:
-        """Hosts that a play before this one added to the inventory."""
-        new = [engine.session(name) for name in hosts if engine.session(name).state.state == "new"]
-        for session in new:
-            _first_play(session, seen)
-            rest = self.plays[self.plays.index(seen) :]
-            mine = [other for other in rest if session.name in self._taking(engine, other.play)]
-            session.become = any(other.becomes for other in mine)
-            if "ansible_become" in session.host.variables:
-                session.become = None
-        if new:
-            engine.connect([session.name for session in new], facts=facts)
 
     def _taking(self, engine: Engine, play: Play) -> list[str]:
         if self.is_local(play):
@@ -248,23 +202,6 @@ class PlaybookRun:
             session.play_variables = read_for(seen.play, scope, vault, problems)
         if problems:
             raise RoleErrors(problems)
-
-
-def _first_play(session: HostSession, seen: Seen) -> None:
-    """What the first play that is for a host says of how it is connected to, and when."""
-    session.become = False
-    bears_all = str(seen.play.frame.ignore_unreachable).lower() in ("true", "yes", "on")
-    session.comes_later = bears_all or ((seen.waits or seen.bears) and not seen.play.gather_facts)
-    _connect_as(session, seen.play)
-
-
-def _connect_as(session: HostSession, play: Play) -> None:
-    """What the play says of how its hosts are connected to; the inventory's word is stronger."""
-    host = session.host
-    if play.local and "ansible_connection" not in host.variables:
-        session.host = replace(host, variables={**host.variables, "ansible_connection": "local"})
-    elif play.remote_user is not None and "ansible_user" not in host.variables:
-        session.host = replace(host, user=play.remote_user)
 
 
 def collections_paths(playbook: Path) -> tuple[Path, ...]:
