@@ -13,6 +13,7 @@ from kprov.cli.invocation import current
 # By name, so that no room is imported only to compare with a class that was never raised.
 _CODES = {
     "InventoryErrors": ExitCode.USAGE,
+    "AnsibleCfgError": ExitCode.USAGE,
     "ExtraVarsError": ExitCode.USAGE,
     "RoleErrors": ExitCode.USAGE,
     "PatternError": ExitCode.USAGE,

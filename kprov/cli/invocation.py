@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class Invocation:
     vault_ids: list[str] = field(default_factory=list)
     """Where the passwords of vaults come from, as ``--vault-id`` and ``--vault-password-file`` said it."""
     asks_vault_password: bool = False
+    usual_vault_password_file: Path | None = None
+    """Where that comes from when neither options nor the environment say it."""
 
     @property
     def is_json(self) -> bool:
@@ -44,7 +47,7 @@ class Invocation:
         """Forget the last command line (tests run many in one process)."""
         self.verb, self.verbosity, self.output = "", 0, OutputFormat.TEXT
         self.reporter = None
-        self.vault_ids, self.asks_vault_password = [], False
+        self.vault_ids, self.asks_vault_password, self.usual_vault_password_file = [], False, None
 
 
 current = Invocation()

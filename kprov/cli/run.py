@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from kprov.cli.exit_codes import of_outcome
-from kprov.cli.invocation import OutputFormat
+from kprov.cli.invocation import OutputFormat, current
 from kprov.cli.options import (
     DEFAULT_INVENTORY,
     AcceptNewHostKeys,
@@ -36,6 +37,7 @@ app = typer.Typer(help="Run playbooks of your own, in Ansible's terms.")
 
 @app.command()
 def run(
+    context: typer.Context,
     playbooks: Annotated[
         list[Path], typer.Argument(metavar="PLAYBOOK", help="The playbooks, run one after the other.")
     ],
@@ -77,11 +79,18 @@ def run(
     from kprov.provision.engine import Engine
     from kprov.provision.engine import tags as tag_words
     from kprov.provision.engine.roles import Roles
-    from kprov.provision.playbook import Known, Options, PlaybookRun, read_playbooks
+    from kprov.provision.playbook import Known, Options, PlaybookRun, ansible_cfg, read_playbooks
     from kprov.provision.playbook.play_pace import PlayPace
     from kprov.provision.playbook.run import collections_paths, roles_paths
 
     first = playbooks[0]
+    settings = ansible_cfg.read(ansible_cfg.find(Path.cwd(), _warn), Path.cwd())
+    if settings.others:
+        _warn(f"{settings.path}: kprov does not follow {', '.join(settings.others)}")
+    current.usual_vault_password_file = settings.vault_password_file
+    source = context.get_parameter_source("inventory")
+    if settings.inventory is not None and source is not None and source.name == "DEFAULT":
+        inventory = settings.inventory
     loaded = open_inventory(inventory, extra_vars, cluster=None, playbook_directory=first.parent)
     options = Options(
         limit=frozenset(host.name for host in limit_hosts(loaded, limit)) if limit else None,
@@ -92,8 +101,9 @@ def run(
         pace=PlayPace(read_serial(serial), read_max_fail(max_fail, len(loaded.hosts)), Stepper().ask if step else None),
     )
     book = read_playbooks(playbooks, loaded.vault, Known.of(loaded))
-    folders = roles_paths(first, roles_path or (), [play.directory for play in book.plays])
-    collections = collections_paths(first)
+    settings.apply(loaded, book)
+    folders = roles_paths(first, roles_path or (), [play.directory for play in book.plays], settings.roles_path)
+    collections = collections_paths(first, settings.collections_path)
     roles = Roles(folders, strict=False, beside=first.parent, vault=loaded.vault, collections_path=collections)
     playbook_run = PlaybookRun(loaded, book, roles, options)
     playbook_run.check()
@@ -126,3 +136,7 @@ def run(
             shown.tell(f"only those that failed, once they are mended: --limit @{engine.retry_file}")
     shown.finish([], code, None)
     raise typer.Exit(int(code))
+
+
+def _warn(message: str) -> None:
+    print(f"warning: {message}", file=sys.stderr)

@@ -95,7 +95,8 @@ def given_vault(*, new: bool = False) -> Vault:
     if not sources:
         named = [name for name in os.environ.get(_ID_LIST_VARIABLE, "").split(",") if name.strip()]
         sources = [PasswordSource.parse(name.strip()) for name in named]
-        file = next((os.environ[name] for name in _FILE_VARIABLES if os.environ.get(name)), None)
+        usual = current.usual_vault_password_file
+        file = next((os.environ[name] for name in _FILE_VARIABLES if os.environ.get(name)), usual)
         if file:
             sources.append(PasswordSource(path=Path(file).expanduser()))
     ask = ask_new_secret if new else ask_secret

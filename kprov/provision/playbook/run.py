@@ -204,21 +204,29 @@ class PlaybookRun:
             raise RoleErrors(problems)
 
 
-def collections_paths(playbook: Path) -> tuple[Path, ...]:
-    """Where collections are looked for: beside the playbook, then where `ansible-galaxy` puts them."""
-    told = os.environ.get("ANSIBLE_COLLECTIONS_PATH") or "~/.ansible/collections:/usr/share/ansible/collections"
-    return (playbook.parent / "collections", *(Path(part).expanduser() for part in told.split(":") if part))
+def collections_paths(playbook: Path, configured: Sequence[Path] = ()) -> tuple[Path, ...]:
+    """Where collections are looked for: beside the playbook, then where the user says or `ansible-galaxy` puts them."""
+    usual = (Path("~/.ansible/collections").expanduser(), Path("/usr/share/ansible/collections"))
+    return (playbook.parent / "collections", *(_told("ANSIBLE_COLLECTIONS_PATH") or configured or usual))
 
 
-def roles_paths(playbook: Path, given: Sequence[Path] = (), imported: Sequence[Path] = ()) -> tuple[Path, ...]:
+def _told(variable: str) -> list[Path]:
+    """The folders in a variable of the environment."""
+    return [Path(part).expanduser() for part in os.environ.get(variable, "").split(":") if part]
+
+
+def roles_paths(
+    playbook: Path, given: Sequence[Path] = (), imported: Sequence[Path] = (), configured: Sequence[Path] = ()
+) -> tuple[Path, ...]:
     """Where a playbook's roles are looked for: beside it, then where Ansible keeps those that were installed.
 
     Args:
         playbook: the first one.
         given: what the command line says.
         imported: the folders of those that it imports.
+        configured: what ansible.cfg says; the environment is stronger.
     """
-    told = [Path(part).expanduser() for part in os.environ.get("ANSIBLE_ROLES_PATH", "").split(":") if part]
+    told = _told("ANSIBLE_ROLES_PATH") or configured
     usual = [Path("~/.ansible/roles").expanduser(), Path("/usr/share/ansible/roles"), Path("/etc/ansible/roles")]
     beside = [folder / "roles" for folder in imported if folder != playbook.parent]
     return tuple(dict.fromkeys((*given, playbook.parent / "roles", *beside, *told, *usual, playbook.parent)))
