@@ -28,6 +28,7 @@ def open_inventory(
     also_known: Collection[str] | None = None,
     cluster: bool | None = True,
     playbook_directory: Path | None = None,
+    private_key_file: Path | None = None,
 ) -> Inventory:
     """Load the inventory. Raises InventoryErrors, ExtraVarsError or VaultError, which end as exit code 2.
 
@@ -37,6 +38,7 @@ def open_inventory(
         also_known: names that are right besides kprov's own; by default those that roles give defaults for.
         cluster: whether it must describe a cluster; None: where its groups say so.
         playbook_directory: where else ``group_vars`` and ``host_vars`` are looked for.
+        private_key_file: the key of hosts for which the inventory names none.
     """
     from kprov.provision.inventory import load
 
@@ -49,6 +51,7 @@ def open_inventory(
         vault=vault,
         render=_render,
         also_known=role_defaults() if also_known is None else also_known,
+        private_key_file=private_key_file,
     )
     for doubt in loaded.warnings:
         print(f"warning: {doubt}", file=sys.stderr)

@@ -91,7 +91,13 @@ def run(
     source = context.get_parameter_source("inventory")
     if settings.inventory is not None and source is not None and source.name == "DEFAULT":
         inventory = settings.inventory
-    loaded = open_inventory(inventory, extra_vars, cluster=None, playbook_directory=first.parent)
+    loaded = open_inventory(
+        inventory,
+        extra_vars,
+        cluster=None,
+        playbook_directory=first.parent,
+        private_key_file=settings.private_key_file,
+    )
     options = Options(
         limit=frozenset(host.name for host in limit_hosts(loaded, limit)) if limit else None,
         limit_pattern=limit,
@@ -101,7 +107,7 @@ def run(
         pace=PlayPace(read_serial(serial), read_max_fail(max_fail, len(loaded.hosts)), Stepper().ask if step else None),
     )
     book = read_playbooks(playbooks, loaded.vault, Known.of(loaded))
-    settings.apply(loaded, book)
+    settings.apply(book)
     folders = roles_paths(first, roles_path or (), [play.directory for play in book.plays], settings.roles_path)
     collections = collections_paths(first, settings.collections_path)
     roles = Roles(folders, strict=False, beside=first.parent, vault=loaded.vault, collections_path=collections)

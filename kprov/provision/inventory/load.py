@@ -34,6 +34,7 @@ def load(
     render: Render | None = None,
     also_known: Collection[str] = (),
     check_files: bool = True,
+    private_key_file: Path | None = None,
 ) -> Inventory:
     """Read the inventory at ``path``: a file (YAML, INI, a program), a folder of them, or a list of names.
 
@@ -46,6 +47,7 @@ def load(
         render: renders variables that say how to connect where they are templates.
         also_known: names of variables that are right besides kprov's own, such as the roles' defaults.
         check_files: whether the files that the inventory names (private keys) are looked at.
+        private_key_file: the key of hosts for which the inventory names none.
 
     Raises InventoryErrors with every problem found.
     """
@@ -61,7 +63,14 @@ def load(
         _add_variable_files(tree, path, playbook_directory, log, vault, only)
 
     read_files(log)
-    resolver = Resolver(log, folder_of(path), is_cluster=is_cluster, render=render, groups=lambda: _members(tree))
+    resolver = Resolver(
+        log,
+        folder_of(path),
+        is_cluster=is_cluster,
+        render=render,
+        groups=lambda: _members(tree),
+        private_key_file=private_key_file,
+    )
     reading = _Reading(path, tree, extra, log, resolver, read_files)
     if is_cluster:
         reading.check_names(also_known)
@@ -203,6 +212,7 @@ class _Reading:
             folder_of(self.path),
             is_cluster=cluster,
             render=self.resolver.render,
+            private_key_file=self.resolver.private_key_file,
             groups=lambda: _members(self.tree),
         )
         names = tuple(group.name for group in self.tree.groups_of(name))

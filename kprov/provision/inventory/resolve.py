@@ -32,6 +32,7 @@ class Resolver:
         is_cluster: whether the hosts are a cluster's; else they have what Ansible gives them, and nothing more.
         render: renders templates; None: they are mistakes.
         groups: the groups with their hosts, for templates.
+        private_key_file: the key of hosts that name none.
     """
 
     def __init__(
@@ -42,8 +43,10 @@ class Resolver:
         is_cluster: bool = True,
         render: Render | None = None,
         groups: Callable[[], Mapping[str, Sequence[str]]] = dict,
+        private_key_file: Path | None = None,
     ) -> None:
         self._groups = groups
+        self.private_key_file = private_key_file
         self._known_groups: dict[str, list[str]] | None = None
         self.log = log
         self.folder = folder
@@ -141,7 +144,7 @@ class Resolver:
         if self.is_cluster:
             merged["ansible_host"] = address
             merged["node_address"] = node_address
-        key = self._key_file(merged.get(_KEY_FILE))
+        key = self._key_file(merged.get(_KEY_FILE)) or self.private_key_file
         jump = self._jump_host(merged, layers)
         # Whoever connects reads the variables.
         if key:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kprov.provision.inventory.model import Inventory
     from kprov.provision.playbook.playbook import Playbook
 
 NAME = "ansible.cfg"
@@ -94,8 +93,8 @@ class AnsibleCfg:
     become_user: str | None = None
     others: tuple[str, ...] = field(default=())
 
-    def apply(self, inventory: Inventory, book: Playbook) -> None:
-        """Let hosts and plays have what they do not say themselves."""
+    def apply(self, book: Playbook) -> None:
+        """Let plays have what they do not say themselves."""
         for play in book.plays:
             play.remote_user = play.remote_user or self.remote_user
             frame = play.frame
@@ -104,13 +103,6 @@ class AnsibleCfg:
                 become=self.become if frame.become is None else frame.become,
                 become_user=self.become_user if frame.become_user is None else frame.become_user,
             )
-        if self.private_key_file is not None:
-            given = {"ansible_ssh_private_key_file": str(self.private_key_file)}
-            for name, host in inventory.hosts.items():
-                if host.private_key_file is None:
-                    inventory.hosts[name] = replace(
-                        host, private_key_file=self.private_key_file, variables={**given, **host.variables}
-                    )
 
 
 def find(folder: Path, warn: Callable[[str], None], environment: Mapping[str, str] = os.environ) -> Path | None:

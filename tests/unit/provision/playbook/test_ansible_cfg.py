@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from kprov.cli.main import run as kprov
-from kprov.provision.playbook import ansible_cfg
+from kprov.provision.inventory import load
+from kprov.provision.playbook import ansible_cfg, read_playbooks
 from kprov.provision.playbook.ansible_cfg import AnsibleCfg, AnsibleCfgError
 
 EVERYTHING = """
@@ -148,26 +149,22 @@ def test_a_run_in_its_folder(
 
 
 def test_plays_and_the_inventory_are_stronger(tmp_path: Path) -> None:
-    from kprov.provision.inventory import load
-    from kprov.provision.playbook import read_playbooks
-
+    own, usual = tmp_path / "own", tmp_path / "usual"
+    own.touch(mode=0o600), usual.touch(mode=0o600)
     (tmp_path / "hosts.yaml").write_text(
-        "all: {hosts: {plain: {}, keyed: {ansible_ssh_private_key_file: /inventory/key}}}\n"
+        f"all: {{hosts: {{plain: {{}}, keyed: {{ansible_ssh_private_key_file: {own}}}}}}}\n"
     )
     (tmp_path / "site.yml").write_text(
         "- {hosts: all, tasks: []}\n- {hosts: all, remote_user: other, become: false, become_user: x, tasks: []}\n"
     )
-    inventory, book = load(tmp_path / "hosts.yaml", cluster=False), read_playbooks([tmp_path / "site.yml"])
-    AnsibleCfg(remote_user="me", private_key_file=Path("/cfg/key"), become=True, become_user="app").apply(
-        inventory, book
-    )
-    keys = {
-        host.name: (host.private_key_file, host.variables["ansible_ssh_private_key_file"])
-        for host in inventory.hosts.values()
-    }
-    assert keys == {
-        "plain": (Path("/cfg/key"), "/cfg/key"),
-        "keyed": (Path("/inventory/key"), "/inventory/key"),
-    }
+    book = read_playbooks([tmp_path / "site.yml"])
+    AnsibleCfg(remote_user="me", become=True, become_user="app").apply(book)
     says = [(play.remote_user, play.frame.become, play.frame.become_user) for play in book.plays]
     assert says == [("me", True, "app"), ("other", False, "x")]
+
+    inventory = load(tmp_path / "hosts.yaml", cluster=False, private_key_file=usual)
+    inventory.add("later", (), {})
+    inventory.add("plain", ("more",), {})
+    for name, key in {"plain": usual, "keyed": own, "later": usual}.items():
+        host = inventory.hosts[name]
+        assert (host.private_key_file, host.variables["ansible_ssh_private_key_file"]) == (key, str(key))
