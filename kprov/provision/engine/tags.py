@@ -19,6 +19,8 @@ def is_chosen(tags: Collection[str], only: Collection[str] = (), skip: Collectio
     Source: Ansible's "Tags": ``always`` is done unless it is skipped by name, ``never`` is not done unless one of its
     tags is named.
     """
+    if not (tags or only or skip):  # asked for each task of each host
+        return True
     return _is_chosen(frozenset(tags), frozenset(only), frozenset(skip))
 
 

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+
 from kprov.provision.agent import wire
 
 # Answers to what was sent in one go, together.
@@ -29,7 +31,18 @@ def _refuse(constant: str) -> float:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse)
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def _value(text: bytes) -> Any:
+    """A JSON text's value, as Python's own decoder has it. Raises ValueError, RecursionError."""
+    if _LONG_NUMBER.search(text) is None:  # which orjson would round
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            pass  # texts that are no Unicode, or what is wrong in Python's words
+    return _DECODER.decode(text.decode())
 
 
 class Lie(Exception):
@@ -121,7 +134,7 @@ class Inbound:
         if excess:
             raise Lie(f"sent an answer of {excess}")
         try:
-            frame = _DECODER.decode(text.decode())
+            frame = _value(text)
         except (ValueError, RecursionError) as error:
             raise Lie(f"sent an answer that is no JSON ({type(error).__name__}: {str(error)[:100]})") from None
         if not isinstance(frame, dict):

@@ -6,6 +6,7 @@ Only a task that reads an earlier one's result waits for it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from kprov.provision.engine.control_modules import CONTROL, IMPORTS, INCLUDES
@@ -210,7 +211,7 @@ class HostRunner:
     @property
     def position(self) -> Position:
         """Where in the play the host is: at each level the number of the step, and of what it brought."""
-        return tuple(number for level in self._stack for number in level)
+        return tuple(chain.from_iterable(self._stack))
 
     def scope(self, place: Place, task: Task) -> Scope:
         """What a task sees."""

@@ -148,7 +148,10 @@ class Results:
         else:
             status = Status.CHANGED if whole["changed"] else Status.OK
         diff = "".join([str(item.result["diff"]) for item in sent.items if item.result and item.result.get("diff")])
-        message = ("ignored: " if ignored else "") + "; ".join(dict.fromkeys(_messages(sent, whole, failed, status)))
+        message = ""
+        if failed or status is not Status.OK or sent.task.module == "debug":  # of most there is nothing to say
+            message = "; ".join(dict.fromkeys(_messages(sent, whole, failed, status)))
+            message = "ignored: " + message if ignored else message
         if sent.no_log:
             diff, message = "", CENSORED if message else ""
         result = Result(

@@ -47,6 +47,15 @@ def cut(data: bytes, cuts: list[int]) -> list[bytes]:
     return [data[start:end] for start, end in itertools.pairwise(places)]
 
 
+@pytest.mark.parametrize(
+    "value", [2**63, 2**64, -(2**63) - 1, 10**18, 10**40, 0.1234567890123456789, "\udcff", "\ud800", 1e308, -0.0, "é\0"]
+)
+def test_values_are_what_python_reads(value: Any) -> None:
+    text = json.dumps({"op": "result", "id": 1, "result": {"value": value}}).encode()
+    (frame,) = taking(1).feed(wire.HEADER.pack(len(text), 0) + text)
+    assert repr(frame["result"]["value"]) == repr(json.loads(text)["result"]["value"])
+
+
 @given(
     st.lists(st.dictionaries(st.text(max_size=5), JSON, max_size=4), min_size=1, max_size=5), st.lists(st.integers(0))
 )
