@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import fcntl
 import os
 import time
@@ -21,6 +22,8 @@ class MachineLock:
         self.path = path
         self._descriptor: int | None = None
         self._holder: dict[str, Any] = {}
+        # More than one thread may find that the controller has gone.
+        self._turn = _thread.allocate_lock()
 
     def acquire(self, holder: dict[str, Any]) -> dict[str, Any] | None:
         """Take the lock.
@@ -47,11 +50,7 @@ class MachineLock:
                     found = {}
                 return found if isinstance(found, dict) else {}
             # Its last holder may have removed the file between our open and our lock.
-            try:
-                same = os.stat(self.path).st_ino == os.fstat(descriptor).st_ino
-            except FileNotFoundError:
-                same = False
-            if same:
+            if os.fstat(descriptor).st_nlink:
                 break
             os.close(descriptor)
         self._holder = dict(holder, since=time.time(), pid=os.getpid())
@@ -65,21 +64,22 @@ class MachineLock:
 
     def leaving(self) -> None:
         """Tell whoever comes next that its holder's controller has gone, and only waits for what must be let finish."""
-        descriptor = self._descriptor
-        if descriptor is not None:
-            self._holder["leaving"] = True
-            try:
-                self._write(descriptor)
-            except OSError:
-                pass  # the main thread may have let go just now
+        with self._turn:
+            if self._descriptor is not None:
+                self._holder["leaving"] = True
+                try:
+                    self._write(self._descriptor)
+                except OSError:
+                    pass  # no room: who comes next is told that it is locked
 
     def release(self) -> None:
         """Give the lock back and leave no file."""
-        if self._descriptor is None:
-            return
-        try:
-            os.unlink(self.path)
-        except OSError:
-            pass
-        os.close(self._descriptor)
-        self._descriptor = None
+        with self._turn:
+            if self._descriptor is None:
+                return
+            try:
+                os.unlink(self.path)  # no other's file: that one could not be locked before ours is let go
+            except OSError:
+                pass
+            os.close(self._descriptor)
+            self._descriptor = None

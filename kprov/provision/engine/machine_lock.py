@@ -13,7 +13,7 @@ from kprov.provision.transport.errors import Unreachable
 from kprov.provision.transport.link import AgentLink
 
 # Where the lock may as well be that of another name of the same machine, which keeps it.
-_LETS_GO = 1.0
+_LETS_GO = 5.0
 
 
 class MachineLocks:

@@ -6,6 +6,8 @@ import io
 import json
 import os
 import shutil
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,35 @@ def test_a_lock_says_that_its_holder_is_leaving(tmp_path: Path) -> None:
     assert second.acquire({"run": "2"}) is None
     second.release()
     assert not path.exists()
+
+
+def test_threads_that_leave_together_remove_no_file_of_who_comes_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed: list[str] = []
+    unlink = os.unlink
+
+    def removing(name: str) -> None:
+        unlink(name)
+        removed.append(name)
+        Path(name).write_text("of who comes next")
+
+    monkeypatch.setattr(os, "unlink", removing)
+    paths = [str(tmp_path / f"lock{number}") for number in range(300)]
+    often = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for path in paths:
+            lock = MachineLock(path)
+            assert lock.acquire({"run": "1"}) is None
+            leaving = [threading.Thread(target=what) for what in (lock.release, lock.leaving, lock.release)]
+            for thread in leaving:
+                thread.start()
+            for thread in leaving:
+                thread.join()
+    finally:
+        sys.setswitchinterval(often)
+    assert removed == paths
 
 
 def test_archives_that_a_killed_run_fetched_are_dropped(module: Any, tmp_path: Path, monkeypatch: Any) -> None:

@@ -48,7 +48,7 @@ def cut(data: bytes, cuts: list[int]) -> list[bytes]:
 
 
 @pytest.mark.parametrize(
-    "value", [2**63, 2**64, -(2**63) - 1, 10**18, 10**40, 0.1234567890123456789, "\udcff", "\ud800", 1e308, -0.0, "é\0"]
+    "value", [2**63, 2**64, -(2**63) - 1, 10**18, 10**40, 0.1234567890123456789, "\udcff", 1e308, -0.0, "é\0"]
 )
 def test_values_are_what_python_reads(value: Any) -> None:
     text = json.dumps({"op": "result", "id": 1, "result": {"value": value}}).encode()
