@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import configparser
 import os
-import re
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from kprov.provision.playbook.playbook import Playbook
 
 NAME = "ansible.cfg"
+_LARGEST = 1 << 20
 
 _FOLLOWED = {
     *(("defaults", name) for name in ("inventory", "roles_path", "collections_path", "remote_user")),
@@ -44,7 +44,7 @@ _SECTIONS_OF_NO_CONCERN = frozenset({"colors", "galaxy", "persistent_connection"
 _SPEED_OF_SSH = frozenset(
     {"control_path", "control_path_dir", "pipelining", "retries", "scp_if_ssh", "sftp_batch_mode", "transfer_method"}
 )
-_SPEED_IN_SSH_ARGS = re.compile(r"(-C|-o *(Control|ServerAlive|TCPKeepAlive|Compression)\w*[= ]*\S*|\s)*")
+_SPEED_IN_SSH_ARGS = ("control", "serveralive", "tcpkeepalive", "compression", "connectionattempts")
 
 _TRUE = ("true", "yes", "on", "1", "t", "y")
 _FALSE = ("false", "no", "off", "0", "f", "n")
@@ -115,12 +115,12 @@ def find(folder: Path, warn: Callable[[str], None], environment: Mapping[str, st
         environment: names another file.
     """
     told = environment.get("ANSIBLE_CONFIG")
-    places = [Path(told).expanduser()] if told else []
+    places = [_at_home(told)] if told else []
     if not folder.stat().st_mode & stat.S_IWOTH:
         places.append(folder)
     elif (folder / NAME).is_file():
         warn(f"{folder / NAME} is not read, as everyone may write to that folder: chmod o-w {folder}")
-    places += [Path("~/.ansible.cfg").expanduser(), Path("/etc/ansible")]
+    places += [_at_home("~/.ansible.cfg"), Path("/etc/ansible")]
     for place in places:
         path = place / NAME if place.is_dir() else place
         if path.is_file():
@@ -142,8 +142,8 @@ def read(path: Path | None, folder: Path) -> AnsibleCfg:
         return AnsibleCfg()
     parser = configparser.ConfigParser(inline_comment_prefixes=(";",), interpolation=None)
     try:
-        parser.read_string(path.read_text(), str(path))
-    except (OSError, UnicodeDecodeError, configparser.Error) as error:
+        parser.read_string(_text(path), str(path))
+    except (OSError, ValueError, configparser.Error) as error:
         words = " ".join(str(error).split())
         raise AnsibleCfgError(
             f"{path} can't be read: {words}. Mend it, or name another file in ANSIBLE_CONFIG"
@@ -157,8 +157,7 @@ def read(path: Path | None, folder: Path) -> AnsibleCfg:
 
     def paths(name: str, separator: str) -> tuple[Path, ...]:
         parts = said.get(("defaults", name), "").replace("{{CWD}}", str(folder)).split(separator)
-        expanded = (os.path.expandvars(Path(part.strip()).expanduser()) for part in parts if part.strip())
-        return tuple(base / part for part in expanded)
+        return tuple(base / os.path.expandvars(_at_home(part.strip())) for part in parts if part.strip())
 
     inventories = paths("inventory", ",")
     others = [".".join(key) for key, value in said.items() if not _is_followed(key, value)]
@@ -184,14 +183,39 @@ def _truth(path: Path, value: str | None) -> bool | None:
     raise AnsibleCfgError(f"{path} says 'become = {value}', which is neither true nor false: mend it")
 
 
+def _text(path: Path) -> str:
+    """A file's text. Raises OSError, ValueError."""
+    if path.stat().st_size > _LARGEST:
+        raise ValueError(f"it is larger than {_LARGEST >> 20} MB")
+    text = path.read_text()
+    if "\0" in text:
+        raise ValueError("it has a NUL byte")
+    return text
+
+
+def _at_home(path: str) -> Path:
+    """A path that may begin with a home; as it stands where nobody has that."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def _is_followed(key: tuple[str, str], value: str) -> bool:
     """Whether a run is as this setting wants it."""
     section, name = key
     if section in _SECTIONS_OF_NO_CONCERN or value.lower() in _AS_ALWAYS.get(key, ()):
         return True
     if section == "ssh_connection":
-        return name in _SPEED_OF_SSH or (name == "ssh_args" and _SPEED_IN_SSH_ARGS.fullmatch(value) is not None)
+        return name in _SPEED_OF_SSH or (name == "ssh_args" and _is_speed(value))
     return key in _FOLLOWED or (section == "defaults" and name in _OF_NO_CONCERN)
+
+
+def _is_speed(ssh_args: str) -> bool:
+    """Whether arguments of ssh say nothing but how fast and how patiently it connects."""
+    words = ssh_args.replace("-o", " -o ").split()
+    options = [word for word in words if word not in ("-C", "-o")]
+    return all(option.lower().startswith(_SPEED_IN_SSH_ARGS) for option in options)
 
 
 def _unquoted(value: str) -> str:

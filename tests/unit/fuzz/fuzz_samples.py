@@ -303,7 +303,7 @@ def _words(target: str) -> list[str]:
     match target:
         case "inventory_yaml" | "group_vars" | "extra_vars_text":
             return YAML_WORDS
-        case "inventory_ini" | "host_range" | "ssh_config":
+        case "inventory_ini" | "host_range" | "ssh_config" | "ansible_cfg_file":
             return INI_WORDS
         case "inventory_of_any_kind":
             return YAML_WORDS + INI_WORDS
@@ -363,6 +363,11 @@ def _samples(target: str) -> list[bytes]:
             return [b"-J a@b:22", b"-o ProxyJump=a -o 'ProxyCommand=ssh -W %h:%p -q -p 22 u@h'"]
         case "ssh_config":
             return [b"Host cp1\n  HostName 127.0.0.1\n  User vagrant\n  Port 2222\n  IdentityFile /x\n"]
+        case "ansible_cfg_file":
+            return [
+                b"[defaults]\nroles_path = a:~/b:{{CWD}}/c:$HOME ; x\ninventory=x\nremote_user = 'me'\n",
+                b"[privilege_escalation]\nbecome = yes\n[ssh_connection]\nssh_args = -C -o ControlMaster=auto\n",
+            ]
     return [b"etcd:&cp*:!cp2", b"cp[1:2],node1", b"~cp\\d", b"etcd[0:1]"]
 
 

@@ -16,13 +16,14 @@ from fuzz_own_files import OWN_FILES
 from kprov.cli import extra_vars
 from kprov.cli.inventory import _plain
 from kprov.provision.agent import wire
+from kprov.provision.documents import is_folder
 from kprov.provision.engine import documents
 from kprov.provision.engine.roles import Roles
 from kprov.provision.engine.scope import NeedsResult, Scope, TemplateProblem
 from kprov.provision.engine.templating import Templar
 from kprov.provision.inventory import InventoryErrors, load, patterns, ranges, ssh_arguments
 from kprov.provision.inventory.vagrant import VagrantError, import_vagrant
-from kprov.provision.playbook import read_playbooks
+from kprov.provision.playbook import ansible_cfg, read_playbooks
 from kprov.provision.transport.inbound import Inbound, Lie
 from kprov.provision.vault import PasswordSource, Vault, VaultError
 
@@ -137,6 +138,19 @@ def ssh_config(data: bytes) -> None:
         import_vagrant(directory=FOLDER, ssh_config=path, addresses={}, cluster_name="c")
 
 
+def ansible_cfg_file(data: bytes) -> None:
+    """ansible.cfg, and what is looked for where it says."""
+    path = FOLDER / "ansible.cfg"
+    path.write_bytes(data)
+    with only(ansible_cfg.AnsibleCfgError):
+        found = ansible_cfg.read(path, FOLDER)
+        for folder in (*found.roles_path, *found.collections_path):
+            is_folder(folder / "r")
+        for file in (found.inventory, found.private_key_file, found.vault_password_file):
+            assert file is None or file.is_absolute()
+        assert all(isinstance(name, str) and name for name in found.others)
+
+
 def playbook(data: bytes) -> None:
     """A playbook."""
     path = FOLDER / "playbook.yml"
@@ -202,6 +216,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         vault_value,
         extra_vars_text,
         ssh_config,
+        ansible_cfg_file,
         playbook,
         role,
         template,

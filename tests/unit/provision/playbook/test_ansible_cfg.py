@@ -72,6 +72,8 @@ def test_what_is_followed(read: Callable[[str], AnsibleCfg], tmp_path: Path) -> 
         "[defaults]\nof_next_year = 1",
         "[privilege_escalation]\nbecome_method = su",
         "[ssh_connection]\nssh_args = -C -o ProxyJump=bastion",
+        "[ssh_connection]\nssh_args = -oControlMaster=auto -F my_config",
+        "[ssh_connection]\nssh_args = -o ControlPersist=60s -i key",
         "[tags]\nskip = slow",
         "[diff]\nalways = True",
     ],
@@ -93,6 +95,8 @@ def test_of_several_inventories_none_is_taken(read: Callable[[str], AnsibleCfg])
         ("[defaults]\nroles_path = a\nroles_path = b", "already exists"),
         ("[privilege_escalation]\nbecome = perhaps", "'become = perhaps', which is neither true nor false"),
         ("[defaults]\nx = \udcff", "codec can't decode"),
+        ("[defaults]\nroles_path = a\0b", "a NUL byte"),
+        ("[defaults]\n#" + "x" * 2**20, "larger than 1 MB"),
     ],
 )
 def test_what_is_wrong_is_told(tmp_path: Path, text: str, words: str) -> None:
