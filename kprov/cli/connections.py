@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from kprov.cli.exit_codes import ExitCode
+from kprov.cli.failures import warn
 from kprov.cli.invocation import OutputFormat
 from kprov.cli.options import Output, Verbose
 
@@ -29,7 +30,7 @@ def list_connections(output: Output = OutputFormat.TEXT, verbose: Verbose = 0) -
     from kprov.cli.tables import table
     from kprov.provision.transport.kept import KeptConnections
 
-    found = sorted(KeptConnections(0, _tell).list())
+    found = sorted(KeptConnections(0, warn).list())
     if output is OutputFormat.JSON:
         for host, seconds in found:
             typer.echo(json.dumps({"event": "connection", "host": host, "seconds_left": seconds}))
@@ -54,7 +55,7 @@ def close(
     """
     from kprov.provision.transport.kept import KeptConnections
 
-    kept = KeptConnections(0, _tell)
+    kept = KeptConnections(0, warn)
     if hosts:
         there = {host for host, _ in kept.list()}
         missing = [host for host in hosts if host not in there]
@@ -66,7 +67,3 @@ def close(
         typer.echo(json.dumps({"event": "summary", "exit_code": 0, "closed": count}))
     else:
         typer.echo(f"ended {count} connection{'s' * (count != 1)}")
-
-
-def _tell(warning: str) -> None:
-    typer.echo(f"warning: {warning}", err=True)

@@ -34,6 +34,11 @@ def code_of(error: BaseException) -> ExitCode:
     return ExitCode.FAILED
 
 
+def warn(message: str) -> None:
+    """Say what a person should know, on standard error."""
+    print(f"warning: {message}", file=sys.stderr)
+
+
 def report(error: Exception) -> ExitCode:
     """Say what went wrong, on standard error (or as JSON on standard output). Returns the exit code."""
     code = code_of(error)

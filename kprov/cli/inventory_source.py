@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kprov.cli import extra_vars as extra
 from kprov.cli.exit_codes import ExitCode
+from kprov.cli.failures import warn
 from kprov.cli.vault_options import given_vault
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def open_inventory(
         private_key_file=private_key_file,
     )
     for doubt in loaded.warnings:
-        print(f"warning: {doubt}", file=sys.stderr)
+        warn(str(doubt))
     return loaded
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from kprov.cli.exit_codes import of_outcome
+from kprov.cli.failures import warn
 from kprov.cli.invocation import OutputFormat, current
 from kprov.cli.options import (
     DEFAULT_INVENTORY,
@@ -84,9 +84,9 @@ def run(
     from kprov.provision.playbook.run import collections_paths, roles_paths
 
     first = playbooks[0]
-    settings = ansible_cfg.read(ansible_cfg.find(Path.cwd(), _warn), Path.cwd())
+    settings = ansible_cfg.read(ansible_cfg.find(Path.cwd(), warn), Path.cwd())
     if settings.others:
-        _warn(f"{settings.path}: kprov does not follow {', '.join(settings.others)}")
+        warn(f"{settings.path}: kprov does not follow {', '.join(settings.others)}")
     current.usual_vault_password_file = settings.vault_password_file
     source = context.get_parameter_source("inventory")
     if settings.inventory is not None and source is not None and source.name == "DEFAULT":
@@ -142,7 +142,3 @@ def run(
             shown.tell(f"only those that failed, once they are mended: --limit @{engine.retry_file}")
     shown.finish([], code, None)
     raise typer.Exit(int(code))
-
-
-def _warn(message: str) -> None:
-    print(f"warning: {message}", file=sys.stderr)

@@ -46,7 +46,8 @@ def split(text: str) -> list[str]:
     return [*words, word] if word else words
 
 
-def _unquoted(text: str) -> str:
+def unquoted(text: str) -> str:
+    """A text without the quotes that it stands in."""
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" and text[-2] != "\\":
         return text[1:-1]
     return text
@@ -63,9 +64,9 @@ def pairs(text: str) -> tuple[dict[str, str], list[str]]:
     for word in split(text):
         match = _PAIR.match(word)
         if match is None:
-            rest.append(_unquoted(word))
+            rest.append(unquoted(word))
         else:
-            found[match[1]] = _unquoted(match[2])
+            found[match[1]] = unquoted(match[2])
     return found, rest
 
 
@@ -81,7 +82,7 @@ def command(text: str) -> tuple[str, dict[str, str]]:
     for word in words:
         match = _PAIR.match(word)
         if match is not None and match[1] in _COMMAND_PAIRS:
-            found[match[1]] = _unquoted(match[2])
+            found[match[1]] = unquoted(match[2])
         else:
             kept.append(word)
     return (text if not found else " ".join(kept)), found

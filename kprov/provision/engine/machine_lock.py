@@ -75,7 +75,7 @@ class MachineLocks:
         if answer.get("failed"):
             raise Unreachable(f"its lock {self._path_on(link)} could not be taken: {answer.get('msg')}")
         other = _holder(answer)
-        if other.get("run") == self._run_id and (self._shared or link.target.local):
+        if other.get("run") == self._run_id and self._is_shared(link):
             return None, answer is not first  # the agent that came first has it for both
         if other.get("run") == self._run_id:
             raise Unreachable(
@@ -92,23 +92,30 @@ class MachineLocks:
         while not answer.get("locked") and not answer.get("failed"):
             other = _holder(answer)
             waited = time.monotonic() - begun
-            leaving = bool(other.get("leaving")) or not other
-            own = other.get("run") == self._run_id
-            if own and (host not in self._had or waited > self._own_patience(link)):
+            if waited >= self._patience(host, link, other):
                 break
-            if waited > (self._timeouts.finish if leaving else self._timeouts.lock):
-                break
-            if leaving and not told and waited > 1:
+            if _is_leaving(other) and not told and waited > 1:
                 told = True
                 self._warn(f"{host}: waits for what an interrupted run must finish there ({run_of(other)})")
             time.sleep(0.2)
             answer = link.wait(self.post(link), self._timeouts.facts)["result"]
         return answer
 
-    def _own_patience(self, link: AgentLink) -> float:
-        """How long an agent of this run may take to let go, when another one of the same host takes its place."""
-        shared = self._shared or link.target.local
-        return min(_LETS_GO, self._timeouts.lock) if shared else self._timeouts.lock
+    def _patience(self, host: str, link: AgentLink, other: dict[str, Any]) -> float:
+        """How long who holds a lock may take to let go."""
+        if other.get("run") != self._run_id:
+            return self._timeouts.finish if _is_leaving(other) else self._timeouts.lock
+        if host not in self._had:
+            return 0.0
+        return min(_LETS_GO, self._timeouts.lock) if self._is_shared(link) else self._timeouts.lock
+
+    def _is_shared(self, link: AgentLink) -> bool:
+        """Whether several names of a machine may have its lock together."""
+        return self._shared or link.target.local
+
+
+def _is_leaving(other: dict[str, Any]) -> bool:
+    return bool(other.get("leaving")) or not other
 
 
 def _holder(answer: dict[str, Any]) -> dict[str, Any]:

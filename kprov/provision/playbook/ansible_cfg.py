@@ -5,7 +5,6 @@ Source: ansible-core 2.19, `ansible-config` and its base.yml: which file is read
 
 from __future__ import annotations
 
-import configparser
 import os
 import stat
 from collections.abc import Callable, Mapping
@@ -13,11 +12,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kprov.provision import documents
+from kprov.provision.agent.parameters import FALSE_WORDS, TRUE_WORDS
+from kprov.provision.engine.argument_strings import unquoted
+from kprov.provision.inventory import ssh_arguments
+
 if TYPE_CHECKING:
     from kprov.provision.playbook.playbook import Playbook
 
 NAME = "ansible.cfg"
 _LARGEST = 1 << 20
+_ADVICE = "Mend it, or name another file in ANSIBLE_CONFIG"
 
 _FOLLOWED = {
     *(("defaults", name) for name in ("inventory", "roles_path", "collections_path", "remote_user")),
@@ -44,20 +49,16 @@ _SECTIONS_OF_NO_CONCERN = frozenset({"colors", "galaxy", "persistent_connection"
 _SPEED_OF_SSH = frozenset(
     {"control_path", "control_path_dir", "pipelining", "retries", "scp_if_ssh", "sftp_batch_mode", "transfer_method"}
 )
-_SPEED_IN_SSH_ARGS = ("control", "serveralive", "tcpkeepalive", "compression", "connectionattempts")
-
-_TRUE = ("true", "yes", "on", "1", "t", "y")
-_FALSE = ("false", "no", "off", "0", "f", "n")
 
 # What it is where nothing is said anyway.
 _AS_ALWAYS = {
     ("defaults", "gathering"): ("implicit", "smart"),
     ("defaults", "hash_behaviour"): ("replace",),
-    ("defaults", "host_key_checking"): _TRUE,
+    ("defaults", "host_key_checking"): TRUE_WORDS,
     ("defaults", "interpreter_python"): ("auto", "auto_silent", "auto_legacy", "auto_legacy_silent"),
     ("defaults", "transport"): ("ssh", "smart"),
     ("privilege_escalation", "become_method"): ("sudo",),
-    ("privilege_escalation", "become_ask_pass"): _FALSE,
+    ("privilege_escalation", "become_ask_pass"): FALSE_WORDS,
 }
 
 
@@ -118,12 +119,12 @@ def find(folder: Path, warn: Callable[[str], None], environment: Mapping[str, st
     places = [_at_home(told)] if told else []
     if not folder.stat().st_mode & stat.S_IWOTH:
         places.append(folder)
-    elif (folder / NAME).is_file():
+    elif documents.is_file(folder / NAME):
         warn(f"{folder / NAME} is not read, as everyone may write to that folder: chmod o-w {folder}")
     places += [_at_home("~/.ansible.cfg"), Path("/etc/ansible")]
     for place in places:
-        path = place / NAME if place.is_dir() else place
-        if path.is_file():
+        path = place / NAME if documents.is_folder(place) else place
+        if documents.is_file(path):
             return path
     return None
 
@@ -140,16 +141,17 @@ def read(path: Path | None, folder: Path) -> AnsibleCfg:
     """
     if path is None:
         return AnsibleCfg()
+    import configparser  # imported here: most runs have no such file, and every run would wait for it
+
     parser = configparser.ConfigParser(inline_comment_prefixes=(";",), interpolation=None)
     try:
-        parser.read_string(_text(path), str(path))
-    except (OSError, ValueError, configparser.Error) as error:
-        words = " ".join(str(error).split())
-        raise AnsibleCfgError(
-            f"{path} can't be read: {words}. Mend it, or name another file in ANSIBLE_CONFIG"
-        ) from None
+        parser.read_string(documents.decode(documents.read(path, _LARGEST)), str(path))
+    except documents.Unreadable as error:
+        raise AnsibleCfgError(f"{path} {error}. {_ADVICE}") from None
+    except configparser.Error as error:
+        raise AnsibleCfgError(f"{path} can't be read: {' '.join(str(error).split())}. {_ADVICE}") from None
     said = {
-        (section, _ALIASES.get(name, name)): _unquoted(value)
+        (section, _ALIASES.get(name, name)): unquoted(value)
         for section in parser.sections()
         for name, value in parser.items(section)
     }
@@ -178,19 +180,10 @@ def read(path: Path | None, folder: Path) -> AnsibleCfg:
 
 
 def _truth(path: Path, value: str | None) -> bool | None:
-    if value is None or value.lower() in (*_TRUE, *_FALSE):
-        return None if value is None else value.lower() in _TRUE
-    raise AnsibleCfgError(f"{path} says 'become = {value}', which is neither true nor false: mend it")
-
-
-def _text(path: Path) -> str:
-    """A file's text. Raises OSError, ValueError."""
-    if path.stat().st_size > _LARGEST:
-        raise ValueError(f"it is larger than {_LARGEST >> 20} MB")
-    text = path.read_text()
-    if "\0" in text:
-        raise ValueError("it has a NUL byte")
-    return text
+    word = (value or "").lower()
+    if value is not None and word not in TRUE_WORDS | FALSE_WORDS:
+        raise AnsibleCfgError(f"{path} says 'become = {value}', which is neither true nor false: mend it")
+    return None if value is None else word in TRUE_WORDS
 
 
 def _at_home(path: str) -> Path:
@@ -207,19 +200,7 @@ def _is_followed(key: tuple[str, str], value: str) -> bool:
     if section in _SECTIONS_OF_NO_CONCERN or value.lower() in _AS_ALWAYS.get(key, ()):
         return True
     if section == "ssh_connection":
-        return name in _SPEED_OF_SSH or (name == "ssh_args" and _is_speed(value))
+        return name in _SPEED_OF_SSH or (
+            name == "ssh_args" and ssh_arguments.parse(value) == ssh_arguments.SshArguments()
+        )
     return key in _FOLLOWED or (section == "defaults" and name in _OF_NO_CONCERN)
-
-
-def _is_speed(ssh_args: str) -> bool:
-    """Whether arguments of ssh say nothing but how fast and how patiently it connects."""
-    words = ssh_args.replace("-o", " -o ").split()
-    options = [word for word in words if word not in ("-C", "-o")]
-    return all(option.lower().startswith(_SPEED_IN_SSH_ARGS) for option in options)
-
-
-def _unquoted(value: str) -> str:
-    for quote in ("'", '"'):
-        if len(value) > 1 and value[0] == value[-1] == quote:
-            return value[1:-1]
-    return value

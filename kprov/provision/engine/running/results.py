@@ -148,10 +148,7 @@ class Results:
         else:
             status = Status.CHANGED if whole["changed"] else Status.OK
         diff = "".join([str(item.result["diff"]) for item in sent.items if item.result and item.result.get("diff")])
-        message = ""
-        if failed or status is not Status.OK or sent.task.module == "debug":  # of most there is nothing to say
-            message = "; ".join(dict.fromkeys(_messages(sent, whole, failed, status)))
-            message = "ignored: " + message if ignored else message
+        message = ("ignored: " if ignored else "") + "; ".join(dict.fromkeys(_messages(sent, whole, failed, status)))
         if sent.no_log:
             diff, message = "", CENSORED if message else ""
         result = Result(
@@ -238,5 +235,7 @@ def _messages(sent: Sent, whole: dict[str, Any], failed: bool, status: Status) -
     if status is Status.SKIPPED:
         return [str(whole.get("skip_reason") or whole.get("msg") or "")]
     always = sent.task.module == "debug"
+    if status is Status.OK and not always:  # as of most
+        return []
     shown = [item.result for item in sent.items if item.result and (item.result.get("changed") or always)]
     return [str(result["msg"]) for result in shown if result.get("msg") is not None]

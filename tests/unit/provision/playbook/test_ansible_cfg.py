@@ -94,9 +94,9 @@ def test_of_several_inventories_none_is_taken(read: Callable[[str], AnsibleCfg])
         ("inventory = hosts", "no section headers"),
         ("[defaults]\nroles_path = a\nroles_path = b", "already exists"),
         ("[privilege_escalation]\nbecome = perhaps", "'become = perhaps', which is neither true nor false"),
-        ("[defaults]\nx = \udcff", "codec can't decode"),
+        ("[defaults]\nx = \udcff", r"is not UTF-8 text \(byte 15\)"),
         ("[defaults]\nroles_path = a\0b", "a NUL byte"),
-        ("[defaults]\n#" + "x" * 2**20, "larger than 1 MB"),
+        ("[defaults]\n#" + "x" * 2**20, "larger than 1 MiB"),
     ],
 )
 def test_what_is_wrong_is_told(tmp_path: Path, text: str, words: str) -> None:
