@@ -41,6 +41,14 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         "that outlive a run; script: the same commands in a shell script, without any tool",
     )
     parser.add_argument("--tasks", type=int, default=60, help="tasks on loopback targets")
+    parser.add_argument(
+        "--growth",
+        type=int,
+        nargs="*",
+        default=[],
+        help="numbers of loopback targets that get four times the tasks, too",
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured for --growth")
     parser.add_argument("--limit", type=float, default=600, help="seconds after which a command is stopped")
     parser.add_argument(
         "--peers-up-to",
@@ -73,10 +81,13 @@ def main() -> None:
             machines = lab.Lab(options.inventory)
             for work in options.work:
                 rows += bench.on_lab(machines, WORK[work](), work)
-        if options.hosts or options.rtt:
-            targets = stack.enter_context(loopback.Loopback(folder, max([1, *options.hosts])))
+        if options.hosts or options.growth or options.rtt:
+            most = max([1, *options.hosts, *options.growth])
+            targets = stack.enter_context(loopback.Loopback(folder, most))
             for count in options.hosts:
                 rows += bench.on_loopback(targets, count, options.tasks)
+            for count in options.growth:
+                rows += bench.growth(targets, count, options.tasks, options.rounds)
             if options.rtt:
                 rows += bench.far_away(targets, options.rtt / 1000, options.tasks)
     table.show(rows)

@@ -1,9 +1,10 @@
-"""What is measured: first run, nothing to do, one file of one host changed; and nothing to do, far away."""
+"""What is measured: first run, nothing to do, one file of one host changed; nothing to do far away, with more tasks."""
 
 from __future__ import annotations
 
 import contextlib
 import re
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -120,6 +121,32 @@ class Benchmark:
             rows[0][f"{tool.name}_round_trips"] = trips
             rows[0][f"{tool.name}_connections"] = len(counts)
         return rows
+
+    def growth(self, targets: Loopback, count: int, tasks: int, rounds: int) -> list[Row]:
+        """Nothing to do, with so many tasks and with four times as many: in turns on the same targets, medians."""
+        few, many = ({"case": f"no-op, {n} tasks", "hosts": count, "where": "loopback"} for n in (tasks, 4 * tasks))
+        pairs = zip(*(self._tools(workload.files_and_commands(n)) for n in (tasks, 4 * tasks)), strict=True)
+        for pair in pairs:
+            tool = pair[0]
+            if not tool.runs_again:
+                continue
+            targets.prepare(tool.name)
+            for one in pair:
+                one.write_inventory(targets.hosts(tool.name, count))
+            for one in reversed(pair):  # the many tasks do what the few do, and more
+                self._run(one, targets, count)
+            costs = [[self._run(one, targets, count) for one in pair] for _ in range(rounds)]
+            for one, row, of_row in zip(pair, (few, many), zip(*costs, strict=True), strict=True):
+                of_row = sorted(of_row, key=lambda cost: cost.seconds or self._limit)
+                _note(row, tool, of_row[len(of_row) // 2], self._limit)
+                one.end()
+            if all(cost.seconds for of_round in costs for cost in of_round):
+                ratios = [(second.seconds or 0) / (first.seconds or 1) for first, second in costs]
+                many[f"{tool.name}_growth"] = round(statistics.median(ratios), 2)
+            print(
+                f"growth at {count} hosts, {tool.label}: {many.get(f'{tool.name}_growth')}", file=sys.stderr, flush=True
+            )
+        return [few, many]
 
     def _through_relay(
         self, tool: tools.Tool, targets: Loopback, rtt: float, runs: int

@@ -44,6 +44,8 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
             cells = "".join(f"{_cell(row.get(f'{name}_{key}')):>12}" for key, _ in COLUMNS)
             trips = row.get(f"{name}_round_trips")
             end = f"  {trips:g}" if trips is not None else ""
+            if growth := row.get(f"{name}_growth"):
+                end += f"  {growth:g} times as long with four times the tasks"
             note = f"  {row[f'{name}_note']}" if f"{name}_note" in row else ""
             print(f"{title(row):24} {row['hosts']:>5}  {label:18}{cells}{end}{note}")
     for row in rows:
