@@ -12,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from kprov.provision import atomic
 from kprov.provision.engine.account import Account
 from kprov.provision.engine.batches import Serial
 from kprov.provision.engine.calls import ModuleCalls
@@ -21,7 +20,7 @@ from kprov.provision.engine.controller_names import LOCAL
 from kprov.provision.engine.errors import EngineError
 from kprov.provision.engine.fact_cache import FactCache
 from kprov.provision.engine.holder import this_run
-from kprov.provision.engine.journal import Journal, JournalError, new_run_id
+from kprov.provision.engine.journal import Journal, new_run_id
 from kprov.provision.engine.local_host import local_session
 from kprov.provision.engine.machine_lock import MachineLocks
 from kprov.provision.engine.pending_handlers import PENDING_NAME, PendingHandlers
@@ -34,7 +33,7 @@ from kprov.provision.engine.reporter import Reporter, SilentReporter
 from kprov.provision.engine.result import HostState, HostSummary, PhaseResult, Result, Status
 from kprov.provision.engine.role_phases import RolePhases
 from kprov.provision.engine.roles import Roles
-from kprov.provision.engine.run_history import NoSuchRun, prune
+from kprov.provision.engine.run_end import RunEnd
 from kprov.provision.engine.running.context import RunContext
 from kprov.provision.engine.search_path import SearchPath
 from kprov.provision.engine.secrets import Secrets
@@ -53,9 +52,6 @@ if TYPE_CHECKING:
 
 KEEP_CONNECTIONS = "KPROV_KEEP_CONNECTIONS"
 """The environment variable that says how long connections outlive a run, in place of what the inventory says."""
-
-_RUNS_KEPT = 50
-"""Where an inventory does not say it."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +169,15 @@ class Engine:
             cache=cache,
             keep_connections=kept_for,
         )
+        self._end = RunEnd(
+            self._sessions,
+            self._connections,
+            self.account,
+            self.pending_handlers,
+            self._state_lock,
+            self.state_directory,
+            inventory,
+        )
         oldest = getattr(inventory.cluster, "fact_caching_timeout", 86400.0)
         self._remembered = RememberedFacts(cache, oldest, self._connections.look)
         self.variables.remembered = self._remembered
@@ -249,42 +254,12 @@ class Engine:
         Raises:
             JournalError: its end can't be written down; where there is an `error`, that one says more.
         """
-        if not self._connections.close():
-            return
-        with contextlib.ExitStack() as last:
-            last.callback(self._forget_old_runs)
-            if self._state_lock is not None:
-                last.callback(self._state_lock.release)
-            last.callback(self.account.tell_end)
-            last.callback(self._write_end, error)
-            last.callback(self._write_retry_file)
-            last.callback(self.pending_handlers.close)
-            last.callback(self._connections.end_all)
-            if error is None:
-                self._connections.keep()
+        self._end.close(error)
 
     @property
     def retry_file(self) -> Path:
         """The names of the hosts that failed or were lost, one a line, once the run is over: for ``--limit @FILE``."""
-        return self.journal.path.with_name("retry")
-
-    def _write_retry_file(self) -> None:
-        trouble = ("failed", "unreachable", "locked")
-        names = [name for name, session in self._sessions.items() if session.state.state in trouble]
-        if names:
-            with contextlib.suppress(OSError):  # a full disk is told of by the journal
-                atomic.write(self.retry_file, "".join(f"{name}\n" for name in names), mode=atomic.PRIVATE)
-
-    def _forget_old_runs(self) -> None:
-        with contextlib.suppress(NoSuchRun):
-            prune(self.state_directory, max(1, getattr(self.inventory.cluster, "runs_kept", _RUNS_KEPT)))
-
-    def _write_end(self, error: BaseException | None) -> None:
-        try:
-            self.account.finish(error)
-        except JournalError:
-            if error is None:
-                raise
+        return self._end.retry_file
 
     # -- hosts
 

@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from kprov.provision.agent import wire
-from kprov.provision.transport import bootstrap, outbound
-from kprov.provision.transport.errors import ConnectionLost, ProtocolBroken, PythonMissing, SudoRefused, TimedOut
+from kprov.provision.transport import bootstrap, outbound, start_failures
+from kprov.provision.transport.errors import ConnectionLost, ProtocolBroken, TimedOut
 from kprov.provision.transport.inbound import SLOWEST, Inbound, Lie
 from kprov.provision.transport.offered import Offered
 from kprov.provision.transport.pipe import Pipe
 from kprov.provision.transport.target import Target
-
-OLDEST_PYTHON = (3, 9)
 
 # While one side waits for the other, errors are read and the time is looked at as often as this.
 LOOK = 1.0
@@ -111,7 +109,7 @@ class AgentLink:
             searched = len(received)
             data = self._read(0.2)
             if data == b"":
-                raise self._why_not_started(bytes(received))
+                raise start_failures.reason(self.target, self._pipe, bytes(received))
             received += data or b""
             # Each part is searched once, with what came just before it.
             found = bootstrap.read_greeting(bytes(received[max(0, searched - bootstrap.LONGEST_GREETING) :]))
@@ -123,9 +121,7 @@ class AgentLink:
             if prompts > asked:
                 asked = prompts
                 if asked > 1 or self.target.become_password is None:
-                    raise SudoRefused(
-                        f"sudo refused the password of {self.target.user}: correct ansible_become_password"
-                    )
+                    raise start_failures.password_refused(self.target)
                 self._write(self.target.become_password.encode() + b"\n")
             if time.monotonic() > deadline:
                 raise TimedOut(
@@ -134,64 +130,13 @@ class AgentLink:
                 )
         self.greeting, rest = found
         self.greeted_at = time.time()
-        if self.greeting.version < OLDEST_PYTHON:
-            version = ".".join(map(str, self.greeting.version))
-            raise PythonMissing(
-                f"{self.target.python} is Python {version}; 3.9 or newer is needed: install it or name another by "
-                f"ansible_python_interpreter"
-            )
-        as_it_is = self.target.local or self.target.unprivileged
-        if self.greeting.uid != 0 and not self.target.become and not as_it_is:
-            raise SudoRefused(
-                f"{self.target.user} is not root on {self.target.name}, and kprov needs root there: set "
-                f"ansible_become: true, or connect as root"
-            )
+        start_failures.check(self.target, self.greeting)
         if self.greeting.magic != self._agent_sent:
             self._write(bootstrap.archive(self.greeting.magic))
         if self._agent_sent is None:
             self._write(self._manners())
         self._in_parts = self.greeting.magic == self._agent_sent
         self._take(rest)
-
-    def _why_not_started(self, printed: bytes) -> Exception:
-        """What the machine said instead of the greeting, in terms of what to do."""
-        refused = self._pipe.refused()
-        if refused is not None:
-            return refused
-        code = self._pipe.exit_code()
-        words = self._pipe.errors().decode(errors="replace").replace(bootstrap.SUDO_PROMPT, "").strip()
-        target, low = self.target, words.lower()
-        python_named = target.python.lower() in low
-        if code == 1 and b"account is currently not available" in printed:
-            return PythonMissing(
-                f"the login shell of {target.user} on {target.name} does not run commands: give it one "
-                f"(chsh -s /bin/sh {target.user}) or connect as another user"
-            )
-        if "password is required" in low or "a terminal is required" in low:
-            return SudoRefused(
-                f"sudo on {target.name} asks {target.user} for a password: set ansible_become_password or allow "
-                f"{target.user} NOPASSWD"
-            )
-        if "not in the sudoers" in low or "not allowed to execute" in low or "may not run sudo" in low:
-            return SudoRefused(f"{target.user} may not use sudo on {target.name}: add it to sudoers or connect as root")
-        if "incorrect password" in low or "sorry, try again" in low:
-            return SudoRefused(f"sudo refused the password of {target.user}: correct ansible_become_password")
-        if ("sudo" in low and not python_named) and ("not found" in low or code == 127):
-            return SudoRefused(
-                f"there is no sudo on {target.name} and {target.user} is not root: install sudo or connect as root"
-            )
-        if code == 127 or "not found" in low or "no such file" in low:
-            return PythonMissing(
-                f"there is no {target.python} on {target.name}: install it (Debian: apt-get install python3) "
-                "or say where it is by ansible_python_interpreter"
-            )
-        tail = (words or printed.decode(errors="replace").strip())[-300:] or "nothing"
-        if code is None:  # no program has ended: the connection has
-            return ConnectionLost(
-                f"the connection to {target.name} ended before the agent had started: the machine, its network or its "
-                f"sshd is gone, or it took longer than {target.login_timeout:g} s (timeout login); it said: {tail}"
-            )
-        return ConnectionLost(f"the agent did not start on {target.name} (exit code {code}); the machine said: {tail}")
 
     # -- sending
 
