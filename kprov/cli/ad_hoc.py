@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kprov.provision.engine import Engine, Result
     from kprov.provision.inventory import Inventory
     from kprov.provision.inventory.timeouts import Timeouts
+    from kprov.provision.playbook.ansible_cfg import AnsibleCfg
 
 # They only look, so no lock is needed for them.
 LOOKING = frozenset({"find", "getent", "package_facts", "ping", "service_facts", "setup", "slurp", "stat"})
@@ -38,6 +39,8 @@ class Asked:
 
     module: str
     arguments: Mapping[str, Any]
+    settings: AnsibleCfg
+    """What Ansible was told of how machines are connected to."""
     check: bool = False
     diff: bool = False
     become_user: str | None = None
@@ -48,15 +51,15 @@ class Asked:
     command_line: str = "kprov module"
 
 
-def machines_of(path: Path, extra_vars: Iterable[str] | None) -> Inventory:
+def machines_of(path: Path, extra_vars: Iterable[str] | None, settings: AnsibleCfg) -> Inventory:
     """The inventory; one that is not yet whole as a cluster's will do, for machines can be asked all the same."""
     from kprov.cli.inventory_source import open_inventory
     from kprov.provision.inventory import InventoryErrors
 
     try:
-        return open_inventory(path, extra_vars, cluster=None)
+        return open_inventory(path, extra_vars, cluster=None, private_key_file=settings.private_key_file)
     except InventoryErrors:
-        return open_inventory(path, extra_vars, cluster=False)
+        return open_inventory(path, extra_vars, cluster=False, private_key_file=settings.private_key_file)
 
 
 def arguments_of(module: str, words: Sequence[str]) -> dict[str, Any]:
@@ -144,6 +147,8 @@ def results_of(
     from kprov.provision.engine import Result, Status
 
     with _engine(inventory, asked, output) as engine:
+        for host in hosts:
+            asked.settings.apply_to(engine.session(host))
         states = engine.connect(hosts)
         alive = engine.alive(hosts)
         calls = {host.name: _call(engine, host.name, asked) for host in alive}
@@ -174,8 +179,8 @@ def _call(engine: Engine, host: str, asked: Asked) -> Any:
     except TemplateProblem as problem:
         return Result(host, asked.module, Status.FAILED, str(problem))
     options: dict[str, Any] = {"_title": asked.module, "_check": asked.check}
-    if asked.become_user:
-        options["_become_user"] = asked.become_user
+    if become_user := asked.become_user or (asked.settings.become_user if asked.settings.become else None):
+        options["_become_user"] = become_user
     return (asked.module, {**arguments, **options})
 
 

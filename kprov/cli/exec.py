@@ -28,6 +28,7 @@ app = typer.Typer(help="Run a command on some machines, now.")
 
 @app.command()
 def execute(
+    context: typer.Context,
     command: Annotated[
         list[str],
         typer.Argument(metavar="COMMAND", help="A command line for the machine's shell, in quotes; or words after --."),
@@ -50,16 +51,19 @@ def execute(
     It takes no lock: what it changes is up to the command. Ends with 0 when it ended with 0 on every machine.
     """
     from kprov.cli.ad_hoc import Asked, machines_of, results_of, show
+    from kprov.cli.ansible_settings import read_settings
     from kprov.cli.inventory_source import limit_hosts
     from kprov.cli.output import make_reporter
     from kprov.cli.run_limits import read_timeouts
 
-    loaded = machines_of(inventory, extra_vars)
+    settings, inventory = read_settings(context, inventory)
+    loaded = machines_of(inventory, extra_vars, settings)
     line = command[0] if len(command) == 1 else shlex.join(command)
     arguments = {"cmd": line, **({"chdir": chdir} if chdir else {})}
     asked = Asked(
         "shell",
         arguments,
+        settings,
         become_user=become_user or None,
         timeouts=read_timeouts(loaded, timeout),
         forks=forks,

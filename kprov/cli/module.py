@@ -36,6 +36,7 @@ _SAID = frozenset({"changed", "failed", "skipped", "msg", "diff", "exception", "
 
 @app.command()
 def module(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(help="The module; or: list, doc.", metavar="NAME|list|doc")],
     arguments: Annotated[
         list[str] | None,
@@ -66,6 +67,7 @@ def module(
         _doc(arguments or [])
     else:
         from kprov.cli.ad_hoc import Asked, arguments_of, machines_of, results_of, show
+        from kprov.cli.ansible_settings import read_settings
         from kprov.cli.inventory_source import limit_hosts
         from kprov.cli.output import make_reporter
         from kprov.cli.run_limits import read_timeouts
@@ -78,9 +80,10 @@ def module(
             from kprov.cli.ad_hoc import AskedWrongly
 
             raise AskedWrongly([f"{name} is done by the controller while it runs a play; alone it does nothing"])
-        loaded = machines_of(inventory, extra_vars)
+        settings, inventory = read_settings(context, inventory)
+        loaded = machines_of(inventory, extra_vars, settings)
         asked = Asked(
-            own, given, check=check, diff=diff, become_user=become_user or None, forks=forks,
+            own, given, settings, check=check, diff=diff, become_user=become_user or None, forks=forks,
             accept_new_host_keys=accept_new_host_keys, timeouts=read_timeouts(loaded, timeout),
         )  # fmt: skip
         reporter = make_reporter(diff=diff)

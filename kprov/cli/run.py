@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from kprov.cli.exit_codes import of_outcome
-from kprov.cli.failures import warn
-from kprov.cli.invocation import OutputFormat, current
+from kprov.cli.invocation import OutputFormat
 from kprov.cli.options import (
     DEFAULT_INVENTORY,
     AcceptNewHostKeys,
@@ -71,6 +70,7 @@ def run(
 
     All plays and roles are read and checked before any machine is touched; what kprov does not know is refused by name.
     """
+    from kprov.cli.ansible_settings import read_settings
     from kprov.cli.going_on import tell_what_was_left
     from kprov.cli.inventory_source import limit_hosts, open_inventory
     from kprov.cli.playbook_listing import show
@@ -79,18 +79,12 @@ def run(
     from kprov.provision.engine import Engine
     from kprov.provision.engine import tags as tag_words
     from kprov.provision.engine.roles import Roles
-    from kprov.provision.playbook import Known, Options, PlaybookRun, ansible_cfg, read_playbooks
+    from kprov.provision.playbook import Known, Options, PlaybookRun, read_playbooks
     from kprov.provision.playbook.play_pace import PlayPace
     from kprov.provision.playbook.run import collections_paths, roles_paths
 
     first = playbooks[0]
-    settings = ansible_cfg.read(ansible_cfg.find(Path.cwd(), warn), Path.cwd())
-    if settings.others:
-        warn(f"{settings.path}: kprov does not follow {', '.join(settings.others)}")
-    current.usual_vault_password_file = settings.vault_password_file
-    source = context.get_parameter_source("inventory")
-    if settings.inventory is not None and source is not None and source.name == "DEFAULT":
-        inventory = settings.inventory
+    settings, inventory = read_settings(context, inventory)
     loaded = open_inventory(
         inventory,
         extra_vars,

@@ -1,6 +1,7 @@
-"""Ansible's configuration file: where a playbook's parts are, and how hosts are connected to where no one else says it.
+"""Ansible's settings: where a playbook's parts are, and how hosts are connected to where no one else says it.
 
-Source: ansible-core 2.19, `ansible-config` and its base.yml: which file is read, how its values are.
+They come from its configuration file and from variables of the environment, which are stronger. Source: ansible-core
+2.19, `ansible-config`: which file is read, how values are.
 """
 
 from __future__ import annotations
@@ -8,58 +9,23 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kprov.provision import documents
 from kprov.provision.agent.parameters import FALSE_WORDS, TRUE_WORDS
 from kprov.provision.engine.argument_strings import unquoted
-from kprov.provision.inventory import ssh_arguments
+from kprov.provision.playbook.ansible_options import ALIASES, VARIABLES, Key, is_followed
 
 if TYPE_CHECKING:
+    from kprov.provision.engine.session import HostSession
     from kprov.provision.playbook.playbook import Playbook
 
 NAME = "ansible.cfg"
 _LARGEST = 1 << 20
 _ADVICE = "Mend it, or name another file in ANSIBLE_CONFIG"
-
-_FOLLOWED = {
-    *(("defaults", name) for name in ("inventory", "roles_path", "collections_path", "remote_user")),
-    *(("defaults", name) for name in ("private_key_file", "vault_password_file")),
-    *(("privilege_escalation", name) for name in ("become", "become_user")),
-}
-_ALIASES = {"collections_paths": "collections_path"}
-
-# What concerns Ansible's own speed, files and looks: a run does the same without it.
-_OF_NO_CONCERN = frozenset(
-    {
-        *("action_warnings", "allow_world_readable_tmpfiles", "bin_ansible_callbacks", "callback_enabled"),
-        *("callback_whitelist", "callbacks_enabled", "check_mode_markers", "command_warnings", "deprecation_warnings"),
-        *("display_args_to_stdout", "display_failed_stderr", "display_ok_hosts", "display_skipped_hosts"),
-        *("duplicate_dict_key", "fact_caching", "fact_caching_connection", "fact_caching_prefix"),
-        *("fact_caching_timeout", "force_color", "forks", "internal_poll_interval", "local_tmp"),
-        *("force_valid_group_names", "pipelining"),
-        *("localhost_warning", "log_path", "nocolor", "nocows", "poll_interval", "remote_tmp", "result_format"),
-        *("retry_files_enabled", "retry_files_save_path", "show_custom_stats", "show_task_path_on_failure"),
-        *("stdout_callback", "strategy", "system_warnings", "timeout", "verbosity", "callback_result_format"),
-    }
-)
-_SECTIONS_OF_NO_CONCERN = frozenset({"colors", "galaxy", "persistent_connection", "paramiko_connection"})
-_SPEED_OF_SSH = frozenset(
-    {"control_path", "control_path_dir", "pipelining", "retries", "scp_if_ssh", "sftp_batch_mode", "transfer_method"}
-)
-
-# What it is where nothing is said anyway.
-_AS_ALWAYS = {
-    ("defaults", "gathering"): ("implicit", "smart"),
-    ("defaults", "hash_behaviour"): ("replace",),
-    ("defaults", "host_key_checking"): TRUE_WORDS,
-    ("defaults", "interpreter_python"): ("auto", "auto_silent", "auto_legacy", "auto_legacy_silent"),
-    ("defaults", "transport"): ("ssh", "smart"),
-    ("privilege_escalation", "become_method"): ("sudo",),
-    ("privilege_escalation", "become_ask_pass"): FALSE_WORDS,
-}
 
 
 class AnsibleCfgError(Exception):
@@ -68,10 +34,10 @@ class AnsibleCfgError(Exception):
 
 @dataclass(frozen=True)
 class AnsibleCfg:
-    """What a configuration file says.
+    """What Ansible was told.
 
     Args:
-        path: the file; None: there is none.
+        path: the configuration file; None: there is none.
         inventory: the inventory, as on the command line.
         roles_path: folders of roles.
         collections_path: folders of collections.
@@ -80,7 +46,8 @@ class AnsibleCfg:
         vault_password_file: opens what is encrypted, where nothing else does.
         become: whether tasks become another user, where plays and tasks do not say it; None: it says nothing.
         become_user: whom.
-        others: the settings in it that kprov does not follow, as `section.name`.
+        others: the settings in the file that kprov does not follow, as `section.name`.
+        variables: the variables of the environment that it does not follow.
     """
 
     path: Path | None = None
@@ -92,7 +59,8 @@ class AnsibleCfg:
     vault_password_file: Path | None = None
     become: bool | None = None
     become_user: str | None = None
-    others: tuple[str, ...] = field(default=())
+    others: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
 
     def apply(self, book: Playbook) -> None:
         """Let plays have what they do not say themselves."""
@@ -104,6 +72,14 @@ class AnsibleCfg:
                 become=self.become if frame.become is None else frame.become,
                 become_user=self.become_user if frame.become_user is None else frame.become_user,
             )
+
+    def apply_to(self, session: HostSession) -> None:
+        """Let a host that no play is for have what the inventory does not say of it."""
+        said = session.host.variables
+        if self.remote_user is not None and "ansible_user" not in said:
+            session.host = replace(session.host, user=self.remote_user)
+        if self.become is not None and "ansible_become" not in said:
+            session.become = self.become
 
 
 def find(folder: Path, warn: Callable[[str], None], environment: Mapping[str, str] = os.environ) -> Path | None:
@@ -129,18 +105,63 @@ def find(folder: Path, warn: Callable[[str], None], environment: Mapping[str, st
     return None
 
 
-def read(path: Path | None, folder: Path) -> AnsibleCfg:
-    """Read a configuration file.
+def read(path: Path | None, folder: Path, environment: Mapping[str, str] = MappingProxyType({})) -> AnsibleCfg:
+    """Read what Ansible was told.
 
     Args:
         path: what `find` found.
         folder: the working folder, for which `{{CWD}}` stands.
+        environment: its variables are stronger.
 
     Raises:
-        AnsibleCfgError: it is none.
+        AnsibleCfgError: the file can't be read, or a value can't be.
     """
-    if path is None:
-        return AnsibleCfg()
+    said = (
+        {key: _Said(value, path.absolute().parent, str(path)) for key, value in _in_file(path).items()} if path else {}
+    )
+    others = [".".join(key) for key, one in said.items() if not is_followed(key, one.value)]
+    variables = {name: environment[name] for name in VARIABLES if environment.get(name)}
+    said |= {VARIABLES[name]: _Said(value, folder, name) for name, value in variables.items()}
+
+    def text(name: str, section: str = "defaults") -> str | None:
+        return said[section, name].value or None if (section, name) in said else None
+
+    def paths(name: str, separator: str) -> tuple[Path, ...]:
+        one = said.get(("defaults", name), _Said("", folder, ""))
+        parts = one.value.replace("{{CWD}}", str(folder)).split(separator)
+        return tuple(one.base / os.path.expandvars(_at_home(part.strip())) for part in parts if part.strip())
+
+    def path_of(name: str) -> Path | None:
+        return next(iter(paths(name, "\0")), None)
+
+    inventories = paths("inventory", ",")
+    if len(inventories) > 1:
+        others.append("defaults.inventory (kprov takes one)")
+    return AnsibleCfg(
+        path,
+        inventories[0] if len(inventories) == 1 else None,
+        paths("roles_path", ":"),
+        paths("collections_path", ":"),
+        text("remote_user"),
+        path_of("private_key_file"),
+        path_of("vault_password_file"),
+        _truth(said.get(("privilege_escalation", "become"))),
+        text("become_user", "privilege_escalation"),
+        tuple(sorted(others)),
+        tuple(name for name, value in variables.items() if not is_followed(VARIABLES[name], value)),
+    )
+
+
+@dataclass(frozen=True)
+class _Said:
+    """A setting's value, the folder that its paths are relative to, and where it was said."""
+
+    value: str
+    base: Path
+    where: str
+
+
+def _in_file(path: Path) -> dict[Key, str]:
     import configparser  # imported here: most runs have no such file, and every run would wait for it
 
     parser = configparser.ConfigParser(inline_comment_prefixes=(";",), interpolation=None)
@@ -150,40 +171,20 @@ def read(path: Path | None, folder: Path) -> AnsibleCfg:
         raise AnsibleCfgError(f"{path} {error}. {_ADVICE}") from None
     except configparser.Error as error:
         raise AnsibleCfgError(f"{path} can't be read: {' '.join(str(error).split())}. {_ADVICE}") from None
-    said = {
-        (section, _ALIASES.get(name, name)): unquoted(value)
+    return {
+        (section, ALIASES.get(name, name)): unquoted(value)
         for section in parser.sections()
         for name, value in parser.items(section)
     }
-    base = path.absolute().parent
-
-    def paths(name: str, separator: str) -> tuple[Path, ...]:
-        parts = said.get(("defaults", name), "").replace("{{CWD}}", str(folder)).split(separator)
-        return tuple(base / os.path.expandvars(_at_home(part.strip())) for part in parts if part.strip())
-
-    inventories = paths("inventory", ",")
-    others = [".".join(key) for key, value in said.items() if not _is_followed(key, value)]
-    if len(inventories) > 1:
-        others.append("defaults.inventory (kprov takes one)")
-    return AnsibleCfg(
-        path,
-        inventories[0] if len(inventories) == 1 else None,
-        paths("roles_path", ":"),
-        paths("collections_path", ":"),
-        said.get(("defaults", "remote_user")) or None,
-        next(iter(paths("private_key_file", "\0")), None),
-        next(iter(paths("vault_password_file", "\0")), None),
-        _truth(path, said.get(("privilege_escalation", "become"))),
-        said.get(("privilege_escalation", "become_user")) or None,
-        tuple(sorted(others)),
-    )
 
 
-def _truth(path: Path, value: str | None) -> bool | None:
-    word = (value or "").lower()
-    if value is not None and word not in TRUE_WORDS | FALSE_WORDS:
-        raise AnsibleCfgError(f"{path} says 'become = {value}', which is neither true nor false: mend it")
-    return None if value is None else word in TRUE_WORDS
+def _truth(said: _Said | None) -> bool | None:
+    if said is None:
+        return None
+    word = said.value.lower()
+    if word not in TRUE_WORDS | FALSE_WORDS:
+        raise AnsibleCfgError(f"{said.where} says 'become = {said.value}', which is neither true nor false: mend it")
+    return word in TRUE_WORDS
 
 
 def _at_home(path: str) -> Path:
@@ -192,15 +193,3 @@ def _at_home(path: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         return Path(path)
-
-
-def _is_followed(key: tuple[str, str], value: str) -> bool:
-    """Whether a run is as this setting wants it."""
-    section, name = key
-    if section in _SECTIONS_OF_NO_CONCERN or value.lower() in _AS_ALWAYS.get(key, ()):
-        return True
-    if section == "ssh_connection":
-        return name in _SPEED_OF_SSH or (
-            name == "ssh_args" and ssh_arguments.parse(value) == ssh_arguments.SshArguments()
-        )
-    return key in _FOLLOWED or (section == "defaults" and name in _OF_NO_CONCERN)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -207,12 +206,7 @@ class PlaybookRun:
 def collections_paths(playbook: Path, configured: Sequence[Path] = ()) -> tuple[Path, ...]:
     """Where collections are looked for: beside the playbook, then where the user says or `ansible-galaxy` puts them."""
     usual = (Path("~/.ansible/collections").expanduser(), Path("/usr/share/ansible/collections"))
-    return (playbook.parent / "collections", *(_told("ANSIBLE_COLLECTIONS_PATH") or configured or usual))
-
-
-def _told(variable: str) -> list[Path]:
-    """The folders in a variable of the environment."""
-    return [Path(part).expanduser() for part in os.environ.get(variable, "").split(":") if part]
+    return (playbook.parent / "collections", *(configured or usual))
 
 
 def roles_paths(
@@ -224,9 +218,8 @@ def roles_paths(
         playbook: the first one.
         given: what the command line says.
         imported: the folders of those that it imports.
-        configured: what ansible.cfg says; the environment is stronger.
+        configured: what Ansible is told.
     """
-    told = _told("ANSIBLE_ROLES_PATH") or configured
     usual = [Path("~/.ansible/roles").expanduser(), Path("/usr/share/ansible/roles"), Path("/etc/ansible/roles")]
     beside = [folder / "roles" for folder in imported if folder != playbook.parent]
-    return tuple(dict.fromkeys((*given, playbook.parent / "roles", *beside, *told, *usual, playbook.parent)))
+    return tuple(dict.fromkeys((*given, playbook.parent / "roles", *beside, *configured, *usual, playbook.parent)))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kprov.cli.main import run as kprov
+from kprov.provision.engine.session import HostSession
 from kprov.provision.inventory import load
 from kprov.provision.playbook import ansible_cfg, read_playbooks
 from kprov.provision.playbook.ansible_cfg import AnsibleCfg, AnsibleCfgError
@@ -83,6 +84,33 @@ def test_what_is_not_followed_is_named(read: Callable[[str], AnsibleCfg], text: 
     assert read(text).others == (f"{section.strip('[]')}.{line.partition(' ')[0]}",)
 
 
+def test_the_environment_is_stronger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    (tmp_path / "ansible.cfg").write_text("[defaults]\nremote_user = deploy\nroles_path = a\nhash_behaviour = merge\n")
+    told = {
+        "ANSIBLE_REMOTE_USER": "me",
+        "ANSIBLE_ROLES_PATH": "b:~/c",
+        "ANSIBLE_BECOME": "true",
+        "ANSIBLE_HOST_KEY_CHECKING": "False",
+        "ANSIBLE_PYTHON_INTERPRETER": "auto_silent",
+        "ANSIBLE_SSH_ARGS": "-o ControlPersist=60s",
+        "ANSIBLE_RUN_TAGS": "fast",
+        "ANSIBLE_NO_LOG": "",
+        "ANSIBLE_OF_MINE": "x",
+    }
+    assert ansible_cfg.read(tmp_path / "ansible.cfg", Path("/cwd"), told) == AnsibleCfg(
+        tmp_path / "ansible.cfg",
+        roles_path=(Path("/cwd/b"), Path("/home/me/c")),
+        remote_user="me",
+        become=True,
+        others=("defaults.hash_behaviour",),
+        variables=("ANSIBLE_HOST_KEY_CHECKING", "ANSIBLE_RUN_TAGS"),
+    )
+    assert ansible_cfg.read(None, Path("/cwd"), {"ANSIBLE_INVENTORY": "hosts"}).inventory == Path("/cwd/hosts")
+    with pytest.raises(AnsibleCfgError, match="ANSIBLE_BECOME says 'become = perhaps'"):
+        ansible_cfg.read(None, Path("/cwd"), {"ANSIBLE_BECOME": "perhaps"})
+
+
 def test_of_several_inventories_none_is_taken(read: Callable[[str], AnsibleCfg]) -> None:
     found = read("[defaults]\ninventory = a,b")
     assert found.inventory is None and found.others == ("defaults.inventory (kprov takes one)",)
@@ -150,6 +178,37 @@ def test_a_run_in_its_folder(
     capfd.readouterr()
     assert kprov(["run", "site.yml", "--list-hosts"]) == 2
     assert f"kprov: {tmp_path}/ansible.cfg can't be read: File contains no section headers" in capfd.readouterr().err
+
+
+def test_what_is_asked_for_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("ANSIBLE_GATHERING", "explicit")
+    (tmp_path / "ansible.cfg").write_text("[defaults]\ninventory = inv\nlibrary = mine\n")
+    (tmp_path / "inv").write_text("web ansible_connection=local\n")
+    assert kprov(["exec", "echo $((6 * 7))"]) == 0
+    shown = capfd.readouterr()
+    assert "web: exit code 0\n42" in shown.out
+    assert "ansible.cfg: kprov does not follow defaults.library" in shown.err
+    assert "the environment: kprov does not follow ANSIBLE_GATHERING" in shown.err
+    assert kprov(["module", "ping"]) == 0
+    assert "web: ok" in capfd.readouterr().out
+    assert kprov(["exec", "true", "-i", "no-such-file"]) == 2, "what the command line says is stronger"
+
+
+def test_a_host_that_no_play_is_for(tmp_path: Path) -> None:
+    (tmp_path / "hosts.yaml").write_text(
+        "all: {hosts: {plain: {}, told: {ansible_user: own, ansible_become: false}}}\n"
+    )
+    inventory = load(tmp_path / "hosts.yaml", cluster=False)
+    sessions = [HostSession(host, {}) for host in inventory.hosts.values()]
+    for session in sessions:
+        AnsibleCfg(remote_user="me", become=True).apply_to(session)
+    assert [(session.host.user, session.become) for session in sessions] == [("me", True), ("own", None)]
+    AnsibleCfg().apply_to(sessions[0])
+    assert (sessions[0].host.user, sessions[0].become) == ("me", True)
 
 
 def test_plays_and_the_inventory_are_stronger(tmp_path: Path) -> None:
