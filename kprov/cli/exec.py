@@ -63,7 +63,7 @@ def execute(
     asked = Asked(
         "shell",
         arguments,
-        settings,
+        settings.of(loaded),
         become_user=become_user or None,
         timeouts=read_timeouts(loaded, timeout),
         forks=forks,

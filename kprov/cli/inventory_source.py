@@ -38,7 +38,7 @@ def open_inventory(
         also_known: names that are right besides kprov's own; by default those that roles give defaults for.
         cluster: whether it must describe a cluster; None: where its groups say so.
         playbook_directory: where else ``group_vars`` and ``host_vars`` are looked for.
-        private_key_file: the key of hosts for which the inventory names none.
+        private_key_file: the key of hosts for which the inventory names none, where it is no cluster's.
     """
     from kprov.provision.inventory import load
 

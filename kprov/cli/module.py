@@ -83,7 +83,7 @@ def module(
         settings, inventory = read_settings(context, inventory)
         loaded = machines_of(inventory, extra_vars, settings)
         asked = Asked(
-            own, given, settings, check=check, diff=diff, become_user=become_user or None, forks=forks,
+            own, given, settings.of(loaded), check=check, diff=diff, become_user=become_user or None, forks=forks,
             accept_new_host_keys=accept_new_host_keys, timeouts=read_timeouts(loaded, timeout),
         )  # fmt: skip
         reporter = make_reporter(diff=diff)

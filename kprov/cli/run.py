@@ -101,7 +101,7 @@ def run(
         pace=PlayPace(read_serial(serial), read_max_fail(max_fail, len(loaded.hosts)), Stepper().ask if step else None),
     )
     book = read_playbooks(playbooks, loaded.vault, Known.of(loaded))
-    settings.apply(book)
+    settings.of(loaded).apply(book)
     folders = roles_paths(first, roles_path or (), [play.directory for play in book.plays], settings.roles_path)
     collections = collections_paths(first, settings.collections_path)
     roles = Roles(folders, strict=False, beside=first.parent, vault=loaded.vault, collections_path=collections)

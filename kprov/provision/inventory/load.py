@@ -47,7 +47,7 @@ def load(
         render: renders variables that say how to connect where they are templates.
         also_known: names of variables that are right besides kprov's own, such as the roles' defaults.
         check_files: whether the files that the inventory names (private keys) are looked at.
-        private_key_file: the key of hosts for which the inventory names none.
+        private_key_file: the key of hosts for which the inventory names none, where it is no cluster's.
 
     Raises InventoryErrors with every problem found.
     """

@@ -32,7 +32,7 @@ class Resolver:
         is_cluster: whether the hosts are a cluster's; else they have what Ansible gives them, and nothing more.
         render: renders templates; None: they are mistakes.
         groups: the groups with their hosts, for templates.
-        private_key_file: the key of hosts that name none.
+        private_key_file: the key of hosts that name none; not for a cluster's.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class Resolver:
         if self.is_cluster:
             merged["ansible_host"] = address
             merged["node_address"] = node_address
-        key = self._key_file(merged.get(_KEY_FILE)) or self.private_key_file
+        key = self._key_file(merged.get(_KEY_FILE)) or (None if self.is_cluster else self.private_key_file)
         jump = self._jump_host(merged, layers)
         # Whoever connects reads the variables.
         if key:

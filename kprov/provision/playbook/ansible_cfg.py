@@ -21,6 +21,7 @@ from kprov.provision.playbook.ansible_options import ALIASES, VARIABLES, Key, is
 
 if TYPE_CHECKING:
     from kprov.provision.engine.session import HostSession
+    from kprov.provision.inventory.model import Inventory
     from kprov.provision.playbook.playbook import Playbook
 
 NAME = "ansible.cfg"
@@ -61,6 +62,10 @@ class AnsibleCfg:
     become_user: str | None = None
     others: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
+
+    def of(self, inventory: Inventory) -> AnsibleCfg:
+        """What holds for an inventory: how a cluster's machines are connected to is said there, and nowhere else."""
+        return replace(self, remote_user=None, private_key_file=None) if inventory.is_cluster else self
 
     def apply(self, book: Playbook) -> None:
         """Let plays have what they do not say themselves."""

@@ -231,3 +231,16 @@ def test_plays_and_the_inventory_are_stronger(tmp_path: Path) -> None:
     for name, key in {"plain": usual, "keyed": own, "later": usual}.items():
         host = inventory.hosts[name]
         assert (host.private_key_file, host.variables["ansible_ssh_private_key_file"]) == (key, str(key))
+
+
+def test_how_a_clusters_machines_are_connected_to_is_said_in_its_inventory(tmp_path: Path) -> None:
+    (tmp_path / "key").touch(mode=0o600)
+    groups = "etcd: {hosts: {a: {}}}, control_plane: {hosts: {a: {}}}, node: {hosts: {a: {}}}"
+    (tmp_path / "cluster.yaml").write_text(
+        f"all: {{hosts: {{a: {{ansible_host: 10.1.2.3}}}}, vars: {{cluster_name: c}}, children: {{{groups}}}}}\n"
+    )
+    inventory = load(tmp_path / "cluster.yaml", cluster=None, private_key_file=tmp_path / "key")
+    assert inventory.is_cluster
+    assert (inventory.hosts["a"].user, inventory.hosts["a"].private_key_file) == ("root", None)
+    told = AnsibleCfg(remote_user="me", private_key_file=tmp_path / "key", become=True, become_user="app")
+    assert told.of(inventory) == AnsibleCfg(become=True, become_user="app")
