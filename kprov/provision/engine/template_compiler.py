@@ -10,6 +10,7 @@ import jinja2
 
 from kprov.provision.engine.plain_texts import parts_of
 from kprov.provision.engine.scope import TemplateProblem
+from kprov.provision.engine.template_places import place
 
 
 class TemplateCompiler:
@@ -84,7 +85,7 @@ def _told(text: str) -> Iterator[None]:
     try:
         yield
     except jinja2.TemplateSyntaxError as error:
-        raise TemplateProblem(f"wrong syntax: {error.message} in: {text.strip()}") from None
+        raise TemplateProblem(f"wrong syntax: {error.message}{place(text, error.lineno)}") from None
     except (RecursionError, MemoryError, SyntaxError):
         # Brackets within brackets without end: neither Jinja nor Python, into which it compiles, can take them.
         raise TemplateProblem(f"nested too deeply: {text.strip()[:60]}") from None

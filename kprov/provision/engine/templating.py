@@ -24,6 +24,7 @@ from kprov.provision.engine.template_code import Environment
 from kprov.provision.engine.template_compiler import TemplateCompiler
 from kprov.provision.engine.template_files import TemplateFiles
 from kprov.provision.engine.template_functions import Undefined, functions
+from kprov.provision.engine.template_places import line_of, place
 
 _CONTAINERS = frozenset({tuple, list, dict})
 
@@ -156,7 +157,7 @@ class Templar:
         except (NeedsResult, TemplateProblem):
             raise
         except Exception as error:
-            raise TemplateProblem(self._explain(error, shown, scope)) from None
+            raise TemplateProblem(self._explain(error, scope) + place(shown, line_of(error, template))) from None
 
     # -- expressions
 
@@ -183,7 +184,7 @@ class Templar:
         except (NeedsResult, TemplateProblem):
             raise
         except Exception as error:
-            raise TemplateProblem(self._explain(error, expression, scope)) from None
+            raise TemplateProblem(self._explain(error, scope) + place(expression, line_of(error, template))) from None
         return value
 
     def _expression(self, expression: str) -> jinja2.Template:
@@ -252,23 +253,22 @@ class Templar:
         except (NeedsResult, TemplateProblem):
             raise
         except Exception as error:
-            line = _template_line(error, template)
-            raise TemplateProblem(f"{template.filename}:{line}: {self._explain(error, '', scope)}") from None
+            line = line_of(error, template) or "?"
+            raise TemplateProblem(f"{template.filename}:{line}: {self._explain(error, scope)}") from None
 
-    def _explain(self, error: Exception, shown: str, scope: Scope) -> str:
+    def _explain(self, error: Exception, scope: Scope) -> str:
         text = (
             error.message or str(error)
             if isinstance(error, jinja2.UndefinedError)
             else f"{error or type(error).__name__}"
         )
-        where = f" in: {shown.strip()}" if shown else ""
         if isinstance(error, jinja2.UndefinedError) and text.endswith("is undefined"):
             name = text.split("'")[1] if text.count("'") >= 2 else ""
             near = (
                 nearest(name, [known for known in scope if isinstance(known, str)]) if " has no " not in text else None
             )
             text += f"; did you mean '{near}'?" if near else ""
-        return text + where
+        return text
 
 
 def _shown(value: Any) -> Any:
@@ -289,14 +289,3 @@ def _without_tuples(value: Any) -> Any:
 def _with_last_newlines(text: str, count: int) -> str:
     """The text with as many newlines at its end as its template has, which Jinja may have taken for a block's."""
     return text + "\n" * (count - (len(text) - len(text.rstrip("\n"))))
-
-
-def _template_line(error: Exception, template: jinja2.Template) -> int | str:
-    """The template's line that an error came from."""
-    trace = error.__traceback__
-    line: int | str = "?"
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == template.filename:
-            line = template.get_corresponding_lineno(trace.tb_lineno)
-        trace = trace.tb_next
-    return line

@@ -207,6 +207,8 @@ def _whole(sent: Sent) -> dict[str, Any]:
         result = {**item.result, control.loop_var: item.value, "ansible_loop_var": control.loop_var}
         if control.index_var:
             result.update({control.index_var: item.loop.get(control.index_var), "ansible_index_var": control.index_var})
+        if "ansible_loop" in item.loop:
+            result["ansible_loop"] = item.loop["ansible_loop"]
         results.append(result)
     whole: dict[str, Any] = {
         "changed": any(result["changed"] for result in results),
