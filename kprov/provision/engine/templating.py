@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from jinja2.runtime import Context
 
 from kprov.provision.agent.parameters import nearest
 from kprov.provision.documents import Unsafe
@@ -22,6 +21,7 @@ from kprov.provision.engine.scope import OMIT, NeedsResult, Scope, TemplateProbl
 from kprov.provision.engine.search_path import SearchPath
 from kprov.provision.engine.template_code import Environment
 from kprov.provision.engine.template_compiler import TemplateCompiler
+from kprov.provision.engine.template_context import ScopeContext, ScopeTemplate
 from kprov.provision.engine.template_files import TemplateFiles
 from kprov.provision.engine.template_functions import Undefined, functions
 from kprov.provision.engine.template_places import line_of, place
@@ -30,17 +30,6 @@ _CONTAINERS = frozenset({tuple, list, dict})
 
 # What every template shows as Python's str() does.
 _PLAIN = frozenset({str, int, float, bool, type(None)})
-
-
-class _Context(Context):
-    """Jinja's context over a Scope, which is not copied: variables are rendered only when they are read."""
-
-    def resolve_or_missing(self, key: str) -> Any:
-        if key in self.vars:
-            return self.vars[key]
-        if key in self.parent:
-            return self.parent[key]
-        return jinja2.utils.missing
 
 
 class Templar:
@@ -61,7 +50,8 @@ class Templar:
             auto_reload=False,
             cache_size=1000,
         )
-        self.environment.context_class = _Context
+        self.environment.context_class = ScopeContext
+        self.environment.template_class = ScopeTemplate
         self.environment.filters.update(FILTERS)
         self.environment.tests.update(TESTS)
         self.environment.globals.update(functions(self))
