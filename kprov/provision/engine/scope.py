@@ -10,6 +10,10 @@ class TemplateProblem(Exception):
     """A template or expression cannot be rendered; says where and why."""
 
 
+class NotDefined(TemplateProblem):
+    """What a template reads is not defined: `default` and `is defined` may make something of it."""
+
+
 class Omit:
     """A parameter's value that means: as if it were not given."""
 
@@ -55,8 +59,8 @@ AWAITED = Awaited()
 class Renders(Protocol):
     """What renders variables that are templates themselves."""
 
-    def render(self, value: Any, scope: Scope) -> Any:
-        """Render every text in a value."""
+    def variable(self, value: Any, scope: Scope) -> Any:
+        """Render every text in a variable's value."""
 
 
 class Scope(Mapping[str, Any]):
@@ -96,7 +100,7 @@ class Scope(Mapping[str, Any]):
                 raise TemplateProblem("variable refers to itself: " + " -> ".join([*self._rendering, name]))
             self._rendering.append(name)
             try:
-                value = self._templar.render(value, self)
+                value = self._templar.variable(value, self)
             finally:
                 self._rendering.pop()
         self._rendered[name] = value

@@ -13,6 +13,9 @@ import jinja2
 from jinja2 import nodes
 from jinja2.compiler import CodeGenerator
 
+from kprov.provision.engine.scope import NotDefined
+from kprov.provision.engine.template_functions import undefined
+
 
 class _Generator(CodeGenerator):
     """Makes a template's code; of what stands in it only texts outside of braces are known beforehand."""
@@ -34,3 +37,15 @@ class Environment(jinja2.Environment):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(optimized=False, **options)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        try:
+            return super().getitem(obj, argument)
+        except NotDefined as problem:
+            return undefined(problem)
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        try:
+            return super().getattr(obj, attribute)
+        except NotDefined as problem:
+            return undefined(problem)

@@ -13,7 +13,8 @@ import jinja2
 from jinja2.runtime import Context
 from jinja2.utils import missing
 
-from kprov.provision.engine.scope import Scope
+from kprov.provision.engine.scope import NotDefined, Scope
+from kprov.provision.engine.template_functions import undefined
 
 
 def _with(variables: Any, more: Mapping[str, Any] | None) -> Any:
@@ -29,7 +30,10 @@ class ScopeContext(Context):
         if key in self.vars:
             return self.vars[key]
         if key in self.parent:
-            return self.parent[key]
+            try:
+                return self.parent[key]
+            except NotDefined as problem:
+                return undefined(problem)
         return missing
 
     def get_all(self) -> dict[str, Any]:

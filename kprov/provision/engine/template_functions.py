@@ -10,7 +10,7 @@ import jinja2
 from jinja2.runtime import Context
 
 from kprov.provision.engine.lookups import LookupContext, LookupProblem, look_up
-from kprov.provision.engine.scope import Scope, TemplateProblem
+from kprov.provision.engine.scope import NotDefined, Scope, TemplateProblem
 
 if TYPE_CHECKING:
     from kprov.provision.engine.templating import Templar
@@ -26,6 +26,29 @@ class Undefined(jinja2.StrictUndefined):
 
     def __getitem__(self, name: Any) -> Any:
         return self
+
+    __repr__ = jinja2.StrictUndefined.__str__
+
+
+def undefined(problem: NotDefined) -> Undefined:
+    """What stands for a value that can't be had as something that it reads is not defined."""
+    return Undefined(hint=str(problem), exc=NotDefined)  # type: ignore[arg-type]  # what is raised is ours
+
+
+def refuse_undefined(value: Any) -> None:
+    """Look through a value for what is not defined.
+
+    Raises:
+        NotDefined: there is something.
+    """
+    if isinstance(value, jinja2.Undefined):
+        value._fail_with_undefined_error()
+    if isinstance(value, dict):
+        for item in value.values():
+            refuse_undefined(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            refuse_undefined(item)
 
 
 def functions(templar: Templar) -> dict[str, Callable[..., Any]]:

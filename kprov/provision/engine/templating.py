@@ -17,13 +17,13 @@ from kprov.provision.documents import Unsafe
 from kprov.provision.engine.filters import FILTERS, TESTS
 from kprov.provision.engine.lookups import LookupContext, LookupProblem, looped
 from kprov.provision.engine.plain_texts import is_name
-from kprov.provision.engine.scope import OMIT, NeedsResult, Scope, TemplateProblem
+from kprov.provision.engine.scope import OMIT, NeedsResult, NotDefined, Scope, TemplateProblem
 from kprov.provision.engine.search_path import SearchPath
 from kprov.provision.engine.template_code import Environment
 from kprov.provision.engine.template_compiler import TemplateCompiler
 from kprov.provision.engine.template_context import ScopeContext, ScopeTemplate
 from kprov.provision.engine.template_files import TemplateFiles
-from kprov.provision.engine.template_functions import Undefined, functions
+from kprov.provision.engine.template_functions import Undefined, functions, refuse_undefined, undefined
 from kprov.provision.engine.template_places import line_of, place
 
 _CONTAINERS = frozenset({tuple, list, dict})
@@ -38,6 +38,9 @@ class Templar:
     Args:
         search_path: where files that templates and lookups name are looked for.
     """
+
+    _holes = False
+    """Whether some variable of this process was had of which a part is not defined."""
 
     def __init__(self, search_path: SearchPath | None = None) -> None:
         self.search_path = search_path if search_path is not None else SearchPath((Path(),))
@@ -71,18 +74,49 @@ class Templar:
             TemplateProblem: undefined variable, wrong syntax, failing filter.
             NeedsResult: it reads a result that is not there yet.
         """
+        found = self._render(value, scope)
+        if Templar._holes:
+            refuse_undefined(found)
+        return found
+
+    def variable(self, value: Any, scope: Scope) -> Any:
+        """Render a variable's value. Of a list or mapping only that needs to be defined which is read of it.
+
+        Raises:
+            TemplateProblem, NeedsResult: as for `render`.
+        """
+        try:
+            return self._render(value, scope)
+        except NotDefined:
+            if isinstance(value, str):
+                raise
+        return self._with_holes(value, scope)
+
+    def _with_holes(self, value: Any, scope: Scope) -> Any:
+        if isinstance(value, Mapping):
+            items = ((self._render(key, scope), self._with_holes(item, scope)) for key, item in value.items())
+            return {key: item for key, item in items if item is not OMIT}
+        if isinstance(value, (list, tuple)):
+            return [item for item in (self._with_holes(item, scope) for item in value) if item is not OMIT]
+        try:
+            return self._render(value, scope)
+        except NotDefined as problem:
+            Templar._holes = True
+            return undefined(problem)
+
+    def _render(self, value: Any, scope: Scope) -> Any:
         if isinstance(value, str):
             return self._render_text(value, scope) if "{" in value else value
         if isinstance(value, Mapping):
             found = {}
             for key, item in value.items():
                 if type(item) is not str or "{" in item:  # most are plain texts
-                    item = self.render(item, scope)
+                    item = self._render(item, scope)
                 if item is not OMIT:
-                    found[self.render(key, scope)] = item
+                    found[self._render(key, scope)] = item
             return found
         if isinstance(value, (list, tuple)):
-            return [item for item in (self.render(item, scope) for item in value) if item is not OMIT]
+            return [item for item in (self._render(item, scope) for item in value) if item is not OMIT]
         return value
 
     def _render_text(self, text: str, scope: Scope) -> Any:
@@ -92,9 +126,9 @@ class Templar:
             return str(text)
         kind, compiled = self._compiled(text)
         if kind == "expression":
-            return self.evaluate(compiled, scope)
+            return self._evaluate(compiled, scope)
         if kind == "line":
-            value = self.evaluate(compiled, scope)
+            value = self._evaluate(compiled, scope)
             return value if not isinstance(value, str) or value.endswith("\n") else value + "\n"
         if kind == "names":
             return self._join(compiled, scope, text)
@@ -147,7 +181,7 @@ class Templar:
         except (NeedsResult, TemplateProblem):
             raise
         except Exception as error:
-            raise TemplateProblem(self._explain(error, scope) + place(shown, line_of(error, template))) from None
+            raise _kind(error)(self._explain(error, scope) + place(shown, line_of(error, template))) from None
 
     # -- expressions
 
@@ -157,6 +191,12 @@ class Templar:
         Raises:
             TemplateProblem, NeedsResult: as for `render`.
         """
+        value = self._evaluate(expression, scope)
+        if Templar._holes:
+            refuse_undefined(value)
+        return value
+
+    def _evaluate(self, expression: str, scope: Scope) -> Any:
         if is_name(expression) and expression in scope:
             value = scope[expression]
             if type(value) in _PLAIN or isinstance(value, (dict, list)):
@@ -174,7 +214,7 @@ class Templar:
         except (NeedsResult, TemplateProblem):
             raise
         except Exception as error:
-            raise TemplateProblem(self._explain(error, scope) + place(expression, line_of(error, template))) from None
+            raise _kind(error)(self._explain(error, scope) + place(expression, line_of(error, template))) from None
         return value
 
     def _expression(self, expression: str) -> jinja2.Template:
@@ -259,6 +299,10 @@ class Templar:
             )
             text += f"; did you mean '{near}'?" if near else ""
         return text
+
+
+def _kind(error: Exception) -> type[TemplateProblem]:
+    return NotDefined if isinstance(error, jinja2.UndefinedError) else TemplateProblem
 
 
 def _shown(value: Any) -> Any:
