@@ -24,6 +24,9 @@ _HARMLESS = {
 }
 _HOST_KEYS = {"stricthostkeychecking", "userknownhostsfile", "globalknownhostsfile", "checkhostip"}
 
+# As much as Linux takes for one argument of a program; to split more takes seconds.
+_LONGEST = 128 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class SshArguments:
@@ -38,6 +41,8 @@ class SshArguments:
 
 def parse(text: str) -> SshArguments:
     """Read a value of ``ansible_ssh_common_args``."""
+    if len(text) > _LONGEST:
+        return SshArguments(unknown=(f"{text[:60]} ...",))
     try:
         words = shlex.split(text)
     except ValueError:
