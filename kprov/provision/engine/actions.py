@@ -66,15 +66,6 @@ def _find(name: str, surroundings: Surroundings, kind: str = "files") -> Path:
     return found
 
 
-def _source(module: str, arguments: Mapping[str, Any]) -> str:
-    """The file that is named, which a template may have left out."""
-    if arguments.get("src") is None:
-        raise TemplateProblem(
-            f"{module}: neither src nor content is given" if module == "copy" else f"{module}: no src is given"
-        )
-    return str(arguments["src"])
-
-
 def text_of(content: Any) -> str:
     """What `content` puts in the file: mappings and lists as JSON, the rest as it is (as Ansible does)."""
     if isinstance(content, (dict, list)):
@@ -88,7 +79,7 @@ def _copy(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared:
     if arguments.get("content") is not None:
         rest = {key: value for key, value in arguments.items() if key != "content"}
         return with_content("copy", rest, text_of(arguments["content"]).encode())
-    path = _find(_source("copy", arguments), surroundings)
+    path = _find(str(arguments["src"]), surroundings)
     if path.is_dir():
         return _copy_folder(arguments, path)
     if arguments.get("checksum"):
@@ -146,7 +137,7 @@ _NEWLINES = {"\\n": "\n", "\\r": "\r", "\\r\\n": "\r\n"}
 
 
 def _template(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared:
-    name = _source("template", arguments)
+    name = str(arguments["src"])
     options = {key: arguments[key] for key in _RENDERING if arguments.get(key) is not None}
     text = surroundings.templar.render_file(name, surroundings.scope, options)
     newline = str(arguments.get("newline_sequence", "\n"))
@@ -164,7 +155,7 @@ def _template(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared
 def _unarchive(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared:
     if _is_true(arguments.get("remote_src")):
         return Prepared("unarchive", arguments, {})
-    return _with_file("unarchive", arguments, _find(_source("unarchive", arguments), surroundings))
+    return _with_file("unarchive", arguments, _find(str(arguments["src"]), surroundings))
 
 
 def _async_status(arguments: dict[str, Any], surroundings: Surroundings) -> Prepared:

@@ -9,6 +9,7 @@ from kprov.provision.agent.parameters import Specification, WrongArguments, coer
 from kprov.provision.engine.actions import ACTIONS
 from kprov.provision.engine.control_modules import CONTROL
 from kprov.provision.engine.errands.catalogue import ERRANDS
+from kprov.provision.engine.scope import TemplateProblem
 from kprov.provision.engine.tasks import is_open
 
 # Modules that Ansible's users know and kprov may not have: a task that names one is no typing mistake. Their full names
@@ -105,6 +106,17 @@ def wrong_arguments(module: str, arguments: dict[str, Any]) -> list[str]:
     except WrongArguments as wrong:
         return list(wrong.problems)
     return []
+
+
+def refuse_left_out(module: str, arguments: dict[str, Any]) -> None:
+    """What a module's rendered arguments lack, when one was missed: a template may leave out what must be given.
+
+    Raises:
+        TemplateProblem: they lack something.
+    """
+    problems = wrong_arguments(module, arguments)
+    if problems:
+        raise TemplateProblem(f"{module} {'; '.join(problems)}")
 
 
 def free_form(module: str) -> str | None:

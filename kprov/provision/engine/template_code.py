@@ -42,10 +42,10 @@ class Environment(jinja2.Environment):
         try:
             return super().getitem(obj, argument)
         except NotDefined as problem:
-            return undefined(problem)
+            return undefined(problem, argument)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         try:
             return super().getattr(obj, attribute)
         except NotDefined as problem:
-            return undefined(problem)
+            return undefined(problem, attribute)

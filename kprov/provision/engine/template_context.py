@@ -33,7 +33,7 @@ class ScopeContext(Context):
             try:
                 return self.parent[key]
             except NotDefined as problem:
-                return undefined(problem)
+                return undefined(problem, key)
         return missing
 
     def get_all(self) -> dict[str, Any]:

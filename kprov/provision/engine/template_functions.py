@@ -30,9 +30,9 @@ class Undefined(jinja2.StrictUndefined):
     __repr__ = jinja2.StrictUndefined.__str__
 
 
-def undefined(problem: NotDefined) -> Undefined:
-    """What stands for a value that can't be had as something that it reads is not defined."""
-    return Undefined(hint=str(problem), exc=NotDefined)  # type: ignore[arg-type]  # what is raised is ours
+def undefined(problem: NotDefined, name: Any = None) -> Undefined:
+    """What stands for a value that can't be had as something that it reads is not defined; `name` is its own."""
+    return Undefined(hint=str(problem), name=name, exc=NotDefined)  # type: ignore[arg-type]  # what is raised is ours
 
 
 def refuse_undefined(value: Any) -> None:

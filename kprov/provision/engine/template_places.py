@@ -25,11 +25,11 @@ def place(text: str, line: int | None) -> str:
         text: the template's.
         line: which of its lines, from 1; None: nobody knows.
     """
-    lines = text.splitlines()
+    lines = text.split("\n")  # as Jinja counts them
     if "\n" not in text.strip():
         where, words = "in", text.strip()
     elif line is not None and line <= len(lines):
         where, words = f"in line {line}", lines[line - 1].strip()
     else:
-        where, words = "in what begins with", text.strip().splitlines()[0]
+        where, words = "in what begins with", text.strip().split("\n")[0]
     return f" {where}: {words if len(words) <= _LONGEST else words[:_LONGEST] + ' ...'}"

@@ -14,6 +14,7 @@ from kprov.provision.engine.argument_specs import wrong_arguments
 from kprov.provision.engine.control_modules import CONTROL
 from kprov.provision.engine.documents import Problem, plain
 from kprov.provision.engine.interpreter_turn import TURN
+from kprov.provision.engine.module_names import refuse_left_out
 from kprov.provision.engine.roles import Role
 from kprov.provision.engine.running.context import RunContext
 from kprov.provision.engine.scope import Scope, TemplateProblem
@@ -28,7 +29,11 @@ def decide(task: Task, role: Role, scope: Scope, session: HostSession, run: RunC
     """Do one of them; returns its result."""
     if task.module in _FOR_THE_RUN:
         return _FOR_THE_RUN[task.module](role.templar.render(task.arguments, scope), session, run)
-    return _DECISIONS[task.module](task, role, scope, session)
+    try:
+        return _DECISIONS[task.module](task, role, scope, session)
+    except KeyError:
+        refuse_left_out(task.module, role.templar.render(task.arguments, scope))
+        raise
 
 
 def _set_fact(arguments: dict[str, Any], session: HostSession, run: RunContext) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from kprov.provision.engine import actions
 from kprov.provision.engine.errands.catalogue import ERRANDS, ON_THE_HOST_ITSELF
 from kprov.provision.engine.interpreter_turn import TURN
+from kprov.provision.engine.module_names import refuse_left_out
 from kprov.provision.engine.running import background
 from kprov.provision.engine.running.become import truth, user_of
 from kprov.provision.engine.running.context import RunContext
@@ -169,9 +170,14 @@ class Sender:
             label = task.control.label
             item.label = str(templar.render(label, inner)) if label is not None else label_of(item.value)
         arguments = templar.render(task.arguments, inner)
+        try:
+            prepared = actions.prepare(task.module, arguments, actions.Surroundings(templar, inner))
+        except KeyError:
+            refuse_left_out(task.module, arguments)
+            raise
         return Ready(
             item,
-            actions.prepare(task.module, arguments, actions.Surroundings(templar, inner)),
+            prepared,
             environment_of(task, templar, inner),
             user_of(task, templar, inner, session, self._run),
             background.job_of(task, templar, inner),
